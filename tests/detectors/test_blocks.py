@@ -1,0 +1,245 @@
+"""One list of checks for every summary block, and an oracle for each."""
+
+from math import isfinite
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from detectors.classification import read_confusion, read_scores
+from detectors.grid import CategoryGrid, NumericGrid, category_grid, numeric_grid
+from detectors.histogram import Histogram
+from detectors.joint import Joint
+from detectors.latency import Latency
+from detectors.moments import Moments
+from detectors.regression import Regression
+
+GRID = numeric_grid(np.random.default_rng(1).normal(size=1000))
+CLASSES = CategoryGrid(("a", "b"))
+
+
+def _floats(rng, n):
+    column = rng.normal(size=n) * 100
+    column[rng.random(n) < 0.1] = np.nan
+    return column
+
+
+def _codes(rng, n):
+    return GRID.codes(_floats(rng, n) / 50)
+
+
+def _classes(rng, n):
+    return CLASSES.codes([["a", "b", "c", None][i] for i in rng.integers(0, 4, n)])
+
+
+BLOCKS = {
+    "histogram": (Histogram(GRID), (_codes,)),
+    "joint": (Joint(GRID, CLASSES), (_codes, _classes)),
+    "moments": (Moments(3.0, 50.0), (_floats,)),
+    "regression": (Regression(3.0, 50.0), (_floats, _floats)),
+    "latency": (Latency(), (_floats,)),
+}
+every_block = pytest.mark.parametrize("name", BLOCKS)
+
+
+def _rows(name, seed, n=300, n_groups=4):
+    block, makers = BLOCKS[name]
+    rng = np.random.default_rng(seed)
+    return block, [make(rng, n) for make in makers], rng.integers(0, n_groups, n), n_groups
+
+
+@every_block
+def test_counts_have_the_promised_shape_and_type(name):
+    block, columns, groups, n_groups = _rows(name, 2)
+    counts = block.count(*columns, groups=groups, n_groups=n_groups)
+    assert (n_groups, block.width) == counts.shape
+    assert np.int64 == counts.dtype
+
+
+@every_block
+@given(seed=st.integers(0, 10**6), cut=st.integers(0, 300))
+def test_counting_parts_and_adding_equals_counting_all(name, seed, cut):
+    block, columns, groups, n_groups = _rows(name, seed)
+    whole = block.count(*columns, groups=groups, n_groups=n_groups)
+    first = block.count(*(c[:cut] for c in columns), groups=groups[:cut], n_groups=n_groups)
+    rest = block.count(*(c[cut:] for c in columns), groups=groups[cut:], n_groups=n_groups)
+    np.testing.assert_array_equal(whole, first + rest)
+
+
+@every_block
+@given(seed=st.integers(0, 10**6))
+def test_counting_does_not_depend_on_the_order_of_rows(name, seed):
+    block, columns, groups, n_groups = _rows(name, seed)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    np.testing.assert_array_equal(
+        block.count(*columns, groups=groups, n_groups=n_groups),
+        block.count(*(c[order] for c in columns), groups=groups[order], n_groups=n_groups),
+    )
+
+
+@every_block
+def test_groups_are_counted_apart(name):
+    block, columns, groups, n_groups = _rows(name, 3)
+    counts = block.count(*columns, groups=groups, n_groups=n_groups)
+    for group in range(n_groups):
+        mine = groups == group
+        alone = block.count(
+            *(c[mine] for c in columns), groups=np.zeros(mine.sum(), int), n_groups=1
+        )
+        np.testing.assert_array_equal(alone[0], counts[group])
+
+
+@every_block
+def test_reading_nothing_gives_none_and_never_nan(name):
+    block, _ = BLOCKS[name]
+    for counts in (np.zeros(block.width, np.int64), np.eye(1, block.width, dtype=np.int64)[0]):
+        read = vars(block.read(counts))
+        assert all(isfinite(v) for v in read.values() if isinstance(v, float))
+    assert 0 in vars(block.read(np.zeros(block.width, np.int64))).values()
+
+
+@every_block
+def test_blocks_are_values(name):
+    block, _ = BLOCKS[name]
+    assert hash(block) == hash(type(block)(**{k: getattr(block, k) for k in _fields(block)}))
+
+
+def _fields(block):
+    return block.__dataclass_fields__
+
+
+def test_moments_equal_numpy():
+    x = np.random.default_rng(4).normal(5, 2, 10_000)
+    block = Moments(4.0, 3.0)
+    read = block.read(block.count(x, groups=np.zeros(10_000, int), n_groups=1)[0])
+    assert read.rows == 10_000
+    assert read.mean == pytest.approx(x.mean(), abs=3 / 1024)
+    assert read.sd == pytest.approx(x.std(ddof=1), rel=1e-4)
+
+
+def test_moments_stay_exact_beyond_two_to_the_53():
+    x = np.full(300_000, 1e9)
+    counts = Moments(0.0, 1.0).count(x, groups=np.zeros(300_000, int), n_groups=1)[0]
+    assert [300_000, 300_000 * 2**18, 300_000 * 2**36] == counts.tolist()
+
+
+def test_regression_equals_its_formulas():
+    rng = np.random.default_rng(5)
+    y = rng.normal(50, 10, 5000)
+    p = y + rng.normal(1, 3, 5000)
+    block = Regression(50.0, 10.0)
+    read = block.read(block.count(p, y, groups=np.zeros(5000, int), n_groups=1)[0])
+    r = p - y
+    assert read.bias == pytest.approx(r.mean(), abs=0.01)
+    assert read.mae == pytest.approx(np.abs(r).mean(), rel=1e-3)
+    assert read.rmse == pytest.approx(np.sqrt((r**2).mean()), rel=1e-3)
+    assert read.r2 == pytest.approx(1 - (r**2).sum() / ((y - y.mean()) ** 2).sum(), abs=1e-3)
+
+
+def test_latency_quantiles_keep_their_relative_error():
+    x = np.random.default_rng(6).lognormal(3, 1, 20_000)
+    block = Latency(relative_error=0.02)
+    read = block.read(block.count(x, groups=np.zeros(20_000, int), n_groups=1)[0])
+    expected = np.quantile(x, [0.5, 0.95, 0.99], method="inverted_cdf")
+    np.testing.assert_allclose([read.p50_ms, read.p95_ms, read.p99_ms], expected, rtol=0.02)
+
+
+def test_confusion_reads_the_usual_numbers():
+    table = np.array([[40, 10, 0, 3], [5, 45, 1, 2], [0, 0, 0, 0], [1, 0, 0, 0]])
+    read = read_confusion(table, ("no", "yes"), positive="yes")
+    assert read.rows == 102
+    assert read.accuracy == pytest.approx(85 / 102)
+    assert read.precision == pytest.approx(45 / 51)
+    assert read.recall == pytest.approx(45 / 55)
+    assert read.f1 == pytest.approx(2 * 45 / (51 + 55))
+    assert [46, 55] == [c.rows for c in read.classes]
+
+
+def test_confusion_without_rows_judges_nothing():
+    read = read_confusion(np.zeros((4, 4), np.int64), ("no", "yes"))
+    assert (0, None, None, None) == (read.rows, read.accuracy, read.f1, read.classes[0].recall)
+
+
+def test_scores_read_the_usual_numbers():
+    rng = np.random.default_rng(7)
+    score = rng.integers(1, 20, 4000) / 20
+    label = rng.random(4000) < score
+    values, cell = np.unique(score, return_inverse=True)
+    table = np.zeros((len(values) + 1, 2), np.int64)
+    np.add.at(table, (cell, label.astype(int)), 1)
+    table[-1] = 7  # a missing score
+    read = read_scores(table, np.append(values, np.nan))
+    u = stats.mannwhitneyu(score[label], score[~label]).statistic
+    assert read.rows == 4000
+    assert read.auc == pytest.approx(u / (label.sum() * (~label).sum()))
+    assert read.brier == pytest.approx(((score - label) ** 2).mean())
+    assert read.log_loss == pytest.approx(-np.log(np.where(label, score, 1 - score)).mean())
+    assert read.ece < 0.03
+    assert sum(b.rows for b in read.bins) == 4000
+
+
+def test_one_class_alone_has_no_auc():
+    assert read_scores(np.array([[3, 0], [4, 0]]), np.array([0.2, 0.7])).auc is None
+
+
+def test_numeric_cells_hold_what_their_names_say():
+    grid = NumericGrid((3, 17, 18, 46, 52))
+    assert ("below 3", "3 to 16", "17", "18 to 45", "46 to 52", "above 52", "missing") == grid.names
+    values = np.array([2.9, 3, 16, 17, 18, 45, 46, 52, 52.01, np.nan, -np.inf, np.inf])
+    assert [0, 1, 1, 2, 3, 3, 4, 4, 5, 6, 0, 5] == grid.codes(values).tolist()
+    assert grid.width == len(grid.names) == len(grid.values)
+
+
+def test_a_constant_column_has_one_cell_for_exactly_its_value():
+    grid = numeric_grid(np.full(100, 4.2))
+    assert ("below 4.2", "4.2", "above 4.2", "missing") == grid.names
+    assert [0, 1, 2, 3] == grid.codes(np.array([4.1, 4.2, 4.3, np.nan])).tolist()
+
+
+def test_few_distinct_values_are_cells_of_their_own():
+    grid = numeric_grid(np.repeat([1.0, 2.0, 5.0], 50))
+    assert ("below 1", "1", "2 to 4", "5", "above 5", "missing") == grid.names
+
+
+def test_a_numeric_grid_has_at_most_64_cells_of_equal_mass():
+    x = np.random.default_rng(8).normal(size=6400)
+    grid = numeric_grid(x)
+    counts = np.bincount(grid.codes(x), minlength=grid.width)
+    assert 64 + 3 == grid.width
+    assert 0 == counts[0] == counts[-1] == counts[-2]
+    assert 98 <= counts[1:-2].min()
+    assert 102 >= counts[1:-2].max()
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e3, 1e6])
+@pytest.mark.parametrize("offset", [0.0, -3.0, 1e4])
+def test_codes_do_not_change_with_unit_and_origin(scale, offset):
+    rng = np.random.default_rng(9)
+    reference, column = rng.normal(size=500), rng.normal(size=500)
+    column[:50] = np.nan
+    move = lambda x: scale * x + scale * offset
+    expected = numeric_grid(reference).codes(column)
+    np.testing.assert_array_equal(expected, numeric_grid(move(reference)).codes(move(column)))
+
+
+def test_categories_stand_by_frequency_and_rare_ones_are_unseen():
+    grid = category_grid(["b"] * 30 + ["a"] * 30 + ["c"] * 40 + ["rare"] * 19 + [None] * 5)
+    assert ("c", "a", "b", "unseen", "missing") == grid.names
+    assert [0, 3, 4, 3] == grid.codes(["c", "rare", None, "never"]).tolist()
+
+
+def test_the_number_of_categories_is_bounded():
+    values = [f"k{i:03}" for i in range(150)] * 20
+    assert 102 == category_grid(values).width
+
+
+def test_impossible_grids_are_refused():
+    for edges in ((1.0,), (2.0, 1.0), (1.0, 1.0, 2.0), (0.0, float("nan"))):
+        with pytest.raises(ValueError, match="edges"):
+            NumericGrid(edges)
+    with pytest.raises(ValueError, match="twice"):
+        CategoryGrid(("a", "a"))
+    with pytest.raises(ValueError, match="finite"):
+        numeric_grid(np.array([np.nan]))

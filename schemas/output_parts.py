@@ -1,0 +1,208 @@
+"""The parts that output events are made of. Instants are RFC 3339 texts in UTC.
+
+Promises: field order is fixed, so equal content is equal bytes; shares and ratios are 0..1.
+Leaves to others: filling them (monitor, policy).
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from schemas.vocabulary import Kind, Severity, Strategy
+
+Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Count = Annotated[int, Meta(ge=0)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+MAX_BINS = 64
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of event time: `start` belongs to it, `end` does not."""
+
+    start: Instant
+    end: Instant
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How large a departure is, whatever its significance; what was not measured is left out.
+
+    `psi` is corrected for its bias; `size` is in tolerance units; `fall` is how far a metric is
+    below its baseline in points, `fall_ratio` as a share of it (positive is worse).
+    """
+
+    size: float | None = None
+    psi: float | None = None
+    ks: float | None = None
+    js: float | None = None
+    wasserstein_sd: float | None = None
+    chi2: float | None = None
+    hellinger: float | None = None
+    mean_shift_sd: float | None = None
+    spread_ratio: float | None = None
+    current: float | None = None
+    baseline: float | None = None
+    fall: float | None = None
+    fall_ratio: float | None = None
+
+
+class ReferenceRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which description of normal a reading was judged against, and how much it rests on."""
+
+    id: str
+    rows: Count
+    provisional: bool = False
+
+
+class Histograms(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares per bin, then and now; the three lists are aligned."""
+
+    labels: Annotated[tuple[str, ...], Meta(max_length=MAX_BINS)]
+    reference: Annotated[tuple[Share, ...], Meta(max_length=MAX_BINS)]
+    current: Annotated[tuple[Share, ...], Meta(max_length=MAX_BINS)]
+
+
+class Current(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was judged; drift events show the histograms, readings leave them out."""
+
+    rows: Count
+    window: Window
+    histograms: Histograms | None = None
+
+
+class Detector(msgspec.Struct, frozen=True, kw_only=True):
+    """What the detector saw; `statistic` and `threshold` are on one scale.
+
+    `dispersion` is the variance factor of panes in the reference; 1 is an assumption.
+    """
+
+    name: str
+    statistic: float | None
+    threshold: float | None
+    p_value: Probability | None = None
+    e_value: float | None = None
+    effect: Effect = Effect()
+    dispersion: float = 1.0
+
+
+class EvidenceRange(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw records behind an event: offsets `from` to `to`, both included."""
+
+    topic: str
+    partition: Count
+    from_: Count = msgspec.field(name="from")
+    to: Count
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the raw records behind an event lie."""
+
+    ranges: tuple[EvidenceRange, ...] = ()
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """False alarms: `allowed` in each period `per` (text such as 30d), and `spent` in this one."""
+
+    allowed: float
+    per: str
+    spent: float
+
+
+class Triage(msgspec.Struct, frozen=True, kw_only=True):
+    """What an incident is taken for, and what speaks for and against it (sentences)."""
+
+    class_: Kind = msgspec.field(name="class")
+    because: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+
+
+class SignalInIncident(msgspec.Struct, frozen=True, kw_only=True):
+    """One signal's part in an incident; `contribution` is its share of the whole."""
+
+    signal: str
+    segment: str
+    kind: Kind
+    detector: str
+    severity: Severity
+    contribution: Share
+    statistic: float | None = None
+    threshold: float | None = None
+    effect: Effect = Effect()
+    explanation: str = ""
+
+
+class Performance(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of quality three times: estimated without labels, measured with, and before."""
+
+    metric: str | None = None
+    estimated: float | None = None
+    realised: float | None = None
+    baseline: float | None = None
+
+
+class Annotations(msgspec.Struct, frozen=True, kw_only=True):
+    """Links for whoever is woken up."""
+
+    runbook_url: str | None = None
+    dashboard_url: str | None = None
+
+
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of event time that must not be trained on."""
+
+    start: Instant
+    end: Instant
+    reason: str
+
+
+class DataWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows a retraining should use."""
+
+    start: Instant
+    end: Instant
+    change_point: Instant | None = None
+    rows: Count = 0
+    labelled_rows: Count = 0
+    exclude: tuple[Exclusion, ...] = ()
+
+
+class Weight(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the rows of a stretch should count (1: as they are)."""
+
+    start: Instant
+    end: Instant
+    weight: Annotated[float, Meta(ge=0)]
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """How to retrain."""
+
+    strategy: Strategy
+    weights: tuple[Weight, ...] = ()
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a metric must keep: at least `min`, at most `max`."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Gates(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new version must show, overall and in each of the slices, before it is promoted."""
+
+    metrics: dict[str, Bound] = {}
+    slices: tuple[str, ...] = ()
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason for a request: the drift event behind it, in words a person can check."""
+
+    explanation: str
+    event_id: str | None = None
+    incident_id: str | None = None
+    signal: str | None = None
+    segment: str | None = None
+    kind: Kind | None = None
+    severity: Severity | None = None

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -118,6 +119,9 @@ class CategoryGrid:
 
 
 Grid = NumericGrid | CategoryGrid
+
+Kind = Literal["numeric", "categorical"]
+"""How the cells of a count vector are laid out: as by `NumericGrid` or by `CategoryGrid`."""
 
 
 def numeric_grid(values: Floats, cells: int = MAX_CELLS) -> NumericGrid:

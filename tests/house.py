@@ -214,13 +214,16 @@ def has_a_docstring(module: Module) -> Iterator[str]:
 
 
 def names_say_something(module: Module) -> Iterator[str]:
-    """No module or class of the product is called data, info, manager, handler, helper or util."""
+    """No module or class of the product is at heart a data, info, manager, handler, helper, util.
+
+    The last word says what a thing is: a DataWindow is a window, and the contract calls it so.
+    """
     if not is_product(module):
         return
     names = [node.name for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)]
     for name in [module.name.rpartition(".")[2], *names]:
-        words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name)}
-        if words & {*EMPTY_WORDS, *(f"{word}s" for word in EMPTY_WORDS)}:
+        words = re.findall(r"[A-Z]?[a-z]+", name)
+        if words and words[-1].lower() in {*EMPTY_WORDS, *(f"{word}s" for word in EMPTY_WORDS)}:
             yield f"{module.path}: {name} says nothing"
 
 

@@ -105,6 +105,7 @@ INNOCENT = [
     (only_the_kafka_runtime_knows_faust, "streams/runtime/kafka/log.py", "import faust"),
     (loads_no_code, "schemas/config.py", "import yaml\nyaml.safe_load('')"),
     (is_short, "detectors/psi.py", "def f():\n" + "    a = 1\n" * 69),
+    (names_say_something, "streams/data_quality.py", "class DataWindow: ..."),
 ]
 
 

@@ -40,6 +40,13 @@ def test_the_rules_see_the_whole_product(modules):
     assert set(FLOORS) <= {module.path.split("/")[0] for module in modules}
 
 
+@pytest.mark.parametrize("package", sorted(FLOORS))
+def test_a_package_carries_its_types(root, package):
+    """Each package of the wheel is marked as typed, and is a package."""
+    assert (root / package / "py.typed").is_file()
+    assert (root / package / "__init__.py").is_file()
+
+
 def test_scripts_run_and_say_what_they_are_for(root):
     """Each file in scripts/ and .ci/ is executable and begins with a sentence."""
     assert [] == list(bad_scripts(root))

@@ -45,7 +45,11 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text, self.path)
+        """The syntax, empty where there is an error in it: then only one rule complains."""
+        try:
+            return ast.parse(self.text, self.path)
+        except SyntaxError:
+            return ast.Module([ast.Expr(ast.Constant("unreadable"))], [])
 
     @property
     def name(self) -> str:
@@ -110,6 +114,14 @@ def has_a_floor(module: Module) -> Iterator[str]:
     """A module stands in a known place."""
     if module.path.split("/")[0] not in {*FLOORS, *OUTSIDE}:
         yield f"{module.path}: no floor is known for this place"
+
+
+def parses(module: Module) -> Iterator[str]:
+    """A module is Python, so that the other rules can see into it."""
+    try:
+        ast.parse(module.text, module.path)
+    except SyntaxError as error:
+        yield f"{module.path}:{error.lineno}: {error.msg}"
 
 
 def imports_downward(module: Module) -> Iterator[str]:
@@ -229,6 +241,7 @@ def names_say_something(module: Module) -> Iterator[str]:
 
 RULES: list[Rule] = [
     has_a_floor,
+    parses,
     imports_downward,
     no_sideways_organs,
     windage_stands_alone,

@@ -18,6 +18,7 @@ from tests.house import (
     no_present_moment,
     no_sideways_organs,
     only_the_kafka_runtime_knows_faust,
+    parses,
     pure_floors,
     read_modules,
     windage_stands_alone,
@@ -62,6 +63,7 @@ def test_nothing_committed_belongs_to_one_machine(root):
 GUILTY = [
     (has_a_floor, "elsewhere/thing.py", ""),
     (has_a_floor, "loose.py", ""),
+    (parses, "detectors/psi.py", "def f(:"),
     (imports_downward, "detectors/psi.py", "import schemas.reading"),
     (imports_downward, "detectors/psi.py", "from schemas import reading"),
     (imports_downward, "schemas/event.py", "def f():\n    from streams.policy import table"),

@@ -115,6 +115,41 @@ RetrainCause = Literal[
     "labels_redefined",
 ]
 
+SIGNALS: Final = (
+    "feature",
+    "features",
+    "prediction",
+    "score",
+    "label",
+    "error",
+    "performance",
+    "calibration",
+    "fairness",
+    "metric",
+    "volume",
+    "latency_ms",
+    "cost",
+    "queue_depth",
+)
+"""What a signal's name begins with, before its colon: `feature:age`, `score`, `metric:ctr`."""
+
+TopicName = Literal[
+    "predictions",
+    "labels",
+    "metrics",
+    "model-events",
+    "journal",
+    "profiler-state",
+    "monitor-state",
+    "references",
+    "readings",
+    "drift-events",
+    "alerts",
+    "retrain-requests",
+    "rollback-requests",
+    "dead-letters",
+]
+
 NAME_PATTERN: Final = r"^[A-Za-z0-9_.:-]{1,128}$"
 """Names of models, versions, features, tags and metrics."""
 

@@ -1,0 +1,82 @@
+"""The config of an installation: `windage.yaml`, checked.
+
+Promises: every key has a default except `models` and their `task`; unknown keys are refused;
+what is loaded can be dumped without its secrets.
+Leaves to others: reading files and naming lines (`load`), single models (`config_model`),
+connections (`config_links`).
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from schemas.config_links import Http, Kafka, Limits, Redis, Sink, State, TopicNames
+from schemas.config_model import ModelConfig, config_hash
+from schemas.config_values import Name, Part, fault
+from schemas.inputs import is_name
+
+ANY: Literal["*"] = "*"
+"""The model that stands for every model not named."""
+
+
+def _check_model_name(name: str) -> str:
+    """A model's name, or `*`."""
+    if name != ANY and not is_name(name):
+        raise ValueError('must be "*" or up to 128 letters, digits and _ . : -')
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_check_model_name)]
+
+
+class Config(Part):
+    """One installation."""
+
+    version: Literal[1] = 1
+    app: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "windage"
+    kafka: Kafka = Kafka()
+    topics: TopicNames = TopicNames()
+    envelope: Literal["binary", "structured"] = "binary"
+    redis: Redis | None = None
+    http: Http = Http()
+    sinks: dict[Name, Sink] = Field(default_factory=dict)
+    state: State = State()
+    limits: Limits = Limits()
+    models: Annotated[dict[ModelName, ModelConfig], Field(min_length=1)]
+
+    def model(self, name: str) -> ModelConfig | None:
+        """The config of a model, by name or by `"*"`; None if it is unknown."""
+        return self.models.get(name) or self.models.get(ANY)
+
+    def hashes(self) -> dict[str, str]:
+        """What names the epoch of each model."""
+        return {name: config_hash(model) for name, model in self.models.items()}
+
+    @model_validator(mode="after")
+    def _sinks_exist(self) -> Self:
+        # Without any sink the name still says in the alert where it belongs.
+        for name, model in self.models.items():
+            for i, route in enumerate(model.policy.routes):
+                if self.sinks and route.sink is not None and route.sink not in self.sinks:
+                    known = ", ".join(sorted(self.sinks))
+                    raise fault(f"models.{name}.policy.routes.{i}.sink", f"must be one of: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _retention_covers_the_horizon(self) -> Self:
+        for name, model in self.models.items():
+            for topic in ("predictions", "labels"):
+                kept = self.topics.retention.get(topic)
+                needed = model.labels.horizon + model.lateness
+                if kept is not None and model.labelled and self.redis is None and kept < needed:
+                    raise fault(
+                        f"models.{name}.labels.horizon",
+                        f"with lateness it must not exceed topics.retention.{topic},"
+                        " or a restart could not find the partners of labels",
+                    )
+        return self
+
+
+def dump_redacted(config: Config) -> dict[str, Any]:
+    """The config as JSON values, secrets as asterisks, unset keys as null."""
+    return config.model_dump(mode="json", by_alias=True)

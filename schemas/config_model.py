@@ -1,0 +1,305 @@
+"""The config of one model: how it is counted, with what it is compared, what follows.
+
+Promises: `task` is the only key that must be given; `config_hash` changes exactly when what is
+counted changes, so it names an epoch.
+Leaves to others: connections and limits of the whole installation (`config`).
+"""
+
+import hashlib
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+import orjson
+from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validator
+from pydantic import Discriminator as Choice
+
+from schemas.config_policy import Holiday, Impact, Policy, Retrain, Rollback
+from schemas.config_values import (
+    Begin,
+    Duration,
+    End,
+    Length,
+    Name,
+    Part,
+    Rate,
+    Ratio,
+    Selector,
+    Threshold,
+    fault,
+)
+from schemas.durations import Rate as Frequency
+from schemas.durations import parse_duration
+from schemas.vocabulary import SIGNALS, Clock, DetectorName, Task, TimestampUnit, words
+
+ClassName = bool | int | float | str
+NEEDS_LABELS: Final = frozenset({"label", "error", "performance", "calibration", "fairness"})
+"""Signals that a model without labels cannot have."""
+
+_RIVER: Final = re.compile(r"river:[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+_COMPARISON: Final = re.compile(r"training|rolling (\S+)|seasonal (\S+)", re.ASCII)
+SEASONS: Final = ("hour_of_day", "day_of_week", "hour_of_week", "month_of_year")
+
+
+def _shorthand(key: str) -> BeforeValidator:
+    """A mere text stands for a mapping with that one key: `country: categorical`."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+class Feature(Part):
+    """One feature; `auto` finds the type out while learning."""
+
+    type: Literal["auto", "numeric", "categorical"] = "auto"
+    important: bool = False
+    max_categories: Annotated[int, Field(ge=1, le=10_000)] = 100
+
+
+class Segment(Part):
+    """A slice: by the value of a tag or a feature, or by the bins of a number.
+
+    A mere name is a tag. `edges` e1 < e2 < .. make the bins below e1, e1 to e2, ..., from the
+    last on. `max_values` bounds how many values get a segment of their own.
+    """
+
+    tag: Name | None = None
+    feature: Name | None = None
+    edges: tuple[float, ...] = ()
+    max_values: Annotated[int, Field(ge=1, le=1_000)] = 20
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if (self.tag is None) == (self.feature is None):
+            raise fault("tag", "needs either tag or feature")
+        if any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
+            raise fault("edges", "must grow from one to the next")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The name of the tag or feature that is looked at."""
+        return self.tag or self.feature or ""
+
+
+class Labels(Part):
+    """How long a label is waited for, and how many there should be."""
+
+    enabled: bool = True
+    # A day fits the memory of a worker at a hundred predictions a second; more needs Redis.
+    horizon: Duration = 86_400_000
+    min_coverage: Ratio = 0.3
+    sample: Ratio = 1.0
+
+
+class FromFile(Part):
+    """A reference made offline of a file of rows."""
+
+    from_: Literal["file"] = Field(alias="from")
+    path: str = Field(min_length=1)
+
+
+class FromFirst(Part):
+    """A reference learned of the first rows; provisional until it has lasted `min_duration`."""
+
+    from_: Literal["first"] = Field(default="first", alias="from")
+    rows: Annotated[int, Field(ge=30)] = 5_000
+    min_duration: Duration = 14 * 86_400_000
+
+
+class FromTopic(Part):
+    """A reference made of a stretch of the predictions topic."""
+
+    from_: Literal["topic"] = Field(alias="from")
+    start: Begin
+    end: End
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end <= self.start:
+            raise fault("end", "must be after start")
+        return self
+
+
+class FromPrevious(Part):
+    """The reference of the previous version."""
+
+    from_: Literal["previous"] = Field(alias="from")
+
+
+Reference = Annotated[FromFile | FromFirst | FromTopic | FromPrevious, Field(discriminator="from_")]
+
+
+def _check_comparison(text: str) -> str:
+    """`training`, `rolling 30d` or `seasonal hour_of_week`."""
+    found = _COMPARISON.fullmatch(text)
+    if found and found[1]:
+        parse_duration(found[1])
+    if not found or (found[2] and found[2] not in SEASONS):
+        seasons = ", ".join(SEASONS)
+        raise ValueError(f"must be training, rolling DURATION, or seasonal with one of: {seasons}")
+    return text
+
+
+def _check_detector(name: str) -> str:
+    """The name of a detector of ours, or `river:<Class>`."""
+    if name not in words(DetectorName) and not _RIVER.fullmatch(name):
+        raise ValueError(f"must be one of: {', '.join(words(DetectorName))}, river:<Class>")
+    return name
+
+
+def _check_signal(name: str) -> str:
+    """A signal, or a pattern such as `feature:*`."""
+    if name.partition(":")[0] not in (*SIGNALS, "*"):
+        raise ValueError(f"must be a signal that begins with one of: {', '.join(SIGNALS)}")
+    return name
+
+
+Comparison = Annotated[str, AfterValidator(_check_comparison)]
+DetectorRef = Annotated[str, AfterValidator(_check_detector)]
+Signal = Annotated[str, AfterValidator(_check_signal), Field(max_length=256)]
+
+
+class Monitor(Part):
+    """One monitor, or one for each signal where `watch` is a pattern."""
+
+    watch: Signal
+    detector: DetectorRef
+    window: Length | None = None
+    yellow: Threshold | None = None
+    red: Threshold | None = None
+    tolerance: Annotated[float, Field(ge=0)] | None = None
+    segments: tuple[Selector, ...] = ("*",)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if (
+            self.yellow is not None
+            and self.red is not None
+            and self.yellow.scale == self.red.scale
+            and self.red.value < self.yellow.value
+        ):
+            raise fault("red", "must not be below yellow")
+        return self
+
+
+def _auto_or_declared(value: object) -> str:
+    """Which form of `features` and `monitors` this is."""
+    return "(auto)" if isinstance(value, str) else "(declared)"
+
+
+def _no_labels(value: object) -> object:
+    """`labels: none` or `labels: false` for models that never get any."""
+    return {"enabled": False} if value is None or value is False or value == "none" else value
+
+
+AUTO: Final = "auto"
+Features = Annotated[
+    Annotated[Literal["auto"], Tag("(auto)")]
+    | Annotated[dict[Name, Annotated[Feature, _shorthand("type")]], Tag("(declared)")],
+    Choice(_auto_or_declared),
+]
+Monitors = Annotated[
+    Annotated[Literal["auto"], Tag("(auto)")] | Annotated[tuple[Monitor, ...], Tag("(declared)")],
+    Choice(_auto_or_declared),
+]
+
+
+class ModelConfig(Part):
+    """One model."""
+
+    task: Task
+    pane: Duration = 60_000
+    lateness: Duration = 30_000
+    clock: Clock = "broker"
+    timestamps: TimestampUnit = "auto"
+    positive: ClassName | None = None
+    classes: tuple[ClassName, ...] | None = None
+    labels: Annotated[Labels, BeforeValidator(_no_labels)] = Labels()
+    features: Features = AUTO
+    segments: tuple[Annotated[Segment, _shorthand("tag")], ...] = ()
+    reference: Reference = FromFirst()
+    compare: tuple[Comparison, ...] = ("training",)
+    tolerance: Annotated[float, Field(ge=0)] = 0.1
+    null: Literal["joint", "one_sided"] = "joint"
+    false_alarms: Rate = Frequency(count=1, per=30 * 86_400_000)
+    monitors: Monitors = AUTO
+    policy: Policy = Policy()
+    retrain: Retrain = Retrain()
+    rollback: Rollback = Rollback()
+    calendar: tuple[Holiday, ...] = ()
+    impact: Impact = Impact()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether labels are waited for at all."""
+        return self.labels.enabled and self.task != "none"
+
+    @model_validator(mode="after")
+    def _spans(self) -> Self:
+        if self.pane < 1_000:  # noqa: PLR2004 - a second, in milliseconds
+            raise fault("pane", "must be at least 1s")
+        if self.labelled and self.pane >= self.labels.horizon:
+            raise fault(
+                "pane", "must be shorter than labels.horizon, or no label could be waited for"
+            )
+        if self.labelled and self.labels.sample == 0:
+            raise fault("labels.sample", "must be more than 0; write labels: none to have none")
+        return self
+
+    @model_validator(mode="after")
+    def _target(self) -> Self:
+        classified = self.task in ("binary", "multiclass")
+        if not classified and self.classes is not None:
+            raise fault("classes", f"task {self.task} has no classes")
+        if self.task != "binary" and self.positive is not None:
+            raise fault("positive", f"task {self.task} has no positive class")
+        if self.classes is not None:
+            if len(set(self.classes)) < 2:  # noqa: PLR2004 - a choice
+                raise fault("classes", "must name at least two different classes")
+            if self.task == "binary" and len(self.classes) > 2:  # noqa: PLR2004 - binary
+                raise fault("classes", "task binary has two classes")
+            if self.positive is not None and self.positive not in self.classes:
+                raise fault("positive", "must be one of classes")
+        return self
+
+    @model_validator(mode="after")
+    def _watched(self) -> Self:
+        if len({(s.tag, s.feature) for s in self.segments}) < len(self.segments):
+            raise fault("segments", "must not name a tag or feature twice")
+        declared = None if self.features == AUTO else self.features
+        for i, segment in enumerate(self.segments):
+            if declared is not None and segment.feature and segment.feature not in declared:
+                raise fault(f"segments.{i}.feature", "must be one of the declared features")
+        for i, monitor in enumerate(() if self.monitors == AUTO else self.monitors):
+            head, _, rest = monitor.watch.partition(":")
+            if not self.labelled and head in NEEDS_LABELS:
+                raise fault(f"monitors.{i}.watch", "needs labels, and this model has none")
+            if (
+                declared is not None
+                and head == "feature"
+                and "*" not in rest
+                and rest not in declared
+            ):
+                raise fault(f"monitors.{i}.watch", "must be one of the declared features")
+        return self
+
+
+COUNTED: Final = frozenset(
+    {"task", "pane", "lateness", "clock", "timestamps", "positive", "classes", "features"}
+)
+"""Fields that change what is counted; labels and segments are added in part."""
+
+
+def config_hash(model: ModelConfig) -> str:
+    """16 hex digits that name what is counted; a new one means a new epoch."""
+    counted: dict[str, Any] = model.model_dump(mode="json", include=set(COUNTED))
+    if isinstance(counted["features"], dict):
+        for feature in counted["features"].values():
+            del feature["important"]
+    counted["labels"] = (
+        model.labels.model_dump(mode="json", include={"horizon", "sample"})
+        if model.labelled
+        else None
+    )
+    segments = [segment.model_dump(mode="json") for segment in model.segments]
+    counted["segments"] = sorted(segments, key=lambda s: (s["tag"] or "", s["feature"] or ""))
+    text = orjson.dumps(counted, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -1,0 +1,246 @@
+"""Alternatives: what a signal might change to, as log weights per row of each cell.
+
+A weight w_b = q_b / p0_b compares an alternative q with the worst law p0 that is still tolerated,
+and is lowered until no tolerated law, the reference's own uncertainty included, expects it above
+1. So products of weights stay e-processes (see `shiryaev_roberts`).
+
+Promises: every weight is finite; an alternative that touches 0 or 1, or lies within the
+tolerance, is left out.
+Leaves to others: multiplying weights up over panes.
+Source: Shin, Ramdas, Rinaldo (2024), E-detectors, arXiv 2203.03532; the tolerance and the finite
+reference are ours.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import log, sqrt
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from detectors.arcsine import angle, share
+from detectors.arrays import Floats
+from detectors.reference import SignalReference
+
+Null = Literal["joint", "one_sided"]
+"""Tolerated numeric laws: mean and spread together (with the corner), or one at a time."""
+
+Place = Literal["shape", "category", "below", "above", "unseen", "missing"]
+
+Direction = Literal["up", "down"]
+
+CAREFUL = 1.28
+"""Standard errors of the reference that are tolerated: 0 breaks the promise of run length for
+references below 1,000 rows, 2.58 is 4 to 20 times too careful."""
+
+MEANS = (0.25, 0.5, 1.0, 2.0)
+"""Shifts of the mean, reference standard deviations of normal scores."""
+SPREADS = (1.5, 0.6)
+"""Factors of the standard deviation."""
+ODDS_UP, ODDS_DOWN = (2.0, 4.0), (0.02, 0.5)
+"""Factors of the odds of a cell."""
+NEW_SHARES = (0.01, 0.05, 0.25)
+"""Shares of a cell that was empty."""
+
+_APART = 1e-4
+"""Least distance of an alternative from the tolerated share."""
+_ZERO = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What an alternative says.
+
+    `size` is standard deviations for `mean`, a factor for `spread`, the new share for `cell`.
+    `cells` are the cells it concerns, () for all; `place` is where they lie.
+    """
+
+    kind: Literal["mean", "spread", "cell"]
+    direction: Direction
+    place: Place
+    cells: tuple[int, ...]
+    size: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Alternative:
+    """A change and its log weight per row: `base` for any row, plus `cells` (width,) or `extra`.
+
+    A cell alternative adds `extra` for rows in its own cells, which are neighbours; so scoring it
+    does not need a product over all cells. The dispersion `phi` is divided out already.
+    """
+
+    change: Change
+    phi: float
+    base: float
+    extra: float = 0.0
+    cells: Floats | None = None
+
+
+def alternatives(
+    reference: SignalReference,
+    tolerance: float,
+    *,
+    null: Null = "joint",
+    upward: bool = False,
+) -> tuple[Alternative, ...]:
+    """All alternatives of a signal, none if the reference has no rows.
+
+    `tolerance` is in standard deviations and angle units (see `arcsine`). `upward` keeps only
+    what raises the mean or a share; of a binary signal always the share of yes.
+    """
+    if reference.rows <= 0 or reference.counts.sum() <= 0:
+        return ()
+    if reference.kind == "numeric":
+        found = _numeric(reference, tolerance, null)
+    elif reference.kind == "binary":
+        found = _cell(reference, tolerance, 1, "category")
+    else:
+        found = _categorical(reference, tolerance)
+    return tuple(a for a in found if not upward or a.change.direction == "up")
+
+
+def _categorical(reference: SignalReference, tolerance: float) -> Iterator[Alternative]:
+    p = reference.shares
+    width = reference.width
+    skipped = int(np.argmax(p)) if (p > 0).sum() == 2 else -1  # noqa: PLR2004 - one says it all
+    for cell in range(width):
+        if cell != skipped:
+            places: dict[int, Place] = {width - 2: "unseen", width - 1: "missing"}
+            yield from _cell(reference, tolerance, cell, places.get(cell, "category"))
+
+
+def _cell(
+    reference: SignalReference, tolerance: float, cell: int, place: Place
+) -> Iterator[Alternative]:
+    p, phi = float(reference.shares[cell]), float(reference.dispersion[cell])
+    yield from _tilts(p, phi, reference.rows, tolerance, (cell,), place)
+
+
+def _tilts(
+    p: float,
+    phi: float,
+    rows: int,
+    tolerance: float,
+    cells: tuple[int, ...],
+    place: Place,
+    *,
+    fresh: bool = False,
+) -> Iterator[Alternative]:
+    """Changed shares of one (merged) cell; `fresh` treats a small p as an empty cell's."""
+    margin = tolerance + CAREFUL * sqrt(phi / rows)
+    up, down = _shares(p, fresh=fresh)
+    sides: tuple[tuple[Direction, int, tuple[float, ...]], ...] = (
+        ("up", 1, up),
+        ("down", -1, down),
+    )
+    for direction, sign, sizes in sides:
+        p0 = float(share(angle(p) + sign * margin))
+        for q in sizes:
+            if (q - p0) * sign > _APART and _ZERO < p0 < 1 - _ZERO and _ZERO < q < 1 - _ZERO:
+                rest = log((1 - q) / (1 - p0))
+                change = Change(
+                    kind="cell",
+                    direction=direction,
+                    place=place,
+                    cells=cells,
+                    size=q,
+                )
+                extra = log(q / p0) - rest
+                yield Alternative(change=change, phi=phi, base=rest / phi, extra=extra / phi)
+
+
+def _shares(p: float, *, fresh: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if p == 0 or fresh:
+        return NEW_SHARES, ()
+    up, down = (
+        tuple(p * odds / (1 - p + p * odds) for odds in factors) for factors in (ODDS_UP, ODDS_DOWN)
+    )
+    # A frequent cell has little room above: at least a fiftieth of what is left stays.
+    return tuple(min(q, 1 - 0.02 * (1 - p)) for q in up), down
+
+
+def _numeric(reference: SignalReference, tolerance: float, null: Null) -> Iterator[Alternative]:
+    if reference.counts[:-1].sum() > 0:
+        corners = _corners(reference, tolerance) if null == "joint" else []
+        yield from _moments(reference, tolerance, corners)
+        for tilt in _values(reference, tolerance):
+            yield _within(reference, tilt, corners)
+    yield from _cell(reference, tolerance, reference.width - 1, "missing")
+
+
+def _law(reference: SignalReference, mean: float, spread: float) -> Floats:
+    """Cell shares (width - 1,) after a change of mean and spread in normal-score space."""
+    cumulated = special.ndtr((reference.borders - mean) / spread)
+    return np.asarray(np.maximum(np.diff(cumulated), 1e-12))
+
+
+def _corners(reference: SignalReference, tolerance: float) -> list[Floats]:
+    """The laws a tolerance allows at most: every combination of mean and spread."""
+    steps = (-tolerance, 0.0, tolerance) if tolerance > 0 else (0.0,)
+    return [_law(reference, mean, 1 + spread) for mean in steps for spread in steps]
+
+
+def _excess(weight: Floats, laws: list[Floats], phi: float, rows: int) -> float:
+    """Log of the largest expected weight (k,) under tolerated laws (k,), at least 0.
+
+    The upper confidence limit, because the laws are known from `rows` rows only.
+    """
+    worst = 1.0
+    for p in laws:
+        mean = float(p @ weight)
+        variance = max(float(p @ weight**2) - mean**2, 0.0)
+        worst = max(worst, mean + CAREFUL * sqrt(phi * variance / rows))
+    return log(worst)
+
+
+def _moments(
+    reference: SignalReference, tolerance: float, corners: list[Floats]
+) -> Iterator[Alternative]:
+    wanted = [(s * a, 1.0) for a in MEANS if a > tolerance for s in (1, -1)]
+    wanted += [(0.0, f) for f in SPREADS if abs(f - 1) > tolerance]
+    for mean, spread in wanted:
+        edge = _law(
+            reference, tolerance * float(np.sign(mean)), 1 + tolerance * float(np.sign(spread - 1))
+        )
+        weight = _law(reference, mean, spread) / edge
+        phi = float(reference.pattern_dispersion[0 if mean else 1])
+        lowered = np.log(weight) - _excess(weight, corners or [edge], phi, reference.rows)
+        change = Change(
+            kind="mean" if mean else "spread",
+            direction="up" if mean > 0 or spread > 1 else "down",
+            place="shape",
+            cells=(),
+            size=mean or spread,
+        )
+        every = np.append(lowered / phi, 0.0)  # a missing value says nothing about the others
+        yield Alternative(change=change, phi=phi, base=0.0, cells=every)
+
+
+def _values(reference: SignalReference, tolerance: float) -> Iterator[Alternative]:
+    """Tilts of the merged cells and of what lies outside the reference's range."""
+    for group in range(int(reference.groups[-1]) + 1):
+        cells = np.flatnonzero(reference.groups == group)
+        phi = float(reference.pattern_dispersion[2 + group])
+        p = float(reference.shares[cells].sum())
+        where = tuple(cells.tolist())
+        yield from _tilts(p, phi, reference.rows, tolerance, where, "shape")
+    outside: tuple[tuple[int, Place], ...] = ((0, "below"), (reference.width - 2, "above"))
+    for cell, place in outside:
+        p, phi = float(reference.shares[cell]), float(reference.dispersion[cell])
+        fresh = bool(reference.counts[cell] == 0)
+        yield from _tilts(p, phi, reference.rows, tolerance, (cell,), place, fresh=fresh)
+
+
+def _within(reference: SignalReference, tilt: Alternative, corners: list[Floats]) -> Alternative:
+    """`tilt` lowered until the tolerated laws of mean and spread expect it at 1 at most."""
+    if not corners:
+        return tilt
+    phi = tilt.phi
+    log_weight = np.full(reference.width, tilt.base * phi)
+    log_weight[list(tilt.change.cells)] += tilt.extra * phi
+    missing = reference.shares[-1]
+    laws = [np.append(law * (1 - missing), missing) for law in corners]
+    lower = _excess(np.exp(log_weight), laws, phi, reference.rows)
+    return replace(tilt, base=tilt.base - lower / phi)

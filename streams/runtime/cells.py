@@ -1,0 +1,90 @@
+"""Cells of a file as JSON literals: numbers as they are written, empty as null, the rest text.
+
+Promises: the type is decided per column, once, by the first cells that are not empty; a number
+keeps every digit its file has; no cell raises.
+Leaves to others: reading files (`files`), what a column means (`mapping`), and what becomes of a
+text in a column of numbers (the profiler counts it as a mistyped feature).
+"""
+
+import re
+from collections.abc import Sequence
+from json.encoder import encode_basestring
+from typing import Final, Literal
+
+import orjson
+
+NULL: Final = "null"
+
+_ABSENT: Final = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})
+"""What stands for "no value" in a column of numbers. In texts only the empty cell does: NA is
+also a country."""
+
+_INFINITE: Final = {"inf": "1e999", "+inf": "1e999", "-inf": "-1e999"}
+"""Infinity as a JSON number that no float holds: the machine says what is wrong with it."""
+
+_NUMERIC_SHARE: Final = 0.99
+"""A column is of numbers when this share of its first cells is: one typo does not make categories
+out of amounts."""
+
+_JSON_NUMBERS: Final = re.compile(r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?,)*", re.ASCII)
+_LOOSE_NUMBER: Final = re.compile(
+    r"\s*([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))([eE][+-]?\d+)?\s*", re.ASCII
+)
+
+
+def number(text: str) -> str | None:
+    """The JSON number that `text` means ("007", "+3", ".5", "1." too), or None if it is none."""
+    match = _LOOSE_NUMBER.fullmatch(text)
+    if match is None:
+        return _INFINITE.get(text.strip().lower().replace("infinity", "inf"))
+    sign, whole, after, bare, power = match.groups()
+    digits = (whole or "0").lstrip("0") or "0"
+    fraction = after or bare
+    return f"{'-' if sign == '-' else ''}{digits}{f'.{fraction}' if fraction else ''}{power or ''}"
+
+
+def is_absent(text: str) -> bool:
+    """Whether a cell of a column of numbers says that there is no value."""
+    return text.strip().lower() in _ABSENT
+
+
+class TextColumn:
+    """One column of a file of texts (CSV): decides its type once, then encodes block by block."""
+
+    def __init__(self) -> None:
+        self.kind: Literal["undecided", "number", "text"] = "undecided"
+
+    def literals(self, cells: Sequence[str]) -> Sequence[str]:
+        """JSON literals of `cells` (n,), in order."""
+        if self.kind == "undecided":
+            self._decide(cells)
+        if self.kind == "text":
+            return [encode_basestring(cell) if cell else NULL for cell in cells]
+        distinct = set(cells)
+        if _JSON_NUMBERS.fullmatch(",".join(distinct) + ","):
+            return cells  # JSON already, every digit of it
+        meaning = {cell: self._number(cell) for cell in distinct}
+        return [meaning[cell] for cell in cells]
+
+    def _decide(self, cells: Sequence[str]) -> None:
+        told = [cell for cell in cells if not is_absent(cell)]
+        if told:
+            numeric = sum(number(cell) is not None for cell in told)
+            self.kind = "number" if numeric >= _NUMERIC_SHARE * len(told) else "text"
+
+    @staticmethod
+    def _number(cell: str) -> str:
+        if is_absent(cell):
+            return NULL
+        return number(cell) or encode_basestring(cell)
+
+
+def literal(value: object) -> str:
+    """The JSON literal of a typed value (JSON Lines, Parquet); NaN is null, as there is no NaN."""
+    if value is None:
+        return NULL
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "1e999" if value > 0 else "-1e999"
+    return orjson.dumps(value, default=str, option=orjson.OPT_PASSTHROUGH_SUBCLASS).decode()

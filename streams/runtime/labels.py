@@ -1,0 +1,241 @@
+"""Labels from a file of their own, handed over in time with the predictions.
+
+Promises: every row with a label comes out once, in the order decided here; labels wait in memory
+only as far ahead as `delay` and `HELD_ROWS` say.
+Leaves to others: joining (the profiler), predictions (`rows`).
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+from json.encoder import encode_basestring
+from pathlib import Path
+from typing import Final, Protocol
+
+from schemas.log import Millis
+from streams.runtime.cells import NULL
+from streams.runtime.files import BLOCK_ROWS, FileError, Table, open_table
+from streams.runtime.mapping import Columns, assign
+from streams.runtime.rows import Entries, RowTimes, id_texts, label_template
+
+HELD_ROWS: Final = 100_000
+"""Labels held at most while they wait for the prediction of their id."""
+
+
+class LabelSource(Protocol):
+    """Labels that become known as predictions are read."""
+
+    def after(self, predictions: Entries) -> Entries:
+        """The labels known once `predictions` (the next block) are."""
+
+    def rest(self, last: Millis) -> Entries:
+        """All that are left, when the predictions ended at `last`."""
+
+
+class TimedLabels:
+    """A labels file with a time of its own: rows are handed over by it."""
+
+    def __init__(self, table: Table, columns: Columns, model: str, path: str = "") -> None:
+        """`columns` has id, timestamp (or `every`) and label."""
+        self._rows = _timed_rows(table, columns, label_template(model), path)
+        self._read = Entries(times=[], keys=[], values=[])
+
+    def after(self, predictions: Entries) -> Entries:
+        """Rows whose time is not after the last prediction's."""
+        return self._until(predictions.times[-1]) if predictions.times else _nothing()
+
+    def rest(self, last: Millis) -> Entries:
+        """All rows left, also those after `last`."""
+        del last
+        parts = [self._read, *self._rows]
+        self._read = _nothing()
+        return _joined(parts)
+
+    def _until(self, time: Millis) -> Entries:
+        parts = []
+        while True:
+            cut = bisect_right(self._read.times, time)
+            parts.append(_part(self._read, 0, cut))
+            self._read = _part(self._read, cut, len(self._read.times))
+            if self._read.times or (block := next(self._rows, None)) is None:
+                return _joined(parts)
+            self._read = block
+
+
+class MatchedLabels:
+    """A labels file without a time: each label takes the time of the prediction it belongs to.
+
+    Rows in any order: they are read ahead until the id is found, at most `held` of them. Ids no
+    prediction has are handed over when there is no more room, so nothing is lost.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        columns: Columns,
+        model: str,
+        *,
+        delay: Millis = 0,
+        held: int = HELD_ROWS,
+    ) -> None:
+        """`columns` has id and label; a label is known `delay` ms after its prediction."""
+        self._rows = _plain_rows(table, columns)
+        self._template = label_template(model)
+        self._delay = delay
+        self._held = held
+        self._ahead: dict[str, str] = {}
+
+    def after(self, predictions: Entries) -> Entries:
+        """Labels of the ids in `predictions`, at their times."""
+        out = _nothing()
+        for key, time in zip(predictions.keys, predictions.times, strict=True):
+            if key is None:
+                continue
+            text = key.decode()
+            found = self._ahead.pop(text, None)
+            if found is None:
+                found = self._search(text, time, out)
+            if found is not None:
+                self._write(out, text, found, time)
+        return out
+
+    def rest(self, last: Millis) -> Entries:
+        """Labels no prediction has asked for, at time `last`."""
+        out = _nothing()
+        for text, found in [*self._ahead.items(), *self._rows]:
+            self._write(out, text, found, last)
+        self._ahead.clear()
+        return out
+
+    def _search(self, wanted: str, time: Millis, out: Entries) -> str | None:
+        while len(self._ahead) < self._held:
+            row = next(self._rows, None)
+            if row is None:
+                return None
+            text, found = row
+            if text == wanted:
+                return found
+            if text in self._ahead:  # a second label of one id: a correction or a duplicate
+                self._write(out, text, self._ahead[text], time)
+            self._ahead[text] = found
+        oldest = next(iter(self._ahead))  # makes room: one out for each id not found
+        self._write(out, oldest, self._ahead.pop(oldest), time)
+        return None
+
+    def _write(self, out: Entries, text: str, found: str, time: Millis) -> None:
+        if found == NULL:
+            return
+        known = time + self._delay
+        out.times.append(known)
+        out.keys.append(text.encode())
+        out.values.append((self._template % (encode_basestring(text), found, known)).encode())
+
+
+class Waiting:
+    """Holds entries back until their time has come, in their order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Entries] = deque()
+
+    def add(self, entries: Entries) -> None:
+        """Entries to be handed over later."""
+        if entries.times:
+            self._waiting.append(entries)
+
+    def until(self, time: Millis) -> Entries:
+        """Those known by `time`."""
+        parts = []
+        while self._waiting:
+            entries = self._waiting.popleft()
+            cut = bisect_right(entries.times, time)
+            parts.append(_part(entries, 0, cut))
+            if cut < len(entries.times):
+                self._waiting.appendleft(_part(entries, cut, len(entries.times)))
+                break
+        return _joined(parts)
+
+    def rest(self) -> Entries:
+        """All that wait."""
+        parts = list(self._waiting)
+        self._waiting.clear()
+        return _joined(parts)
+
+
+def open_labels(
+    path: Path, wanted: Columns, model: str, *, delay: Millis = 0, block_rows: int = BLOCK_ROWS
+) -> LabelSource:
+    """The labels in the file at `path`; FileError without an id and a label column.
+
+    `delay` is for files without a time of their own.
+    """
+    table = open_table(path, block_rows)
+    asked = Columns(
+        id=wanted.id if wanted.id in table.columns else None,
+        timestamp=wanted.timestamp if wanted.timestamp in table.columns else None,
+        label=wanted.label,
+    )
+    columns = assign(table.columns, asked, str(path))
+    if columns.label is None:
+        others = [name for name in table.columns if name not in (columns.id, columns.timestamp)]
+        if len(others) != 1:
+            raise FileError(f"{path}: which column is the label? Say --label")
+        columns = assign(table.columns, _with_label(asked, others[0]), str(path))
+    if columns.id is None:
+        raise FileError(f"{path}: which column is the id? Say --id")
+    if columns.timestamp is not None:
+        return TimedLabels(table, columns, model, str(path))
+    return MatchedLabels(table, columns, model, delay=delay)
+
+
+def _with_label(columns: Columns, label: str) -> Columns:
+    return Columns(id=columns.id, timestamp=columns.timestamp, label=label)
+
+
+def _timed_rows(table: Table, columns: Columns, template: str, path: str) -> Iterator[Entries]:
+    assert columns.id is not None
+    assert columns.label is not None
+    clock = RowTimes(columns.timestamp, columns.every, path)
+    for block in table.blocks():
+        times, stamps = clock.read(block)
+        ids = id_texts(block.values(columns.id))
+        rows = zip(ids, times, block.literals(columns.label), stamps, strict=True)
+        told = [row for row in rows if row[2] != NULL]
+        yield Entries(
+            times=[time for _, time, _, _ in told],
+            keys=[text.encode() for text, _, _, _ in told],
+            values=[
+                (template % (encode_basestring(text), label, stamp)).encode()
+                for text, _, label, stamp in told
+            ],
+        )
+
+
+def _plain_rows(table: Table, columns: Columns) -> Iterator[tuple[str, str]]:
+    assert columns.id is not None
+    assert columns.label is not None
+    for block in table.blocks():
+        ids = id_texts(block.values(columns.id))
+        yield from zip(ids, block.literals(columns.label), strict=True)
+
+
+def _nothing() -> Entries:
+    return Entries(times=[], keys=[], values=[])
+
+
+def _part(entries: Entries, first: int, end: int) -> Entries:
+    return Entries(
+        times=entries.times[first:end],
+        keys=entries.keys[first:end],
+        values=entries.values[first:end],
+    )
+
+
+def _joined(parts: Sequence[Entries]) -> Entries:
+    if len(parts) == 1:
+        return parts[0]
+    out = _nothing()
+    for part in parts:
+        out.times.extend(part.times)
+        out.keys.extend(part.keys)
+        out.values.extend(part.values)
+    return out

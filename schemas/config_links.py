@@ -9,7 +9,14 @@ import re
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_serializer,
+    model_validator,
+)
 
 from schemas.config_values import Bytes, Duration, Part, Ratio, fault
 from schemas.vocabulary import TopicName
@@ -213,6 +220,12 @@ class Sink(Part):
     allow_private: bool = False
     timeout: Duration = 10_000
     attempts: Annotated[int, Field(ge=1, le=100)] = 8
+
+    @field_serializer("url", when_used="json")
+    def _hide_path(self, url: str) -> str:
+        # The path of a webhook is often its password.
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}/" + ("***" if parts.path.strip("/") else "")
 
 
 class State(Part):

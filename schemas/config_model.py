@@ -31,7 +31,15 @@ from schemas.durations import Rate as Frequency
 from schemas.durations import parse_duration
 from schemas.vocabulary import SIGNALS, Clock, DetectorName, Task, TimestampUnit, words
 
-ClassName = bool | int | float | str
+
+def _check_class(value: object) -> object:
+    """A class is named by a text, a number or a truth value."""
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("must be the name of a class: text, number, true or false")  # noqa: TRY004
+    return value
+
+
+ClassName = Annotated[bool | int | float | str, BeforeValidator(_check_class)]
 NEEDS_LABELS: Final = frozenset({"label", "error", "performance", "calibration", "fairness"})
 """Signals that a model without labels cannot have."""
 

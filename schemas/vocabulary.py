@@ -150,6 +150,31 @@ TopicName = Literal[
     "dead-letters",
 ]
 
+EventType = Literal[
+    "windage.prediction.v1",
+    "windage.label.v1",
+    "windage.metric.v1",
+    "windage.model-event.v1",
+    "windage.reading.v1",
+    "windage.drift.v1",
+    "windage.alert.v1",
+    "windage.retrain-request.v1",
+    "windage.rollback-request.v1",
+]
+
+EVENT_TYPES: Final[dict[TopicName, EventType]] = {
+    "predictions": "windage.prediction.v1",
+    "labels": "windage.label.v1",
+    "metrics": "windage.metric.v1",
+    "model-events": "windage.model-event.v1",
+    "readings": "windage.reading.v1",
+    "drift-events": "windage.drift.v1",
+    "alerts": "windage.alert.v1",
+    "retrain-requests": "windage.retrain-request.v1",
+    "rollback-requests": "windage.rollback-request.v1",
+}
+"""What a public topic carries. A model event of type end_of_stream travels in every input."""
+
 NAME_PATTERN: Final = r"^[A-Za-z0-9_.:-]{1,128}$"
 """Names of models, versions, features, tags and metrics."""
 

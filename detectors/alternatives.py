@@ -34,14 +34,21 @@ CAREFUL = 1.28
 """Standard errors of the reference that are tolerated: 0 breaks the promise of run length for
 references below 1,000 rows, 2.58 is 4 to 20 times too careful."""
 
-MEANS = (0.25, 0.5, 1.0, 2.0)
-"""Shifts of the mean, reference standard deviations of normal scores."""
-SPREADS = (1.5, 0.6)
-"""Factors of the standard deviation."""
+MEANS = {0.25: 4.0, 0.5: 4.0, 1.0: 3.0, 2.0: 1.0}
+"""Shifts of the mean, reference standard deviations of normal scores, and their prior shares.
+
+A share e times larger saves one nat of evidence; small shifts need many rows per nat."""
+SPREADS = {1.5: 3.0, 0.6: 2.0}
+"""Factors of the standard deviation, and their prior shares."""
+MOMENTS_SHARE = 0.8
+"""Prior share of mean and spread together; the cell alternatives divide the rest equally."""
 ODDS_UP, ODDS_DOWN = (2.0, 4.0), (0.02, 0.5)
 """Factors of the odds of a cell."""
 NEW_SHARES = (0.01, 0.05, 0.25)
 """Shares of a cell that was empty."""
+
+CONSTANT_WIDTH = 4
+"""Cells of a constant signal, [below, value, above, missing]: it has no mean to shift."""
 
 _APART = 1e-4
 """Least distance of an alternative from the tolerated share."""
@@ -68,7 +75,8 @@ class Alternative:
     """A change and its log weight per row: `base` for any row, plus `cells` (width,) or `extra`.
 
     A cell alternative adds `extra` for rows in its own cells, which are neighbours; so scoring it
-    does not need a product over all cells. The dispersion `phi` is divided out already.
+    does not need a product over all cells. The dispersion `phi` is divided out already. `prior` is
+    the alternative's part in the mean over all; those of a signal sum to 1.
     """
 
     change: Change
@@ -76,6 +84,7 @@ class Alternative:
     base: float
     extra: float = 0.0
     cells: Floats | None = None
+    prior: float = 1.0
 
 
 def alternatives(
@@ -98,7 +107,16 @@ def alternatives(
         found = _cell(reference, tolerance, 1, "category")
     else:
         found = _categorical(reference, tolerance)
-    return tuple(a for a in found if not upward or a.change.direction == "up")
+    kept = [one for one in found if not upward or one.change.direction == "up"]
+    moments = sum(one.prior for one in kept if one.cells is not None)
+    cells = sum(one.prior for one in kept if one.cells is None)
+    share_of_moments = MOMENTS_SHARE if moments and cells else 1.0
+    return tuple(
+        replace(one, prior=one.prior * share_of_moments / moments)
+        if one.cells is not None
+        else replace(one, prior=one.prior * (1 - MOMENTS_SHARE if moments else 1.0) / cells)
+        for one in kept
+    )
 
 
 def _categorical(reference: SignalReference, tolerance: float) -> Iterator[Alternative]:
@@ -164,7 +182,8 @@ def _shares(p: float, *, fresh: bool) -> tuple[tuple[float, ...], tuple[float, .
 def _numeric(reference: SignalReference, tolerance: float, null: Null) -> Iterator[Alternative]:
     if reference.counts[:-1].sum() > 0:
         corners = _corners(reference, tolerance) if null == "joint" else []
-        yield from _moments(reference, tolerance, corners)
+        if reference.width > CONSTANT_WIDTH:
+            yield from _moments(reference, tolerance, corners)
         for tilt in _values(reference, tolerance):
             yield _within(reference, tilt, corners)
     yield from _cell(reference, tolerance, reference.width - 1, "missing")
@@ -198,9 +217,9 @@ def _excess(weight: Floats, laws: list[Floats], phi: float, rows: int) -> float:
 def _moments(
     reference: SignalReference, tolerance: float, corners: list[Floats]
 ) -> Iterator[Alternative]:
-    wanted = [(s * a, 1.0) for a in MEANS if a > tolerance for s in (1, -1)]
-    wanted += [(0.0, f) for f in SPREADS if abs(f - 1) > tolerance]
-    for mean, spread in wanted:
+    wanted = [(s * a, 1.0, prior) for a, prior in MEANS.items() if a > tolerance for s in (1, -1)]
+    wanted += [(0.0, f, prior) for f, prior in SPREADS.items() if abs(f - 1) > tolerance]
+    for mean, spread, prior in wanted:
         edge = _law(
             reference, tolerance * float(np.sign(mean)), 1 + tolerance * float(np.sign(spread - 1))
         )
@@ -215,12 +234,13 @@ def _moments(
             size=mean or spread,
         )
         every = np.append(lowered / phi, 0.0)  # a missing value says nothing about the others
-        yield Alternative(change=change, phi=phi, base=0.0, cells=every)
+        yield Alternative(change=change, phi=phi, base=0.0, cells=every, prior=prior)
 
 
 def _values(reference: SignalReference, tolerance: float) -> Iterator[Alternative]:
     """Tilts of the merged cells and of what lies outside the reference's range."""
-    for group in range(int(reference.groups[-1]) + 1):
+    merged = int(reference.groups[-1]) + 1 if reference.width > CONSTANT_WIDTH else 0
+    for group in range(merged):
         cells = np.flatnonzero(reference.groups == group)
         phi = float(reference.pattern_dispersion[2 + group])
         p = float(reference.shares[cells].sum())

@@ -1,8 +1,8 @@
 """Shiryaev-Roberts e-detectors for many signals at once.
 
 For alternatives k with weights w_k per pane: M_k <- (M_k + 1) w_k; a signal alarms when the mean
-of its M_k reaches A. Without a change beyond the tolerance the expected number of panes until
-then is at least A, for independent panes.
+of its M_k, weighted by their priors, reaches A. Without a change beyond the tolerance the
+expected number of panes until then is at least A, for independent panes.
 
 Promises: works in logarithms, never overflows, never NaN; a pane without rows changes nothing;
 `state` and `load` are exact.
@@ -79,8 +79,11 @@ class Bank:
         self._starts: Codes = (np.cumsum(sizes) - sizes)[self._judged]
         self._sizes = sizes
         first = self._cells[self._owner]
-        self._low = first + [min(one.change.cells, default=0) for one in flat]
-        self._high = first + [max(one.change.cells, default=-1) + 1 for one in flat]
+        low = [min(one.change.cells, default=0) for one in flat]
+        high = [max(one.change.cells, default=-1) + 1 for one in flat]
+        self._low = first + np.array(low, np.intp)
+        self._high = first + np.array(high, np.intp)
+        self._prior = np.log([one.prior for one in flat])
         self._base = np.array([one.base for one in flat], float)
         self._extra = np.array([one.extra for one in flat], float)
         dense = [[one.cells for one in own if one.cells is not None] for own in found]
@@ -129,15 +132,16 @@ class Bank:
 
     @property
     def log_mean(self) -> Floats:
-        """Log of the mean evidence over the alternatives, (S,); -inf before any."""
+        """Log of the (weighted) mean evidence over the alternatives, (S,); -inf before any."""
         result = np.full(len(self._widths), -np.inf)
         if len(self._judged):
-            top = np.maximum.reduceat(self._evidence, self._starts)
+            weighted = self._evidence + self._prior
+            top = np.maximum.reduceat(weighted, self._starts)
             finite = np.where(np.isfinite(top), top, 0.0)
-            spread = np.exp(self._evidence - np.repeat(finite, self._sizes[self._judged]))
+            spread = np.exp(weighted - np.repeat(finite, self._sizes[self._judged]))
             total = np.add.reduceat(spread, self._starts)
             with np.errstate(divide="ignore"):  # before the first update the mean is 0
-                result[self._judged] = finite + np.log(total / self._sizes[self._judged])
+                result[self._judged] = finite + np.log(total)
         return result
 
     @property
@@ -194,7 +198,9 @@ class Bank:
     def _best(self) -> list[int]:
         """Index of the leading alternative among its signal's own; -1 without evidence."""
         best = []
-        for signal, size in enumerate(self._sizes):
-            own = self._evidence[self._first(signal) :][: int(size)]
+        weighted = self._evidence + self._prior
+        first = np.cumsum(self._sizes) - self._sizes
+        for start, size in zip(first.tolist(), self._sizes.tolist(), strict=True):
+            own = weighted[start : start + size]
             best.append(int(own.argmax()) if len(own) and own.max() > -np.inf else -1)
         return best

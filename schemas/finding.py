@@ -65,7 +65,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     `alarm`: its sequential detector (or its budgeted test) is beyond its threshold.
     `joins`: strong enough to join an incident that is open already (false discovery rate, not
     run length, because it pages nobody). `inside`: the windowed effect is back inside the
-    tolerance. `statistic` and `threshold` are on one scale.
+    tolerance. `statistic` and `threshold` are on one scale. `label_delay` is how much older than
+    the window the predictions behind its outcomes may be (0 where no labels are involved).
     """
 
     model: str
@@ -96,3 +97,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     important: bool = True
     role: Literal["alert", "context"] = "alert"
     evidence: tuple[Evidence, ...] = ()
+    label_delay: Millis = 0

@@ -1,0 +1,238 @@
+"""Alerts: one per incident, told again only when it is materially different.
+
+Promises: an alert is a function of the incident and its signals; at most MOST_SIGNALS signals
+and MOST_SEGMENTS segments, so it stays far below 50 KB; an unchanged incident is silent; a
+silenced one is told when the silence ends.
+Leaves to others: sending.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from schemas.instants import rfc3339
+from schemas.output_parts import Annotations, Performance, SignalInIncident
+from schemas.outputs import Alert, finite
+from schemas.vocabulary import AlertStatus, RecommendedAction
+from streams.policy.desk import ALIVE, Desk, identity
+from streams.policy.drift import effect_of
+from streams.policy.explain import place, sentence
+from streams.policy.family import INPUTS
+from streams.policy.incidents import causes
+from streams.policy.rules import Route, matches
+from streams.policy.scope import size_of
+from streams.policy.severity import RANK
+from streams.policy.state import Incident, Silence, Told, Tracked
+from streams.policy.triage import ACTION, decisions_held, triage
+
+MOST_SIGNALS: Final = 20
+MOST_SEGMENTS: Final = 20
+GREW: Final = 2
+"""An incident has grown materially when so many times as many signals are its cause."""
+
+
+def tell(desk: Desk) -> None:
+    """Put the alerts of this pane on the desk."""
+    for name in sorted(desk.incidents):
+        incident = desk.incidents[name]
+        if incident.told is None and incident.ended is None and incident.opened == desk.now:
+            held = decisions_held(desk, incident.versions)
+            incident = replace(incident, decisions_held=held)
+            desk.incidents[name] = incident
+        members = desk.members(name)
+        now = _told(desk, incident, members)
+        if now is None or not _material(incident.told, now):
+            continue
+        if now.status == "firing" and _silenced(desk, members):
+            desk.say("silenced", "all its signals are silenced", None, name)
+            continue
+        first = incident.told is None
+        incident = replace(incident, told=now, updated=desk.now)
+        desk.incidents[name] = incident
+        desk.alerts.append(_alert(desk, incident, members, now.status))
+        desk.say("alerted", "first alert" if first else _difference(now), None, name)
+
+
+def silences(desk: Desk) -> Iterable[Silence]:
+    """The silences in force now, those of the config too."""
+    for silence in (*desk.rules.silences, *desk.state.silences):
+        if silence.start <= desk.now < silence.end:
+            yield silence
+
+
+def _silenced(desk: Desk, members: list[Tracked]) -> bool:
+    """Whether every signal that fires is silenced."""
+    in_force = list(silences(desk))
+    alive = [t for t in members if t.phase in ALIVE]
+    return bool(alive) and all(
+        any(matches(s.signal, t.key.signal) and matches(s.segment, t.key.segment) for s in in_force)
+        for t in alive
+    )
+
+
+def _told(desk: Desk, incident: Incident, members: list[Tracked]) -> Told | None:
+    """What an alert would say now; None where there is nothing to say."""
+    status: AlertStatus = "firing" if incident.ended is None else "resolved"
+    if status == "resolved" and incident.told is None:
+        return None
+    alive = [t for t in members if t.phase in ALIVE] if status == "firing" else members
+    return Told(
+        status=status,
+        severity=incident.severity,
+        kind=incident.kind,
+        segment=incident.segment,
+        causes=max(1, len(causes(alive, incident.kind))),
+        owner=incident.owner or _route(desk, incident).owner,
+        acknowledged_by=incident.acknowledged_by,
+    )
+
+
+def _material(before: Told | None, now: Told) -> bool:
+    """Whether it is worth telling again. A resolved incident says no more than that."""
+    if before is None:
+        return True
+    if "resolved" in (before.status, now.status):
+        return before.status != now.status
+    if now.causes >= GREW * before.causes + 1:
+        return True
+    return replace(now, causes=before.causes) != before
+
+
+def _difference(now: Told) -> str:
+    """Why an alert is told again."""
+    if now.status == "resolved":
+        return "resolved"
+    return f"now {now.severity} {now.kind} in {now.segment} with {now.causes} causes"
+
+
+def _alert(desk: Desk, incident: Incident, members: list[Tracked], status: AlertStatus) -> Alert:
+    """The alert of an incident as it stands."""
+    alive = [t for t in members if t.phase in ALIVE]
+    shown = alive or members
+    ranked = ranked_signals(shown, incident)
+    version = incident.versions[-1]
+    route = _route(desk, incident)
+    where = place(desk.rules.model, version, incident.segment)
+    leader = next((t for t in ranked if t.family == incident.kind), ranked[0] if ranked else None)
+    summary = (
+        ""
+        if leader is None
+        else sentence(leader.last, leader.severity, desk.rules.limits_of(leader.key))
+    )
+    if len(shown) > 1:
+        summary += f"; {len(shown) - 1} more signals moved"
+    return Alert(
+        status=status,
+        sequence=max(0, desk.sequence),
+        recommended_action=action_of(desk, incident),
+        acknowledged_by=incident.acknowledged_by or None,
+        incident_id=incident.id,
+        fingerprint=identity("fingerprint", desk.rules.model, incident.id),
+        severity=incident.severity,
+        model=desk.rules.model,
+        version=version,
+        title=f"{where}: {incident.kind.replace('_', ' ')} ({incident.severity})",
+        summary=summary,
+        triage=triage(desk, incident, shown),
+        segments=_segments(incident, shown),
+        signals=tuple(_signals(desk, ranked)),
+        performance=_performance(shown),
+        starts_at=rfc3339(incident.opened),
+        updated_at=rfc3339(desk.now),
+        ends_at=None if incident.ended is None else rfc3339(incident.ended),
+        labels=_labels(desk, incident, version, route),
+        annotations=Annotations(runbook_url=route.runbook or None),
+        owner=incident.owner or route.owner or None,
+    )
+
+
+def action_of(desk: Desk, incident: Incident) -> RecommendedAction:
+    """What to do: by class, unless the incident asked for a rollback."""
+    if incident.asked.rollback:
+        return "rollback"
+    if incident.kind == "covariate_drift" and not _hurts(desk, incident):
+        moved = desk.now - incident.opened
+        # What has lasted long without hurting anybody is how the world is now.
+        return "accept_as_new_normal" if moved > desk.rules.per else ACTION[incident.kind]
+    return ACTION[incident.kind]
+
+
+def ranked_signals(members: list[Tracked], incident: Incident) -> list[Tracked]:
+    """Signals by contribution: the cause first, then by severity and size."""
+
+    def weight(t: Tracked) -> tuple[object, ...]:
+        size = _size(t)
+        return (t.family != incident.kind, not t.alarmed, -RANK[t.severity], -size, t.key)
+
+    return sorted(members, key=weight)
+
+
+def _signals(desk: Desk, ranked: list[Tracked]) -> Iterable[SignalInIncident]:
+    """The leading signals, each with its share of all sizes."""
+    total = sum(_size(t) for t in ranked)
+    for t in ranked[:MOST_SIGNALS]:
+        yield SignalInIncident(
+            signal=t.key.signal,
+            segment=t.key.segment,
+            kind=t.family,
+            detector=t.last.detector,
+            severity=t.severity,
+            contribution=round(min(1.0, _size(t) / total), 6) if total > 0 else 0.0,
+            statistic=finite(t.last.statistic),
+            threshold=finite(t.last.threshold),
+            effect=effect_of(t.last.effect),
+            explanation=sentence(t.last, t.severity, desk.rules.limits_of(t.key)),
+        )
+
+
+def _size(t: Tracked) -> float:
+    """The size of a signal's effect on one rough scale: PSI, a fall, or tolerances."""
+    psi = t.last.effect.psi
+    size = abs(psi) if psi is not None else size_of(t.last)
+    return size if size is not None and size == size and size < 1e9 else 0.0  # noqa: PLR0124, PLR2004
+
+
+def _segments(incident: Incident, members: list[Tracked]) -> tuple[str, ...]:
+    """The incident's own segment first, then those its signals move in."""
+    rest = sorted({t.key.segment for t in members} - {incident.segment})
+    return (incident.segment, *rest)[:MOST_SEGMENTS]
+
+
+def _performance(members: list[Tracked]) -> Performance:
+    """The metric that fell most, realised against baseline."""
+    metrics = [t for t in members if t.family == "performance_drop" and t.last.effect.baseline]
+    if not metrics:
+        return Performance()
+    worst = max(metrics, key=lambda t: (t.last.effect.fall_ratio or 0.0, t.key))
+    name = worst.key.signal.partition(":")[2] or worst.key.signal
+    effect = worst.last.effect
+    estimated = name.startswith("estimated_")
+    return Performance(
+        metric=name.removeprefix("estimated_"),
+        estimated=finite(effect.current) if estimated else None,
+        realised=None if estimated else finite(effect.current),
+        baseline=finite(effect.baseline),
+    )
+
+
+def _hurts(desk: Desk, incident: Incident) -> bool:
+    """Whether anything but inputs and predictions moves in the incident."""
+    quiet = INPUTS | {"prediction_drift"}
+    return any(t.family not in quiet for t in desk.alive(incident.id))
+
+
+def _route(desk: Desk, incident: Incident) -> Route:
+    return desk.rules.route(incident.kind, incident.severity, incident.segment)
+
+
+def _labels(desk: Desk, incident: Incident, version: str, route: Route) -> dict[str, str]:
+    """Labels for routing, as Alertmanager has them."""
+    labels = {
+        "alertname": incident.kind,
+        "model": desk.rules.model,
+        "version": version,
+        "segment": incident.segment,
+        "severity": incident.severity,
+    }
+    return {**labels, "sink": route.sink} if route.sink else labels

@@ -1,0 +1,116 @@
+"""Drift events: one transition of one signal, with everything needed to believe it.
+
+Promises: a pure function of a finding and its place in an incident; the id of the event (made
+from incident, signal and transition by the envelope) does not depend on the class.
+Leaves to others: when to make one (`signals`, `incidents`).
+"""
+
+from schemas.finding import Finding, Measured
+from schemas.instants import rfc3339
+from schemas.output_parts import (
+    MAX_BINS,
+    Budget,
+    Current,
+    Detector,
+    Effect,
+    Evidence,
+    EvidenceRange,
+    Histograms,
+    ReferenceRef,
+    Window,
+)
+from schemas.outputs import DriftEvent, finite
+from schemas.vocabulary import Severity, Shape, Transition
+from streams.policy.desk import Desk
+from streams.policy.explain import sentence
+from streams.policy.state import Tracked
+
+
+def announce(
+    desk: Desk,
+    tracked: Tracked,
+    transition: Transition,
+    reason: str,
+    previous: Severity | None = None,
+) -> None:
+    """Put the drift event of a signal's transition on the desk."""
+    seen = desk.seen.get(tracked.key)
+    finding = seen.finding if seen is not None and seen.judged else tracked.last
+    limits = desk.rules.limits_of(tracked.key)
+    runbook = desk.rules.route(tracked.family, tracked.severity).runbook
+    desk.drift_events.append(
+        DriftEvent(
+            incident_id=tracked.incident,
+            transition=transition,
+            model=finding.model,
+            version=finding.version,
+            segment=finding.segment,
+            kind=tracked.family,
+            shape=_shape(desk, finding),
+            severity=tracked.severity,
+            previous_severity=previous,
+            monitor=f"{finding.signal}/{finding.segment}/{finding.detector}",
+            signal=finding.signal,
+            detector=_detector(finding),
+            reference=ReferenceRef(id=finding.reference_id, rows=finding.reference_rows),
+            current=Current(
+                rows=finding.rows,
+                window=Window(start=rfc3339(finding.window_start), end=rfc3339(finding.window_end)),
+                histograms=_histograms(finding),
+            ),
+            change_point=None if finding.change_point is None else rfc3339(finding.change_point),
+            evidence=Evidence(
+                ranges=tuple(
+                    EvidenceRange(topic=e.log, partition=e.partition, from_=e.first, to=e.last)
+                    for e in finding.evidence
+                    if 0 <= e.first <= e.last
+                )
+            ),
+            reason=reason,
+            explanation=sentence(finding, tracked.severity, limits),
+            runbook=runbook or None,
+            budget=budget(desk),
+        )
+    )
+
+
+def budget(desk: Desk) -> Budget:
+    """The false alarms allowed per period, and the incidents opened in the last one."""
+    since = desk.now - desk.rules.per
+    spent = sum(1 for opened in desk.state.openings if opened > since)
+    return Budget(allowed=desk.rules.allowed, per=desk.rules.per_text, spent=float(spent))
+
+
+def effect_of(measured: Measured) -> Effect:
+    """The effect of a finding as events show it, finite numbers only."""
+    return Effect(**{name: finite(getattr(measured, name)) for name in measured.__struct_fields__})
+
+
+def _detector(finding: Finding) -> Detector:
+    return Detector(
+        name=finding.detector,
+        statistic=finite(finding.statistic),
+        threshold=finite(finding.threshold),
+        p_value=finite(finding.p_value),
+        e_value=finite(finding.e_value),
+        effect=effect_of(finding.effect),
+        dispersion=finding.dispersion,
+    )
+
+
+def _histograms(finding: Finding) -> Histograms | None:
+    cells = finding.histogram[:MAX_BINS]
+    if not cells:
+        return None
+    return Histograms(
+        labels=tuple(cell.name for cell in cells),
+        reference=tuple(cell.reference for cell in cells),
+        current=tuple(cell.current for cell in cells),
+    )
+
+
+def _shape(desk: Desk, finding: Finding) -> Shape | None:
+    """Sudden if the proof followed the change at once, gradual if it took long to be sure."""
+    if finding.change_point is None:
+        return None
+    return "sudden" if desk.now - finding.change_point <= desk.rules.young else "gradual"

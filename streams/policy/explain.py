@@ -1,0 +1,128 @@
+"""Sentences: what moved, from where to where, over how many rows, and how bad that is.
+
+Promises: one English sentence per finding with its numbers; names of cells are printable and
+short. Leaves to others: who reads it.
+"""
+
+from typing import Final
+
+from schemas.finding import Cell, Finding
+from schemas.vocabulary import Severity
+from streams.policy.severity import Limits, fall_of
+
+MAX_NAME: Final = 40
+"""Characters of a cell's name in a sentence."""
+_NAMES: Final = {
+    "score": "the score",
+    "prediction": "the prediction",
+    "label": "the label",
+    "error": "the error rate",
+    "error|score": "the error rate by score",
+    "calibration": "the calibration",
+    "volume": "the volume",
+    "features": "the features together",
+}
+
+
+def subject(signal: str) -> str:
+    """A signal's name in a sentence: `feature RELP`, `the error rate`, `accuracy`."""
+    if signal in _NAMES:
+        return _NAMES[signal]
+    kind, _, name = signal.partition(":")
+    if not name:
+        return signal
+    return name if kind in ("metric", "kpi", "operational") else f"{kind} {name}"
+
+
+def place(model: str, version: str, segment: str) -> str:
+    """Where: `fraud 1` or `fraud 1, SEX=2`."""
+    where = f"{model} {version}"
+    return where if segment == "*" else f"{where}, {segment}"
+
+
+def sentence(finding: Finding, severity: Severity | None, limits: Limits) -> str:
+    """The whole sentence of a finding."""
+    where = place(finding.model, finding.version, finding.segment)
+    return (
+        f"{subject(finding.signal)} in {where}: {movement(finding)} over {finding.rows:,} rows"
+        f" ({extent(finding, severity, limits)})"
+    )
+
+
+def movement(finding: Finding) -> str:
+    """What moved: the leading cells, or the value itself."""
+    effect = finding.effect
+    if effect.current is not None and effect.baseline is not None:
+        rate = finding.signal.startswith("error") or "rate" in finding.signal
+        then, now = (_percent, _percent) if rate else (_figure, _figure)
+        return f"{_verb(effect.baseline, effect.current)} from {then(effect.baseline)} to " + now(
+            effect.current
+        )
+    cells = leading(finding.cells)
+    if cells:
+        return _cells(cells)
+    if finding.symptom == "silence":
+        return "fell silent"
+    if finding.symptom == "constant":
+        return "became constant"
+    if effect.mean_shift_sd is not None:
+        return f"its mean moved by {effect.mean_shift_sd:+.2f} standard deviations"
+    return "moved" if not finding.direction else f"moved {finding.direction}"
+
+
+def leading(cells: tuple[Cell, ...], most: int = 2) -> list[Cell]:
+    """The cells whose shares changed most, largest first."""
+    moved = [cell for cell in cells if cell.current != cell.reference]
+    return sorted(moved, key=lambda c: (-abs(c.current - c.reference), c.name))[:most]
+
+
+def extent(finding: Finding, severity: Severity | None, limits: Limits) -> str:
+    """How much, beside the limit it is measured by."""
+    effect = finding.effect
+    fall = fall_of(finding)
+    if fall is not None:
+        side = "below" if fall >= 0 else "above"
+        return f"{abs(fall):.1%} {side} its baseline, red from {limits.fall_red:.0%}".replace(
+            "%", " %"
+        )
+    if effect.psi is not None:
+        return f"PSI {effect.psi:.2f}, red from {limits.psi_red:g}"
+    if effect.mean_shift_sd is not None and not finding.cells:
+        return severity or "inside the tolerance"
+    if effect.size is not None:
+        return f"{effect.size:.1f} times the tolerance"
+    if finding.statistic is not None and finding.threshold is not None:
+        return f"statistic {finding.statistic:.3g}, threshold {finding.threshold:.3g}"
+    return severity or "inside the tolerance"
+
+
+def printable(name: str) -> str:
+    """A name without control characters, not longer than MAX_NAME."""
+    text = "".join(c for c in name if c.isprintable())
+    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
+
+
+def _cells(cells: list[Cell]) -> str:
+    parts: list[str] = []
+    said = ""
+    for cell in cells:
+        verb = _verb(cell.reference, cell.current)
+        again = f"{verb} " if verb != said else ""
+        said = verb
+        parts.append(
+            f'"{printable(cell.name)}" {again}from {_percent(cell.reference)}'
+            f" to {_percent(cell.current)}"
+        )
+    return " and ".join(parts)
+
+
+def _verb(then: float, now: float) -> str:
+    return "rose" if now > then else "fell"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,170 @@
+"""Incidents: opened, joined, reclassed by stronger proof, reopened, ended.
+
+Promises: an id is a function of model, opening pane and first signal, never of the class; a
+class only moves to stronger proof; whatever enters leaves, by a drift event each time.
+Leaves to others: which signal belongs where (`grouping`), when a signal is over (`signals`).
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from schemas.finding import Finding
+from schemas.log import Millis
+from schemas.vocabulary import Severity
+from streams.policy.desk import Desk, identity, merge_evidence
+from streams.policy.drift import announce
+from streams.policy.explain import leading, sentence
+from streams.policy.family import INPUTS, PROOF, Family
+from streams.policy.observation import Observation
+from streams.policy.severity import RANK
+from streams.policy.state import MAX_INCIDENTS, MAX_KEPT, Incident, Phase, Tracked
+
+KEPT_CELLS: Final = 4
+"""Leading cells a remembered finding keeps."""
+
+
+def slim(finding: Finding) -> Finding:
+    """The finding without its bulk, for the state."""
+    cells = tuple(leading(finding.cells, KEPT_CELLS))
+    return replace(finding, histogram=(), evidence=(), cells=cells)
+
+
+def track(desk: Desk, seen: Observation, phase: Phase) -> Tracked:
+    """A signal not remembered so far, as it is now."""
+    lead = leading(seen.finding.cells, 1)
+    return Tracked(
+        key=seen.key,
+        phase=phase,
+        since=desk.now,
+        heard=desk.now,
+        severity=seen.severity or "yellow",
+        family=seen.family,
+        alarmed=seen.alarm,
+        lead=lead[0].name if lead else "",
+        lead_shift=lead[0].current - lead[0].reference if lead else 0.0,
+        direction=seen.finding.direction,
+        last=slim(seen.finding),
+    )
+
+
+def open_new(desk: Desk, seen: Observation, segment: str) -> bool:
+    """Open an incident with its first signal; False if there is no room for one more."""
+    if len(desk.incidents) >= MAX_INCIDENTS:
+        desk.say("suppressed", f"{MAX_INCIDENTS} incidents are remembered already", seen.key)
+        return False
+    key = seen.key
+    name = identity("incident", desk.rules.model, desk.now, key.version, key.segment, key.signal)
+    versions = (key.version,)
+    desk.incidents[name] = Incident(
+        id=name,
+        kind=seen.family,
+        severity=seen.severity or "yellow",
+        segment=segment,
+        versions=versions,
+        opened=desk.now,
+        moved=desk.now,
+        change_point=seen.finding.change_point,
+        updated=desk.now,
+        inputs_judged=sum(
+            1 for key, o in desk.seen.items() if o.judged and key.signal.startswith("feature")
+        ),
+    )
+    openings = (*desk.state.openings, desk.now)
+    since = desk.now - desk.rules.per
+    desk.state = replace(desk.state, openings=tuple(o for o in openings if o > since)[-MAX_KEPT:])
+    limits = desk.rules.limits_of(key)
+    why = sentence(seen.finding, seen.severity, limits)
+    enter(desk, seen, name, "opened", why)
+    return True
+
+
+def enter(desk: Desk, seen: Observation, name: str, what: str, why: str) -> None:
+    """Let a signal fire as a member of the open incident `name`."""
+    before = desk.signals.get(seen.key)
+    if before is not None and before.incident and before.incident != name:
+        desk.forget(seen.key)
+    fired = replace(track(desk, seen, "firing"), incident=name, opened=desk.now)
+    desk.put(fired)
+    announce(desk, fired, "opened", why)
+    desk.say("opened" if what == "opened" else "joined", why, seen.key, name)
+    incident = desk.incidents[name]
+    if seen.key.version not in incident.versions and len(incident.versions) < MAX_KEPT:
+        versions = tuple(sorted((*incident.versions, seen.key.version)))
+        incident = replace(incident, versions=versions)
+    desk.incidents[name] = replace(
+        incident, evidence=merge_evidence(incident.evidence, seen.finding.evidence)
+    )
+    if seen.alarm:
+        cause_moved(desk, name, seen)
+
+
+def cause_moved(desk: Desk, name: str, seen: Observation) -> None:
+    """Note that an alarmed member moved: it may date, or reclass, the incident."""
+    incident = desk.incidents[name]
+    if PROOF[seen.family] > PROOF[incident.kind]:
+        desk.say(
+            "classified",
+            f"{seen.family} is stronger proof than {incident.kind}",
+            seen.key,
+            name,
+        )
+        incident = replace(incident, kind=seen.family, change_point=None, calmed=None)
+    if seen.family == incident.kind or (seen.family in INPUTS and incident.kind in INPUTS):
+        change = _earlier(incident.change_point, seen.finding.change_point)
+        incident = replace(incident, moved=desk.now, change_point=change, calmed=None)
+    desk.incidents[name] = incident
+
+
+def reopen(desk: Desk, name: str) -> None:
+    """Take an ended incident up again, under its id."""
+    incident = desk.incidents[name]
+    desk.incidents[name] = replace(
+        incident, ended=None, calmed=None, cool_until=0, moved=desk.now, updated=desk.now
+    )
+    desk.say("reopened", "it breached again within the cool-down", None, name)
+
+
+def leave(desk: Desk, tracked: Tracked, why: str, *, by_person: bool = False) -> None:
+    """Let a firing signal be over: resolved, cooling down, its detectors restarted."""
+    announce(desk, tracked, "resolved", why, previous=tracked.severity)
+    desk.say("resolved", why, tracked.key, tracked.incident)
+    desk.restart([tracked.key])
+    desk.put(
+        replace(
+            tracked,
+            phase="cooling",
+            since=desk.now,
+            breaches=0,
+            clears=0,
+            milder=0,
+            closed_by_person=by_person,
+        )
+    )
+
+
+def end(desk: Desk, name: str, why: str, *, by_person: bool = False) -> None:
+    """End an incident none of whose signals is left."""
+    desk.incidents[name] = replace(
+        desk.incidents[name],
+        ended=desk.now,
+        calmed=desk.incidents[name].calmed or desk.now,
+        cool_until=desk.now + desk.rules.cooling,
+        closed_by_person=by_person,
+    )
+    desk.say("resolved", why, None, name)
+
+
+def severity_of_members(members: list[Tracked]) -> Severity:
+    """The worst severity of signals that fire."""
+    return max((t.severity for t in members), key=lambda s: RANK[s], default="yellow")
+
+
+def causes(members: list[Tracked], kind: Family) -> list[Tracked]:
+    """The members that are the cause, not a consequence."""
+    return [t for t in members if t.family == kind]
+
+
+def _earlier(one: Millis | None, other: Millis | None) -> Millis | None:
+    known = [instant for instant in (one, other) if instant is not None]
+    return min(known, default=None)

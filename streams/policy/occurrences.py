@@ -1,0 +1,273 @@
+"""Model events: what people and services say of incidents, versions, retrainings, the world.
+
+Promises: each type has one function in one table; saying something twice changes nothing; an
+event about something unknown is a reason, never an error.
+Leaves to others: what follows at this pane (`settle`, `retrain`, `alert`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from schemas.inputs import ModelEvent
+from schemas.instants import parse, rfc3339
+from schemas.log import DUSK, Millis
+from schemas.vocabulary import ModelEventType
+from streams.policy.desk import Desk, identity
+from streams.policy.incidents import end, leave
+from streams.policy.state import MAX_KEPT, Incident, Running, Silence, Version, Wish
+
+ACCEPT: Final = "accept_as_new_normal"
+Dated = tuple[Millis, ModelEvent]
+
+
+def hear(desk: Desk, events: Sequence[Dated]) -> None:
+    """Take in the events of a pane in the order they were logged."""
+    for at, event in events:
+        if event.model != desk.rules.model:
+            desk.say("ignored", f"an event of model {event.model}")
+            continue
+        act = ACTS.get(event.type)
+        if act is None:
+            desk.say("event", f"{event.type}: noted")
+            continue
+        act(desk, at, event)
+
+
+def _closed(desk: Desk, _: Millis, event: ModelEvent) -> None:
+    """A person closes an incident with a verdict; or says it of one that is over."""
+    incident = _named(desk, event)
+    if incident is None or incident.verdict:
+        if incident is not None:
+            desk.say("ignored", "it has a verdict already", None, incident.id)
+        return
+    verdict = event.verdict or "unknown"
+    counts = dict(desk.state.verdicts)
+    counts[verdict] = counts.get(verdict, 0) + 1
+    desk.state = replace(desk.state, verdicts=counts)
+    desk.incidents[incident.id] = replace(incident, verdict=verdict)
+    desk.say("event", f"closed by {event.author or 'somebody'}: {verdict}", None, incident.id)
+    if incident.ended is None:
+        _close(desk, incident.id, f"closed by {event.author or 'somebody'}: {verdict}")
+        if event.resolution == ACCEPT and verdict in ("true_drift", "unknown"):
+            since = incident.opened if incident.change_point is None else incident.change_point
+            desk.rebuild(None, since, f"incident {incident.id} was accepted as the new normal")
+
+
+def _close(desk: Desk, name: str, why: str, *, by_person: bool = True) -> None:
+    """Let all signals of an incident leave, and end it."""
+    for tracked in desk.alive(name):
+        leave(desk, tracked, why, by_person=by_person)
+    end(desk, name, why, by_person=by_person)
+
+
+def _acknowledged(desk: Desk, _: Millis, event: ModelEvent) -> None:
+    incident = _named(desk, event)
+    if incident is not None:
+        who = event.author or "somebody"
+        desk.incidents[incident.id] = replace(incident, acknowledged_by=who)
+        desk.say("event", f"acknowledged by {who}", None, incident.id)
+
+
+def _assigned(desk: Desk, _: Millis, event: ModelEvent) -> None:
+    """The note names whom it is assigned to; without one, whoever says it takes it."""
+    incident = _named(desk, event)
+    if incident is not None:
+        who = (event.note or event.author or "").strip()[:128]
+        desk.incidents[incident.id] = replace(incident, owner=who)
+        desk.say("event", f"assigned to {who or 'nobody'}", None, incident.id)
+
+
+def _silence(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    """Alerts of matching signals wait from `from` (now) until `until` (a day)."""
+    start = _instant(event.from_, at)
+    stop = min(_instant(event.until, start + 86_400_000), DUSK)
+    matchers = event.matchers
+    silence = Silence(
+        signal=matchers.signal if matchers else "*",
+        segment=matchers.segment if matchers else "*",
+        start=start,
+        end=stop,
+    )
+    kept = tuple(s for s in desk.state.silences if s != silence)
+    desk.state = replace(desk.state, silences=(*kept, silence)[-MAX_KEPT:])
+    desk.say("event", f"{silence.signal} in {silence.segment} is silent until {rfc3339(stop)}")
+
+
+def _reset(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    """A new normal by hand: the reference since `from` (the event), everything open is over."""
+    since = _instant(event.from_, at)
+    why = f"the reference was reset by {event.author or 'somebody'}"
+    for incident in desk.open_incidents():
+        _leave_versions(desk, incident, event.version, why)
+    desk.rebuild(event.version, since, why)
+    desk.say("event", why)
+
+
+def _leave_versions(desk: Desk, incident: Incident, version: str | None, why: str) -> None:
+    """Let the signals of a version (None: all) leave an incident; end it if none is left."""
+    going = [t for t in desk.alive(incident.id) if version in (None, t.key.version)]
+    for tracked in going:
+        leave(desk, tracked, why)
+    if going and not desk.alive(incident.id):
+        end(desk, incident.id, why)
+
+
+def _deployed(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    if event.version is not None:
+        _version(desk, event.version, at, deployed=at)
+        desk.say("event", f"version {event.version} was deployed")
+
+
+def _promoted(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    """A new champion: a reference of its own, and what others signalled is over."""
+    if event.version is None:
+        desk.say("ignored", "promoted, but the event names no version")
+        return
+    _version(desk, event.version, at, promoted=at)
+    why = f"version {event.version} was promoted"
+    for incident in desk.open_incidents():
+        others = sorted({t.key.version for t in desk.alive(incident.id)} - {event.version})
+        for version in others:
+            _leave_versions(desk, incident, version, why)
+    desk.rebuild(event.version, at, why)
+    desk.say("event", why)
+
+
+def _rolled_back(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    """A version is withdrawn: nothing it signalled matters any more."""
+    if event.version is None:
+        desk.say("ignored", "rolled back, but the event names no version")
+        return
+    _version(desk, event.version, at, withdrawn=True)
+    why = f"version {event.version} was rolled back"
+    for incident in desk.open_incidents():
+        _leave_versions(desk, incident, event.version, why)
+    desk.say("event", why)
+
+
+def _retraining_started(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    running = Running(request_id=event.request_id or "", since=at)
+    desk.state = replace(desk.state, running=running)
+    desk.say("event", f"retraining {running.request_id} runs")
+
+
+def _retraining_finished(desk: Desk, _: Millis, event: ModelEvent) -> None:
+    _retraining_over(desk, event)
+    desk.say("event", f"retraining {event.request_id or ''} finished")
+
+
+def _retraining_failed(desk: Desk, _: Millis, event: ModelEvent) -> None:
+    """The cause asks again, as its next attempt."""
+    if not _retraining_over(desk, event):
+        desk.say("ignored", f"retraining {event.request_id or ''} was not known to run")
+        return
+    cause = next((s.cause for s in desk.state.requests if s.request_id == event.request_id), "")
+    incident = desk.incidents.get(cause)
+    if incident is not None and incident.ended is None:
+        asked = replace(incident.asked, open_again=True, held="")
+        desk.incidents[cause] = replace(incident, asked=asked)
+    desk.say("event", f"retraining {event.request_id or ''} failed", None, cause)
+
+
+def _retraining_over(desk: Desk, event: ModelEvent) -> bool:
+    """Whether the event ends the retraining that runs (one without an id ends any)."""
+    running = desk.state.running
+    if running is None or (event.request_id and running.request_id not in ("", event.request_id)):
+        return False
+    desk.state = replace(desk.state, running=None)
+    return True
+
+
+def _external(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    _wish(desk, at, event, None)
+
+
+def _labels_redefined(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    """Labels before mean something else, so only those since then may be trained on."""
+    _wish(desk, at, event, _instant(event.from_, at))
+
+
+def _wish(desk: Desk, at: Millis, event: ModelEvent, since: Millis | None) -> None:
+    """Queue a retraining that the world asks for, once per event."""
+    trigger = "labels_redefined" if event.type == "labels_redefined" else "external"
+    if trigger not in desk.rules.retraining.when or desk.rules.retraining.mode == "schedule":
+        desk.say("event", f"{event.type}: noted; it asks for no retraining here")
+        return
+    name = event.id or identity(trigger, at, event.note or "")
+    known = {wish.id for wish in desk.state.wishes} | {s.cause for s in desk.state.requests}
+    if name in known:
+        desk.say("ignored", f"{event.type} {name} is known already")
+        return
+    wish = Wish(
+        id=name,
+        trigger="labels_redefined" if trigger == "labels_redefined" else "external",
+        at=at,
+        since=since,
+        note=(event.note or "")[:512],
+        urgent=event.severity == "red",
+    )
+    if len(desk.state.wishes) >= MAX_KEPT:
+        desk.say("ignored", f"{MAX_KEPT} events wait for a retraining already")
+        return
+    desk.state = replace(desk.state, wishes=(*desk.state.wishes, wish))
+    desk.say("event", f"{event.type} {name} asks for a retraining")
+
+
+def _version(
+    desk: Desk,
+    name: str,
+    at: Millis,
+    *,
+    deployed: Millis | None = None,
+    promoted: Millis | None = None,
+    withdrawn: bool = False,
+) -> None:
+    """Remember what happened to a version."""
+    versions = {version.name: version for version in desk.state.versions}
+    version = versions.get(name, Version(name=name, seen=at))
+    versions[name] = replace(
+        version,
+        deployed=deployed if deployed is not None else version.deployed,
+        promoted=promoted if promoted is not None else version.promoted,
+        withdrawn=withdrawn,
+    )
+    desk.state = replace(desk.state, versions=tuple(versions.values())[-MAX_KEPT:])
+
+
+def _named(desk: Desk, event: ModelEvent) -> Incident | None:
+    """The incident an event is about."""
+    incident = desk.incidents.get(event.incident_id or "")
+    if incident is None:
+        desk.say("ignored", f"{event.type}: no such incident is remembered")
+    return incident
+
+
+def _instant(value: int | float | str | None, otherwise: Millis) -> Millis:  # noqa: PYI041 - as sent
+    """The instant of an event's field, or `otherwise` where it has none or an unreadable one."""
+    if value is None:
+        return otherwise
+    try:
+        return parse(value)
+    except ValueError:
+        return otherwise
+
+
+ACTS: Final[dict[ModelEventType, Callable[[Desk, Millis, ModelEvent], None]]] = {
+    "incident_closed": _closed,
+    "incident_acknowledged": _acknowledged,
+    "incident_assigned": _assigned,
+    "silence": _silence,
+    "reference_reset": _reset,
+    "deployed": _deployed,
+    "canary_started": _deployed,
+    "promoted": _promoted,
+    "rolled_back": _rolled_back,
+    "retraining_started": _retraining_started,
+    "retraining_finished": _retraining_finished,
+    "retraining_failed": _retraining_failed,
+    "external": _external,
+    "labels_redefined": _labels_redefined,
+}
+"""What is not in here (annotations, approvals, missed incidents) is noted and changes nothing."""

@@ -1,0 +1,103 @@
+"""The policy of one model: findings and events of a closed pane in, decisions with reasons out.
+
+Promises: a pure function of (state, pane, findings, events); the order and repetition of
+findings change nothing; every call says why, also when nothing is sent; time is the model's
+watermark and nothing else. The given state is never changed.
+Leaves to others: statistics (monitor), envelope and sending (monitor, runtime).
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from schemas.config_model import ModelConfig
+from schemas.finding import Finding
+from schemas.inputs import ModelEvent
+from schemas.log import Millis
+from streams.policy import alert, grouping, occurrences, retrain, rollback, settle, signals
+from streams.policy.decisions import Decisions
+from streams.policy.desk import Desk
+from streams.policy.observation import observe
+from streams.policy.rules import compile_rules
+from streams.policy.state import MAX_KEPT, Fault, PolicyState, Stretch
+from streams.policy.triage import refine
+
+FORGOTTEN_PANES = 50
+"""A signal that waits and is not heard of for so long has gone."""
+
+
+class Policy:
+    """Compiled once per model and config; holds no state of its own."""
+
+    def __init__(self, config: ModelConfig, model: str, pane_ms: Millis) -> None:
+        self.rules = compile_rules(config, model, pane_ms)
+
+    def judge(
+        self,
+        state: PolicyState,
+        now: Millis,
+        findings: Sequence[Finding],
+        events: Sequence[tuple[Millis, ModelEvent]] = (),
+        sequence: int = 0,
+    ) -> tuple[PolicyState, Decisions]:
+        """The next state and what to do, for the pane that ends at `now`.
+
+        `events` are the model's with their instants; `sequence` is the journal offset that
+        closed the pane. An instant before the last one counts as the last one.
+        """
+        desk = Desk(state, self.rules, max(now, state.now), sequence)
+        mine = [finding for finding in findings if finding.model == self.rules.model]
+        seen = observe(mine, self.rules.limits_of, desk.now)
+        occurrences.hear(desk, events)
+        desk.seen = refine({one.key: one for one in seen}, desk.signals)
+        if desk.state.began is None:
+            desk.state = replace(desk.state, began=desk.now)
+        rollback.note_versions(desk)
+        grouping.assign(desk, signals.advance(desk))
+        settle.settle(desk)
+        _note_faults(desk)
+        rollback.consider(desk)
+        retrain.decide(desk)
+        alert.tell(desk)
+        _sweep(desk)
+        if not desk.reasons:
+            judged = sum(1 for one in seen if one.judged)
+            desk.say("quiet", f"{judged} of {len(seen)} signals judged, nothing new to say")
+        return desk.clear_up(), desk.decisions()
+
+
+def _note_faults(desk: Desk) -> None:
+    """Keep the stretches of faulty data up to date, for whoever trains on them."""
+    faults = {fault.incident: fault for fault in desk.state.faults}
+    for incident in desk.incidents.values():
+        if incident.kind == "data_quality":
+            start = incident.opened - desk.rules.pane
+            if incident.change_point is not None:
+                start = min(start, incident.change_point)
+            faults[incident.id] = Fault(incident.id, Stretch(start, incident.ended))
+    kept = sorted(faults.values(), key=lambda fault: (fault.stretch.start, fault.incident))
+    found = tuple(kept[-MAX_KEPT:])
+    if found != desk.state.faults:
+        desk.state = replace(desk.state, faults=found)
+
+
+def _sweep(desk: Desk) -> None:
+    """Forget what can no longer matter."""
+    rules, now = desk.rules, desk.now
+    for key in sorted(desk.signals):
+        tracked = desk.signals[key]
+        if tracked.phase == "cooling" and now >= tracked.since + rules.cooling:
+            if tracked.breaches and not tracked.closed_by_person:
+                desk.put(replace(tracked, phase="pending", incident="", since=now))
+            else:
+                desk.forget(key)
+        elif tracked.phase == "pending" and now - tracked.heard > FORGOTTEN_PANES * rules.pane:
+            desk.forget(key)
+            desk.say("dropped", "not heard of any more", key)
+    for incident in desk.ended_incidents():
+        ended = incident.ended if incident.ended is not None else now
+        if now >= max(incident.cool_until, ended + rules.echo):
+            del desk.incidents[incident.id]
+    lasting = tuple(s for s in desk.state.silences if s.end > now)
+    if lasting != desk.state.silences:
+        desk.state = replace(desk.state, silences=lasting)

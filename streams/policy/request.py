@@ -1,0 +1,150 @@
+"""Retrain requests: which rows, how weighted, what the new version must show, and why.
+
+Promises: a pure function of a cause; the id is the same however often the cause is repeated.
+After a change of concept only rows after it; otherwise the history is kept and what came after
+the change counts double. Stretches of faulty data are excluded.
+Leaves to others: whether to ask (`retrain`).
+"""
+
+from typing import Final
+
+import msgspec
+
+from schemas.instants import rfc3339
+from schemas.log import Millis
+from schemas.output_parts import DataWindow, Exclusion, Ground, Suggestion, Weight
+from schemas.outputs import RetrainRequest
+from schemas.vocabulary import Strategy, Trigger, Urgency
+from streams.policy.alert import ranked_signals
+from streams.policy.desk import Desk, identity
+from streams.policy.explain import sentence
+from streams.policy.state import Incident
+
+MOST_GROUNDS: Final = 10
+RECENT_WEIGHT: Final = 2.0
+"""Rows after the change count double: the best-supported default between forgetting and inertia."""
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a retraining is asked for; `identity` and `attempt` make the id."""
+
+    identity: str
+    attempt: int
+    incidents: tuple[Incident, ...]
+    trigger: Trigger
+    urgency: Urgency
+    reason: str
+    since: Millis | None
+
+
+def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainRequest:
+    """The request of a cause, sent now."""
+    retraining = desk.rules.retraining
+    change = _change(cause)
+    after_only = cause.trigger == "external" or any(
+        i.kind in ("concept_drift", "performance_drop") for i in cause.incidents
+    )
+    window, weights = _window(desk, change, after_only=after_only and change is not None)
+    start = max(desk.now, not_before or desk.now)
+    strategy: Strategy = "incremental"
+    if cause.trigger == "schedule" or any(
+        i.kind in ("concept_drift", "novelty", "performance_drop") for i in cause.incidents
+    ):
+        strategy = "full"
+    return RetrainRequest(
+        request_id=identity("retrain", desk.rules.model, cause.identity, cause.attempt),
+        model=desk.rules.model,
+        version=_version(desk, cause),
+        incident_ids=tuple(i.id for i in cause.incidents),
+        trigger=cause.trigger,
+        urgency=cause.urgency,
+        reason=_reason(desk, cause),
+        requested_at=rfc3339(desk.now),
+        not_before=None if not_before is None else rfc3339(not_before),
+        expires_at=rfc3339(start + retraining.expires_after),
+        attempt=cause.attempt,
+        data_window=window,
+        suggestion=Suggestion(strategy=strategy, weights=weights),
+        gates=retraining.gates,
+        evidence=tuple(_grounds(desk, cause)),
+    )
+
+
+def _change(cause: Cause) -> Millis | None:
+    """When the world changed: the estimated change points, else when the incidents opened."""
+    if cause.since is not None:
+        return cause.since
+    known = [i.opened if i.change_point is None else i.change_point for i in cause.incidents]
+    return min(known, default=None)
+
+
+def _window(
+    desk: Desk, change: Millis | None, *, after_only: bool
+) -> tuple[DataWindow, tuple[Weight, ...]]:
+    """The rows to train on and their weights."""
+    began = desk.state.began if desk.state.began is not None else desk.now
+    start = min(began - desk.rules.pane, desk.now)
+    if change is not None:
+        change = min(change, desk.now)
+        start = change if after_only else min(start, change)
+    weights: tuple[Weight, ...] = ()
+    if change is not None and start < change < desk.now:
+        weights = (
+            Weight(start=rfc3339(start), end=rfc3339(change), weight=1.0),
+            Weight(start=rfc3339(change), end=rfc3339(desk.now), weight=RECENT_WEIGHT),
+        )
+    window = DataWindow(
+        start=rfc3339(start),
+        end=rfc3339(desk.now),
+        change_point=None if change is None else rfc3339(change),
+        rows=0,
+        labelled_rows=0,
+        exclude=_exclusions(desk, start),
+    )
+    return window, weights
+
+
+def _exclusions(desk: Desk, start: Millis) -> tuple[Exclusion, ...]:
+    """The stretches of faulty data inside the window, in order."""
+    found = []
+    for fault in sorted(desk.state.faults, key=lambda f: (f.stretch.start, f.incident)):
+        begin = max(start, fault.stretch.start)
+        end = min(desk.now, desk.now if fault.stretch.end is None else fault.stretch.end)
+        if begin < end:
+            why = f"data_quality, incident {fault.incident}"
+            found.append(Exclusion(start=rfc3339(begin), end=rfc3339(end), reason=why))
+    return tuple(found)
+
+
+def _version(desk: Desk, cause: Cause) -> str:
+    """The version to be replaced: the incident's newest, else the newest not withdrawn."""
+    for incident in cause.incidents:
+        return incident.versions[-1]
+    names = [version.name for version in desk.state.versions if not version.withdrawn]
+    return names[-1] if names else ""
+
+
+def _reason(desk: Desk, cause: Cause) -> str:
+    """The reason, with the number of labels wanted."""
+    labels = desk.rules.retraining.min_labels
+    wanted = f"; not before {labels:,} labelled rows are in the window" if labels else ""
+    return f"{cause.reason}{wanted}"
+
+
+def _grounds(desk: Desk, cause: Cause) -> list[Ground]:
+    """The leading signals of each incident, in words."""
+    found: list[Ground] = []
+    for incident in cause.incidents:
+        for t in ranked_signals(desk.alive(incident.id), incident)[:MOST_GROUNDS]:
+            limits = desk.rules.limits_of(t.key)
+            found.append(
+                Ground(
+                    explanation=sentence(t.last, t.severity, limits),
+                    incident_id=incident.id,
+                    signal=t.key.signal,
+                    segment=t.key.segment,
+                    kind=t.family,
+                    severity=t.severity,
+                )
+            )
+    return found[:MOST_GROUNDS]

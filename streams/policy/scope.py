@@ -1,0 +1,89 @@
+"""In which segment a movement is: everywhere, or in one value of one dimension.
+
+Promises: a pure function of one pane's observations. A value is named only if it stands out:
+its siblings were judged and hold still, and its effect is larger than theirs and the whole's.
+Leaves to others: which observations belong together (`grouping`).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from schemas.finding import Finding
+from streams.policy.observation import Observation
+from streams.policy.severity import fall_of
+
+WHOLE: Final = "*"
+STANDS_OUT: Final = 0.6
+"""A still sibling must show less than this share of the effect."""
+
+Sizes = Mapping[str, float | None]
+"""segment -> size of the effect there, None if unknown."""
+
+
+def size_of(finding: Finding) -> float | None:
+    """The size of an effect, comparable between the segments of one signal only."""
+    effect = finding.effect
+    fall = fall_of(finding)
+    for size in (effect.size, fall, effect.psi, effect.ks):
+        if size is not None:
+            return abs(size)
+    return None
+
+
+def siblings(one: str, other: str) -> bool:
+    """Whether two segments are different values of one dimension."""
+    return one != other and "=" in one and one.partition("=")[0] == other.partition("=")[0]
+
+
+def scope_of(observations: Iterable[Observation], firing: frozenset[str] = frozenset()) -> str:
+    """The segment of a movement: one value, or `*`.
+
+    `observations` are all of this pane, moving and still, of the signals that take part;
+    `firing` are further segments known to move. Alarms decide; what only joins counts where
+    the same signal alarms somewhere, or where nothing alarms at all.
+    """
+    observed = list(observations)
+    loud = {o.key.signal for o in observed if o.alarm}
+    movers = [o for o in observed if o.moves and (not loud or o.key.signal in loud)]
+    moving = {o.key.segment for o in movers} | firing
+    still = {o.key.segment for o in observed if o.still} - moving
+    values = sorted(moving - {WHOLE})
+    standing = [value for value in values if _stands_out(value, moving, still, observed)]
+    if not standing:
+        return WHOLE
+    return max(standing, key=lambda value: (_largest(value, movers), value))
+
+
+def _stands_out(value: str, moving: set[str], still: set[str], seen: list[Observation]) -> bool:
+    """Whether `value` alone moves in its dimension, and by more than its siblings could hide."""
+    if any(siblings(value, other) for other in moving):
+        return False
+    if not any(siblings(value, other) for other in still):
+        # Nobody to compare with: believed only if nothing else moves at all.
+        return moving == {value}
+    for signal in sorted({o.key.signal for o in seen if o.moves and o.key.segment == value}):
+        sizes = {o.key.segment: size_of(o.finding) for o in seen if o.key.signal == signal}
+        if not _exceeds(value, sizes):
+            return False
+    return True
+
+
+def _exceeds(value: str, sizes: Sizes) -> bool:
+    """Whether the effect in `value` is larger than the whole's and well above its siblings'."""
+    own = sizes.get(value)
+    if own is None:
+        return True
+    for segment, size in sizes.items():
+        if size is None:
+            continue
+        if segment == WHOLE and size > own:
+            return False
+        if siblings(value, segment) and size > STANDS_OUT * own:
+            return False
+    return True
+
+
+def _largest(value: str, movers: list[Observation]) -> float:
+    """The largest known effect in `value`."""
+    sizes = (size_of(o.finding) for o in movers if o.key.segment == value)
+    return max((size for size in sizes if size is not None), default=0.0)

@@ -1,0 +1,82 @@
+"""What becomes of incidents after their signals moved: ended, released, widened, graded.
+
+Promises: an incident is open exactly as long as a signal of it fires or is resolving; what goes
+on after its cause is over becomes a cause of its own.
+Leaves to others: telling anyone (`alert`).
+"""
+
+from msgspec.structs import replace
+
+from schemas.log import Millis
+from streams.policy.desk import Desk
+from streams.policy.family import INPUTS
+from streams.policy.grouping import NOWHERE, clusters_of, place, strongest, tier_of
+from streams.policy.incidents import causes, end, leave, severity_of_members
+from streams.policy.observation import Observation
+from streams.policy.scope import scope_of
+from streams.policy.state import Incident, Tracked
+
+
+def settle(desk: Desk) -> None:
+    """Bring every open incident in line with its signals."""
+    for name in [incident.id for incident in desk.open_incidents()]:
+        _release(desk, desk.incidents[name])
+    for incident in desk.open_incidents():
+        members = desk.alive(incident.id)
+        if not members:
+            end(desk, incident.id, "all its signals are back inside the tolerance")
+            continue
+        found = replace(incident, severity=severity_of_members(members))
+        moved = [t for t in members if desk.now in (t.opened, t.turned)]
+        if moved or found.kind != (found.told.kind if found.told else found.kind):
+            found = replace(found, segment=_segment(desk, found, members))
+        if found != incident:
+            desk.incidents[incident.id] = replace(found, updated=desk.now)
+
+
+def _segment(desk: Desk, incident: Incident, members: list[Tracked]) -> str:
+    """Where the incident's cause moves, by its members and by who holds still at this pane."""
+    own = causes(members, incident.kind) or members
+    names = {(t.key.version, t.key.signal) for t in own}
+    # A sibling that moves as a consequence only is no sign that the cause is there too.
+    seen = [o for o in desk.seen.values() if (o.key.version, o.key.signal) in names]
+    firing = frozenset(t.key.segment for t in own)
+    if not seen:
+        return incident.segment
+    return scope_of(seen, firing)
+
+
+def _release(desk: Desk, incident: Incident) -> None:
+    """Let go of consequences that go on although the cause is over and out of their windows."""
+    members = desk.alive(incident.id)
+    if incident.kind not in INPUTS or not members:
+        return
+    if causes(members, incident.kind):
+        if incident.calmed is not None:
+            desk.incidents[incident.id] = replace(incident, calmed=None)
+        return
+    if incident.calmed is None:
+        desk.incidents[incident.id] = replace(incident, calmed=desk.now)
+        return
+    lasting = [seen for t in members if (seen := _outlives(desk, t, incident.calmed)) is not None]
+    if not lasting:
+        return
+    why = f"the {incident.kind} is over, and this goes on"
+    for seen in lasting:
+        leave(desk, desk.signals[seen.key], why)
+        desk.say("released", why, seen.key, incident.id)
+    for tracked in desk.alive(incident.id):
+        if not tracked.alarmed:
+            leave(desk, tracked, f"the {incident.kind} it joined is over")
+    clusters = clusters_of(desk)
+    for seen in sorted(lasting, key=strongest):
+        desk.forget(seen.key)
+        place(desk, seen, clusters.get(tier_of(seen), NOWHERE), leaving=incident.id)
+
+
+def _outlives(desk: Desk, tracked: Tracked, calmed: Millis) -> Observation | None:
+    """The observation of a member that still alarms on rows after the cause, else None."""
+    seen = desk.seen.get(tracked.key)
+    if seen is None or not seen.alarm or seen.window_start < calmed:
+        return None
+    return seen

@@ -119,9 +119,11 @@ class Security(Part):
 class Kafka(Part):
     """The brokers."""
 
-    bootstrap: Annotated[str, BeforeValidator(_joined), AfterValidator(_check_bootstrap)] = (
-        "localhost:9092"
-    )
+    bootstrap: Annotated[
+        str,
+        BeforeValidator(_joined, json_schema_input_type=str | list[str]),
+        AfterValidator(_check_bootstrap),
+    ] = "localhost:9092"
     security: Security = Security()
     group: Annotated[str, Field(pattern=_TOPIC)] = "windage"
     allow_insecure: bool = False

@@ -48,15 +48,21 @@ _COMPARISON: Final = re.compile(r"training|rolling (\S+)|seasonal (\S+)", re.ASC
 SEASONS: Final = ("hour_of_day", "day_of_week", "hour_of_week", "month_of_year")
 
 
-def _shorthand(key: str) -> BeforeValidator:
+def _shorthand(key: str, words: Any) -> BeforeValidator:  # noqa: ANN401 - a type form
     """A mere text stands for a mapping with that one key: `country: categorical`."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value,
+        json_schema_input_type=words,
+    )
+
+
+FeatureType = Literal["auto", "numeric", "categorical"]
 
 
 class Feature(Part):
     """One feature; `auto` finds the type out while learning."""
 
-    type: Literal["auto", "numeric", "categorical"] = "auto"
+    type: FeatureType = "auto"
     important: bool = False
     max_categories: Annotated[int, Field(ge=1, le=10_000)] = 100
 
@@ -201,7 +207,9 @@ def _no_labels(value: object) -> object:
 AUTO: Final = "auto"
 Features = Annotated[
     Annotated[Literal["auto"], Tag("(auto)")]
-    | Annotated[dict[Name, Annotated[Feature, _shorthand("type")]], Tag("(declared)")],
+    | Annotated[
+        dict[Name, Annotated[Feature, _shorthand("type", Feature | FeatureType)]], Tag("(declared)")
+    ],
     Choice(_auto_or_declared),
 ]
 Monitors = Annotated[
@@ -220,9 +228,12 @@ class ModelConfig(Part):
     timestamps: TimestampUnit = "auto"
     positive: ClassName | None = None
     classes: tuple[ClassName, ...] | None = None
-    labels: Annotated[Labels, BeforeValidator(_no_labels)] = Labels()
+    labels: Annotated[
+        Labels,
+        BeforeValidator(_no_labels, json_schema_input_type=Labels | Literal["none", False] | None),
+    ] = Labels()
     features: Features = AUTO
-    segments: tuple[Annotated[Segment, _shorthand("tag")], ...] = ()
+    segments: tuple[Annotated[Segment, _shorthand("tag", Segment | Name)], ...] = ()
     reference: Reference = FromFirst()
     compare: tuple[Comparison, ...] = ("training",)
     tolerance: Annotated[float, Field(ge=0)] = 0.1

@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -176,14 +175,7 @@ End = Annotated[
 """An instant; a date is its end (UTC)."""
 
 
-def _text(value: object) -> object:
-    """A number where a name is due is the name of that number: `version: 3`."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value
-
-
-Name = Annotated[str, BeforeValidator(_text), Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """The name of a model, version, feature, tag or metric."""
 Selector = Annotated[str, Field(min_length=1, max_length=256)]
 """A name, or a pattern with `*`."""

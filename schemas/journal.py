@@ -49,6 +49,12 @@ class Sparse(msgspec.Struct, frozen=True, array_like=True):
         cells = np.flatnonzero(vector)
         return cls(cells.astype("<u4").tobytes(), vector[cells].astype("<i8").tobytes())
 
+    def full(self, width: int) -> Counts:
+        """The vector (width,) with its zeros."""
+        vector = np.zeros(width, np.int64)
+        self.add_to(vector)
+        return vector
+
     def add_to(self, vector: Counts, sign: int = 1) -> None:
         """Add these counts to `vector` (width,) in place, `sign` times."""
         cells = np.frombuffer(self.cells, "<u4")

@@ -1,0 +1,26 @@
+"""How a model's records are counted: the part of the config that a profiler needs."""
+
+from typing import Final, Literal
+
+import msgspec
+
+from schemas.grid import Task
+from schemas.log import Millis
+
+AHEAD: Final[Millis] = 5 * 60_000
+"""How far beyond broker time an event may lie before its clock is called wrong."""
+
+
+class Counting(msgspec.Struct, frozen=True, kw_only=True):
+    """Times in milliseconds. `labelled`: labels are expected, so outcomes are waited for."""
+
+    model: str
+    task: Task
+    pane: Millis
+    lateness: Millis
+    horizon: Millis
+    clock: Literal["broker", "event"]
+    labelled: bool
+    timestamps: Literal["auto", "s", "ms", "rfc3339"] = "auto"
+    event_bytes: int = 256 * 1024
+    features: int = 500

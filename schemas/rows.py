@@ -1,0 +1,41 @@
+"""Columns that the organs of the profiler hand one another; no record is looked at twice."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Verdicts = npt.NDArray[np.int8]
+
+ACCEPTED: Final = 0
+DUPLICATE: Final = 1
+CONFLICT: Final = 2
+EXPIRED: Final = 3
+SKIPPED: Final = 4
+"""Refused before the snapshot; met again by the reading that follows a restore."""
+
+
+class Joined(NamedTuple):
+    """Outcomes: pairs of rows (n,) in the two ledgers.
+
+    `sign` +1 adds the outcome, -1 takes an earlier one away; `revision` marks both halves of a
+    correction; `first` is True where the label had joined nothing before.
+    """
+
+    predictions: Ints
+    labels: Ints
+    prediction_offsets: Ints
+    label_offsets: Ints
+    arrived: Ints
+    sign: int
+    revision: bool
+    first: npt.NDArray[np.bool_]
+
+
+class Refusal(NamedTuple):
+    """A record that cannot be counted: its position in the batch, a code and what to say."""
+
+    position: int
+    code: str
+    message: str

@@ -1,0 +1,1 @@
+"""The two machines, their organs, and the runtimes that turn the crank."""

@@ -1,0 +1,234 @@
+"""Typed records to columns and cells: one array per feature and batch.
+
+Promises: what is computed depends on the records alone, never on how they were batched; a value
+outside the grid has a cell of its own (below, above, unseen, missing).
+Leaves to others: decoding (`decode`), time and identity (`profiler`, `join`), counting (`panes`).
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid, category_text
+from schemas.rows import Ints
+
+Floats = npt.NDArray[np.float64]
+
+_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+"""Odd constant of Fibonacci hashing (2**64 / golden ratio)."""
+
+_SHIFT: Final = np.uint64(29)
+
+
+class PredictionColumns(NamedTuple):
+    """A batch of predictions of one model, aligned (n,)."""
+
+    numbers: Floats
+    """Numeric features (n, numeric features), NaN for missing."""
+    features: npt.NDArray[np.uint16]
+    """Cells (n, features), in the grid's order."""
+    scores: Floats
+    score: npt.NDArray[np.uint16]
+    target: npt.NDArray[np.uint16]
+    value: Floats
+    """Predictions as numbers (regression), else NaN."""
+    segments: npt.NDArray[np.uint16]
+    """Codes (n, segmentations)."""
+    latency_ms: Floats
+    failed: npt.NDArray[np.bool_]
+
+
+def floats(values: Sequence[Any]) -> Floats:
+    """Numbers and None as an array, None as NaN."""
+    try:
+        return np.array(values, np.float64)
+    except TypeError:
+        return np.array(values, object).astype(np.float64)
+
+
+class Categories:
+    """Cells of raw category values: one dictionary look-up each."""
+
+    def __init__(self, signal: SignalGrid) -> None:
+        """Enter every spelling of each category."""
+        categories = signal.categories
+        self._unseen = len(categories)
+        index: dict[Any, int] = {}
+        for code, text in enumerate(categories):
+            index[text] = code
+            number = _canonical_int(text)
+            if number is not None:
+                index.setdefault(number, code)
+        for text, value in (("true", True), ("false", False)):
+            if text in index:
+                index[value] = index[text]
+        index[None] = self._unseen + 1
+        self._find = index.get
+
+    def codes(self, values: Sequence[Any]) -> npt.NDArray[np.uint16]:
+        """Cells (n,): a category, unseen, or missing."""
+        found = map(self._find, values, repeat(self._unseen))
+        return np.fromiter(found, np.uint16, len(values))
+
+
+def _canonical_int(text: str) -> int | None:
+    """The whole number that `category_text` would have written as `text`."""
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit():
+        return None
+    number = int(text)
+    return number if str(number) == text else None
+
+
+class Columns:
+    """Turns the typed predictions of one model (see `decode.prediction_type`) into columns."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Prepare the look-ups of the grid."""
+        grid = layout.grid
+        self._grid = grid
+        self._layout = layout
+        self._numeric = [i for i, f in enumerate(grid.features) if f.type == "numeric"]
+        self._texts = [i for i, f in enumerate(grid.features) if f.type != "numeric"]
+        self._categories = {i: Categories(grid.features[i]) for i in self._texts}
+        self._get_numbers = _getter(self._numeric)
+        self._get_texts = _getter(self._texts)
+        self._target = (
+            Categories(grid.target) if grid.target and grid.target.type != "numeric" else None
+        )
+        self._segments = [_segment_coder(segment, grid) for segment in grid.segments]
+
+    def of(self, events: Sequence[Any]) -> PredictionColumns:
+        """Columns of a batch of typed predictions."""
+        n = len(events)
+        features = [event.features for event in events]
+        cells = np.empty((n, len(self._grid.features)), np.uint16)
+        numbers = np.empty((n, len(self._numeric)))
+        if self._numeric:
+            numbers = floats([self._get_numbers(f) for f in features]).reshape(n, -1)
+            for column, i in enumerate(self._numeric):
+                coder = self._layout.features[self._grid.features[i].name]
+                cells[:, i] = coder.codes(numbers[:, column])  # type: ignore[arg-type]
+        if self._texts:
+            rows = [self._get_texts(f) for f in features]
+            for i, column in zip(self._texts, zip(*rows, strict=True), strict=False):
+                cells[:, i] = self._categories[i].codes(column)
+        scores = self._scores(events)
+        value, target = self.targets([event.prediction for event in events])
+        return PredictionColumns(
+            numbers=numbers,
+            features=cells,
+            scores=scores,
+            score=self._score_cells(scores),
+            target=target,
+            value=value,
+            segments=self._segment_codes(events, numbers, cells),
+            latency_ms=floats([event.latency_ms for event in events]),
+            failed=np.fromiter((event.error is not None for event in events), np.bool_, n),
+        )
+
+    def targets(self, values: Sequence[Any]) -> tuple[Floats, npt.NDArray[np.uint16]]:
+        """Predictions or labels as numbers (regression, else NaN) and as cells, both (n,)."""
+        n = len(values)
+        if self._target is not None:
+            return np.full(n, np.nan), self._target.codes(values)
+        if self._layout.target is None:
+            return np.full(n, np.nan), np.zeros(n, np.uint16)
+        numbers = floats(values)
+        return numbers, self._layout.target.codes(numbers).astype(np.uint16)  # type: ignore[arg-type]
+
+    def _score_cells(self, scores: Floats) -> npt.NDArray[np.uint16]:
+        if self._layout.score is None:
+            return np.zeros(len(scores), np.uint16)
+        return self._layout.score.codes(scores).astype(np.uint16)  # type: ignore[arg-type]
+
+    def _scores(self, events: Sequence[Any]) -> Floats:
+        """The score, or else the probability of the positive (or likeliest) class."""
+        scores = floats([event.score for event in events])
+        for i in np.flatnonzero(np.isnan(scores)):
+            scores[i] = score_of(events[i].probabilities, self._grid.positive)
+        return scores
+
+    def _segment_codes(
+        self, events: Sequence[Any], numbers: Floats, cells: npt.NDArray[np.uint16]
+    ) -> npt.NDArray[np.uint16]:
+        out = np.empty((len(events), len(self._segments)), np.uint16)
+        for column, coder in enumerate(self._segments):
+            out[:, column] = coder(events, numbers, cells)
+        return out
+
+
+def score_of(probabilities: dict[str, float] | None, positive: str | None) -> float:
+    """The score that class probabilities stand for; NaN without any."""
+    if not probabilities:
+        return np.nan
+    if positive is not None and positive in probabilities:
+        return probabilities[positive]
+    return max(probabilities.values())
+
+
+SegmentCoder = Callable[[Sequence[Any], Floats, npt.NDArray[np.uint16]], npt.NDArray[np.uint16]]
+
+
+def _segment_coder(segment: SegmentGrid, grid: Grid) -> SegmentCoder:
+    """How rows get their code in one segmentation; the last code is for all other rows."""
+    other = len(segment.labels()) - 1
+    if segment.source == "tag":
+        index = {value: i for i, value in enumerate(segment.values)}
+        name = segment.name
+
+        def by_tag(events: Sequence[Any], _n: Floats, _c: Any) -> npt.NDArray[np.uint16]:
+            tags = (event.tags for event in events)
+            return np.fromiter(
+                (index.get(t.get(name, ""), other) if t else other for t in tags),
+                np.uint16,
+                len(events),
+            )
+
+        return by_tag
+    place = next(i for i, f in enumerate(grid.features) if f.name == segment.name)
+    if segment.edges:
+        edges = np.array([*segment.edges, np.nan])
+        column = sum(f.type == "numeric" for f in grid.features[:place])
+
+        def by_range(_e: Sequence[Any], numbers: Floats, _c: Any) -> npt.NDArray[np.uint16]:
+            return np.searchsorted(edges, numbers[:, column], side="right").astype(np.uint16)
+
+        return by_range
+    codes = np.full(65536, other, np.uint16)
+    for i, category in enumerate(grid.features[place].categories):
+        if category in segment.values:
+            codes[i] = segment.values.index(category)
+    return lambda _e, _n, cells: codes[cells[:, place]]
+
+
+def digest(times: Ints, columns: PredictionColumns) -> npt.NDArray[np.uint64]:
+    """A fingerprint of each row's content (n,), to tell a repeat from a conflict."""
+    parts = [times.view(np.uint64)]
+    parts += [np.ascontiguousarray(c).view(np.uint64) for c in columns.numbers.T]
+    parts += [np.ascontiguousarray(c).view(np.uint64) for c in (columns.scores, columns.value)]
+    parts += [c.astype(np.uint64) for c in (*columns.features.T, columns.target)]
+    mixed = np.zeros(len(times), np.uint64)
+    for part in parts:
+        mixed = (mixed ^ part) * _MIX
+        mixed ^= mixed >> _SHIFT
+    return mixed
+
+
+def texts(values: Sequence[Any]) -> list[str | None]:
+    """Raw category values by name."""
+    return [category_text(value) for value in values]
+
+
+def _getter(fields: Sequence[int]) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads several fields f0, f1, ... of a struct as a tuple."""
+    if not fields:
+        return lambda _: ()
+    if len(fields) == 1:
+        one = attrgetter(f"f{fields[0]}")
+        return lambda struct: (one(struct),)
+    return attrgetter(*(f"f{i}" for i in fields))

@@ -1,0 +1,5 @@
+"""Where predictions and labels meet: identity, duplicates, corrections, the pending store."""
+
+from streams.join.join import Arrivals, Join
+
+__all__ = ["Arrivals", "Join"]

@@ -1,0 +1,310 @@
+"""The join: which predictions and labels are new, and which belong together.
+
+Laws obeyed here:
+  - identity is (model, version, id); one label joins every version that scored its id;
+  - duplicate, join and expiry compare a record's time with the watermark at the *other record's
+    own offset*: never with what happens to be in memory still;
+  - an outcome counts unless both its records were counted before the snapshot (so re-reading
+    after a restore may go in any order).
+Leaves to others: decoding, watermarks (`clock`), counting (`panes`), rows' storage (`ledger`).
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.log import Millis
+from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, SKIPPED, Ints, Joined, Verdicts
+from streams.join.ledger import NONE, Column, Ledger
+
+_TIMES: Final = {"offset": "<i8", "time": "<i8", "seen": "<i8", "reach": "<i8", "arrived": "<i8"}
+_PREDICTION: Final = {**_TIMES, "version": "<i4", "digest": "<u8", "joined": "<i8"}
+_LABEL: Final = {**_TIMES, "label": "<i4", "value": "<f8", "revision": "<i4", "joins": "<i4"}
+
+
+class Arrivals(NamedTuple):
+    """Records of one log, aligned: ids, offsets, event times, watermarks at each, arrival panes."""
+
+    ids: Sequence[str]
+    offsets: Ints
+    times: Ints
+    seen: Ints
+    arrived: Ints
+
+
+class Join:
+    """Predictions and labels of one model in one partition that may still meet."""
+
+    def __init__(self, horizon: Millis, content: dict[str, str]) -> None:
+        """`content` names what is kept of a prediction for its outcome (column: dtype)."""
+        self._horizon = horizon
+        self.predictions = Ledger({**_PREDICTION, **content})
+        self.labels = Ledger(_LABEL)
+        self.orphaned = 0
+        self.skip: dict[str, set[int]] = {"predictions": set(), "labels": set()}
+        """Offsets refused earlier that lie in what a restore reads again."""
+
+    # -- predictions ---------------------------------------------------------------------------
+
+    def predict(
+        self, rows: Arrivals, versions: Ints, digests: npt.NDArray[np.uint64], content: Column
+    ) -> tuple[Verdicts, list[Joined]]:
+        """Admit predictions; gives a verdict a row, and the outcomes with labels that waited.
+
+        `content` is a structured array (n,) of the columns named at the start.
+        """
+        verdicts = self._verdicts("predictions", rows)
+        suspects = self._suspects(self.predictions, rows.ids, verdicts)
+        if suspects:
+            self._dedupe(rows, versions, digests, verdicts, suspects)
+        kept = np.flatnonzero(verdicts == ACCEPTED)
+        if not len(kept):
+            return verdicts, []
+        ids = rows.ids if len(kept) == len(rows.ids) else [rows.ids[i] for i in kept]
+        columns: dict[str, Column] = {
+            **_times(rows, kept),
+            "version": versions[kept],
+            "digest": digests[kept],
+            "joined": np.full(len(kept), NONE),
+        }
+        columns |= {name: content[name][kept] for name in content.dtype.names or ()}
+        numbers = self.predictions.append(ids, columns)
+        waiting = self.labels.newest(ids)
+        joined: list[Joined] = []
+        for position in np.flatnonzero(waiting != NONE):
+            joined += self._meet_labels(int(numbers[position]), int(waiting[position]))
+        return verdicts, joined
+
+    def _dedupe(
+        self,
+        rows: Arrivals,
+        versions: Ints,
+        digests: npt.NDArray[np.uint64],
+        verdicts: Verdicts,
+        suspects: Sequence[int],
+    ) -> None:
+        """Settle, in log order, the rows whose id was seen before."""
+        fresh: dict[str, list[int]] = {}
+        for i in suspects:
+            key, version, seen = rows.ids[i], int(versions[i]), int(rows.seen[i])
+            digest: int | None = None
+            for j in reversed(fresh.get(key, [])):
+                if versions[j] == version and seen <= rows.times[j] + self._horizon:
+                    digest = int(digests[j])
+                    break
+            else:
+                digest = self._live_digest(key, version, seen)
+            if digest is None:
+                fresh.setdefault(key, []).append(i)
+            else:
+                verdicts[i] = DUPLICATE if digest == int(digests[i]) else CONFLICT
+
+    def _live_digest(self, key: str, version: int, seen: Millis) -> int | None:
+        """The payload of the newest live entry of this identity, if any."""
+        table = self.predictions
+        for row in table.chain(int(table.newest([key])[0])):
+            live = seen <= table.get("time", row) + self._horizon
+            if live and table.get("version", row) == version:
+                return table.get("digest", row)
+        return None
+
+    # -- labels --------------------------------------------------------------------------------
+
+    def label(
+        self, rows: Arrivals, labels: Ints, values: npt.NDArray[np.float64], revisions: Ints
+    ) -> tuple[Verdicts, list[Joined]]:
+        """Admit labels; gives a verdict a row, and the outcomes they make."""
+        verdicts = self._verdicts("labels", rows)
+        suspects = self._suspects(self.labels, rows.ids, verdicts)
+        if suspects:
+            self._dedupe_labels(rows, labels, values, revisions, verdicts, suspects)
+        kept = np.flatnonzero(verdicts == ACCEPTED)
+        if not len(kept):
+            return verdicts, []
+        ids = rows.ids if len(kept) == len(rows.ids) else [rows.ids[i] for i in kept]
+        numbers = self.labels.append(
+            ids,
+            {
+                **_times(rows, kept),
+                "label": labels[kept],
+                "value": values[kept],
+                "revision": revisions[kept],
+                "joins": np.zeros(len(kept)),
+            },
+        )
+        return verdicts, self._meet_predictions(ids, numbers)
+
+    def _dedupe_labels(
+        self,
+        rows: Arrivals,
+        labels: Ints,
+        values: npt.NDArray[np.float64],
+        revisions: Ints,
+        verdicts: Verdicts,
+        suspects: Sequence[int],
+    ) -> None:
+        """Settle, in log order, labels of ids that have one: a higher revision is a correction."""
+        fresh: dict[str, int] = {}
+        table = self.labels
+        for i in suspects:
+            key, seen = rows.ids[i], int(rows.seen[i])
+            earlier: tuple[int, int, float] | None = None
+            if key in fresh and seen <= rows.times[fresh[key]] + self._horizon:
+                j = fresh[key]
+                earlier = int(revisions[j]), int(labels[j]), float(values[j])
+            else:
+                for row in table.chain(int(table.newest([key])[0])):
+                    if seen <= table.get("time", row) + self._horizon:
+                        one = np.array([row])
+                        value = float(table.take("value", one)[0])
+                        earlier = table.get("revision", row), table.get("label", row), value
+                        break
+            if earlier is None or revisions[i] > earlier[0]:
+                fresh[key] = i
+                continue
+            same = labels[i] == earlier[1] and (
+                values[i] == earlier[2] or (np.isnan(values[i]) and np.isnan(earlier[2]))
+            )
+            verdicts[i] = DUPLICATE if same or revisions[i] < earlier[0] else CONFLICT
+
+    # -- meeting -------------------------------------------------------------------------------
+
+    def _meet_predictions(self, ids: Sequence[str], numbers: Ints) -> list[Joined]:
+        """Join new labels with the predictions of their ids."""
+        newest = self.predictions.newest(ids)
+        hit = newest != NONE
+        if not hit.any():
+            return []
+        rows, marks = newest[hit], numbers[hit]
+        plain = (self.predictions.take("previous", rows) < self.predictions.start) & (
+            self.predictions.take("joined", rows) == NONE
+        )
+        plain &= self.labels.take("previous", marks) < self.labels.start
+        plain &= _unique(rows)
+        out: list[Joined] = []
+        if plain.any():
+            a, b = rows[plain], marks[plain]
+            fits = self._fits(a, b)
+            if fits.any():
+                out.append(self._marry(a[fits], b[fits]))
+        for mark, row in zip(marks[~plain], rows[~plain], strict=True):
+            for prediction in self.predictions.chain(int(row)):
+                out += self._meet(prediction, int(mark))
+        return out
+
+    def _meet_labels(self, prediction: int, newest: int) -> list[Joined]:
+        """Join a new prediction with the labels that waited for it, oldest first."""
+        out: list[Joined] = []
+        for mark in reversed(list(self.labels.chain(newest))):
+            out += self._meet(prediction, mark)
+        return out
+
+    def _meet(self, prediction: int, mark: int) -> list[Joined]:
+        """Join one pair if it fits: a first label, or a correction of the one it has."""
+        a, b = np.array([prediction]), np.array([mark])
+        if not self._fits(a, b)[0]:
+            return []
+        old = self.predictions.get("joined", prediction)
+        if old == NONE:
+            return [self._marry(a, b)]
+        if old < self.labels.start or not (
+            self.labels.get("revision", mark) > self.labels.get("revision", old)
+        ):
+            return []
+        taken = self._outcome(a, np.array([old]), -1, moved_by=b)
+        return [taken, self._marry(a, b, revision=True)]
+
+    def _fits(self, rows: Ints, marks: Ints) -> npt.NDArray[np.bool_]:
+        """Whether each pair is within the horizon, by times and by watermarks at own offsets."""
+        take_p, take_l, horizon = self.predictions.take, self.labels.take, self._horizon
+        time_p, time_l = take_p("time", rows), take_l("time", marks)
+        near = np.abs(time_l - time_p) <= horizon
+        near &= take_l("seen", marks) <= time_p + horizon
+        return np.asarray(near & (take_p("seen", rows) <= time_l + horizon), np.bool_)
+
+    def _marry(self, rows: Ints, marks: Ints, *, revision: bool = False) -> Joined:
+        """Note the pairs in both ledgers; gives their outcome."""
+        predictions, labels = self.predictions, self.labels
+        first = labels.take("joins", marks) == 0
+        predictions.put("joined", rows, marks)
+        np.add.at(labels.column("joins"), marks - labels.start, 1)
+        reach = np.maximum(predictions.take("time", rows), labels.take("time", marks))
+        predictions.put("reach", rows, np.maximum(predictions.take("reach", rows), reach))
+        np.maximum.at(labels.column("reach"), marks - labels.start, reach)
+        out = self._outcome(rows, marks, 1, moved_by=marks if revision else None)
+        return out._replace(first=first & (not revision))
+
+    def _outcome(self, rows: Ints, marks: Ints, sign: int, moved_by: Ints | None) -> Joined:
+        """The outcome of pairs; `moved_by` are the corrections, whose arrival then counts."""
+        moving = marks if moved_by is None else moved_by
+        arrived = np.maximum(
+            self.predictions.take("arrived", rows), self.labels.take("arrived", moving)
+        )
+        return Joined(
+            predictions=rows,
+            labels=marks,
+            prediction_offsets=self.predictions.take("offset", rows),
+            label_offsets=self.labels.take("offset", moving),
+            arrived=arrived,
+            sign=sign,
+            revision=moved_by is not None,
+            first=np.zeros(len(rows), np.bool_),
+        )
+
+    # -- admission and forgetting ----------------------------------------------------------------
+
+    def _verdicts(self, log: str, rows: Arrivals) -> Verdicts:
+        """Which rows are too old for their log, or were refused before a restore."""
+        verdicts = np.zeros(len(rows.ids), np.int8)
+        verdicts[rows.seen > rows.times + self._horizon] = EXPIRED
+        refused = self.skip[log]
+        if refused and len(rows.offsets) and rows.offsets[0] <= max(refused):
+            again = np.fromiter((o in refused for o in rows.offsets.tolist()), np.bool_)
+            verdicts[again & (verdicts == ACCEPTED)] = SKIPPED
+        return verdicts
+
+    @staticmethod
+    def _suspects(table: Ledger, ids: Sequence[str], verdicts: Verdicts) -> list[int]:
+        """Positions, in order, of admissible rows whose id is known or comes twice."""
+        known = table.newest(ids) != NONE
+        if len(set(ids)) != len(ids):
+            count: dict[str, int] = {}
+            for key in ids:
+                count[key] = count.get(key, 0) + 1
+            known |= np.fromiter((count[key] > 1 for key in ids), np.bool_, len(ids))
+        known &= verdicts == ACCEPTED
+        found: list[int] = np.flatnonzero(known).tolist()
+        return found
+
+    def forget(self, before: Millis) -> None:
+        """Drop the oldest rows that nothing can refer to once watermarks have passed `before`."""
+        for table in (self.predictions, self.labels):
+            needed = table.column("reach") + self._horizon >= before
+            count = int(np.argmax(needed)) if needed.any() else len(table)
+            if table is self.labels:
+                self.orphaned += int((table.column("joins")[:count] == 0).sum())
+            table.drop(count)
+
+    def orphans(self, before: Millis) -> int:
+        """Labels, dropped or kept, whose horizon passed without a prediction."""
+        table = self.labels
+        passed = table.column("time") + self._horizon < before
+        return self.orphaned + int((passed & (table.column("joins") == 0)).sum())
+
+
+def _times(rows: Arrivals, kept: Ints) -> dict[str, Column]:
+    return {
+        "offset": rows.offsets[kept],
+        "time": rows.times[kept],
+        "seen": rows.seen[kept],
+        "reach": rows.times[kept],
+        "arrived": rows.arrived[kept],
+    }
+
+
+def _unique(rows: Ints) -> npt.NDArray[np.bool_]:
+    """Which row numbers come only once."""
+    _, inverse, counts = np.unique(rows, return_inverse=True, return_counts=True)
+    return np.asarray(counts[inverse] == 1, np.bool_)

@@ -1,0 +1,145 @@
+"""Learning: a grid from the first rows of a stream, or from a file.
+
+Promises: the grid depends on the set of rows, not on their order or batches; what is declared in
+the config is kept, what is `auto` is decided by the values.
+Leaves to others: which rows (monitor, `reference build`), counting them (`profiler`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+
+from detectors.grid import category_grid, numeric_grid
+from schemas.config_model import ModelConfig, Segment, config_hash
+from schemas.grid import FeatureType, Grid, SegmentGrid, SignalGrid, category_text
+
+Value = float | str | None
+
+_FEW_WHOLE: Final = 30
+"""Whole numbers with at most this many distinct values are codes, not quantities."""
+
+_MIN_CLASS: Final = 1
+"""A class counts however rare it is: its name was chosen by the model, not by a person's row."""
+
+
+class LearningRows(NamedTuple):
+    """Columns of rows to learn from, aligned (n,)."""
+
+    features: Mapping[str, Sequence[Value]]
+    predictions: Sequence[Value]
+    scores: Sequence[float | None]
+    tags: Mapping[str, Sequence[str | None]]
+
+
+def build_grid(name: str, model: ModelConfig, rows: LearningRows) -> Grid:
+    """The grid of a model from rows; ValueError where a declared feature has no usable value."""
+    features = tuple(
+        signal
+        for feature in _names(model, rows)
+        if (signal := _feature(feature, model, rows.features.get(feature, ()))) is not None
+    )
+    scores = [score for score in rows.scores if score is not None]
+    return Grid(
+        model=name,
+        task=model.task,
+        features=features,
+        score=_numeric("score", scores, important=True) if scores else None,
+        target=_target(model, rows.predictions),
+        positive=_positive(model, rows.predictions),
+        segments=tuple(_segment(segment, rows) for segment in model.segments),
+        counted=config_hash(model),
+    )
+
+
+def _names(model: ModelConfig, rows: LearningRows) -> list[str]:
+    if isinstance(model.features, str):
+        return sorted(rows.features)
+    return list(model.features)
+
+
+def _feature(name: str, model: ModelConfig, values: Sequence[Value]) -> SignalGrid | None:
+    """One feature's cells; None for an automatic feature without any value."""
+    kind: FeatureType | None = None
+    categories, important = 100, True
+    if not isinstance(model.features, str):
+        declared = model.features[name]
+        kind = None if declared.type == "auto" else declared.type
+        categories = declared.max_categories
+        important = declared.important or not any(f.important for f in model.features.values())
+    known = [value for value in values if value is not None]
+    if not known:
+        if kind != "categorical":
+            return None
+        return SignalGrid(name=name, type="categorical", important=important)
+    if (kind or _kind(known)) == "numeric":
+        numbers = [value for value in known if not isinstance(value, str)]
+        return _numeric(name, numbers, important=important) if numbers else None
+    grid = category_grid([category_text(value) for value in known], categories)
+    return SignalGrid(
+        name=name, type="categorical", categories=grid.categories, important=important
+    )
+
+
+def _kind(known: Sequence[float | str]) -> FeatureType:
+    """Texts and codes of few whole values are categories; other numbers are quantities."""
+    if any(isinstance(value, str) for value in known):
+        return "categorical"
+    distinct = set(known)
+    whole = all(float(value).is_integer() for value in distinct)
+    return "categorical" if whole and len(distinct) <= _FEW_WHOLE else "numeric"
+
+
+def _numeric(name: str, values: Sequence[float], *, important: bool) -> SignalGrid:
+    column = np.sort(np.array(values, float))  # sorted: the mean must not depend on the order
+    spread = float(column.std())
+    return SignalGrid(
+        name=name,
+        type="numeric",
+        edges=numeric_grid(column).edges,
+        center=float(column.mean()),
+        scale=spread if spread > 0 else max(abs(float(column[0])), 1.0),
+        important=important,
+    )
+
+
+def _target(model: ModelConfig, predictions: Sequence[Value]) -> SignalGrid | None:
+    """Classes or value range of predictions; None for a model that predicts nothing."""
+    known = [value for value in predictions if value is not None]
+    if model.task == "none" or not (known or model.classes):
+        return None
+    if model.task == "regression":
+        numbers = [value for value in known if not isinstance(value, str)]
+        return _numeric("target", numbers, important=True)
+    return SignalGrid(name="target", type="categorical", categories=_classes(model, predictions))
+
+
+def _classes(model: ModelConfig, predictions: Sequence[Value]) -> tuple[str, ...]:
+    if model.classes is not None:
+        return tuple(str(category_text(name)) for name in model.classes)
+    found = category_grid([category_text(value) for value in predictions], 1000, _MIN_CLASS)
+    return tuple(sorted(found.categories))
+
+
+def _positive(model: ModelConfig, predictions: Sequence[Value]) -> str | None:
+    """The positive class of a binary model: declared, or the last by name (1, true, yes)."""
+    if model.task != "binary":
+        return None
+    if model.positive is not None:
+        return category_text(model.positive)
+    classes = _classes(model, predictions)
+    return classes[-1] if classes else None
+
+
+def _segment(segment: Segment, rows: LearningRows) -> SegmentGrid:
+    source: Literal["tag", "feature"] = "tag" if segment.tag else "feature"
+    name, edges = segment.name, segment.edges
+    if edges:
+        return SegmentGrid(name=name, source=source, edges=edges)
+    column = rows.tags.get(name, ()) if segment.tag else rows.features.get(name, ())
+    counts = Counter(text for value in column if (text := category_text(value)) is not None)
+    frequent = sorted(counts, key=lambda text: (-counts[text], text))[: segment.max_values]
+    return SegmentGrid(
+        name=name, source=source, values=tuple(sorted(frequent))
+    )

@@ -1,0 +1,80 @@
+"""The collector: pane counts of one lane that are to become the reference.
+
+Promises: one pane one vector a segment and signal, whatever versions it came from.
+Leaves to others: when to collect (`model`), dispersion (`detectors.reference`).
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from schemas.baseline import Normal
+from schemas.grid import WHOLE
+from schemas.journal import Counts
+from streams.signals import Signal
+
+
+class SavedCollector(msgspec.Struct, frozen=True, kw_only=True):
+    """A collector in a snapshot: per segment, pane and signal the counts."""
+
+    panes: dict[str, dict[int, list[bytes]]]
+
+
+class Collector:
+    """Counts of the panes that describe what is normal."""
+
+    def __init__(self, signals: Sequence[Signal]) -> None:
+        """`signals` in the order of the counts."""
+        self._signals = signals
+        self._panes: dict[str, dict[int, list[Counts]]] = {}
+
+    def add(self, segment: str, pane: int, counts: Sequence[Counts]) -> None:
+        """Add the rows of a pane to a segment."""
+        held = self._panes.setdefault(segment, {}).get(pane)
+        if held is None:
+            self._panes[segment][pane] = [vector.copy() for vector in counts]
+            return
+        for vector, more in zip(held, counts, strict=True):
+            vector += more
+
+    @property
+    def panes(self) -> int:
+        """Panes with rows."""
+        return len(self._panes.get(WHOLE, {}))
+
+    @property
+    def rows(self) -> int:
+        """Rows in all panes."""
+        return sum(int(vectors[0].sum()) for vectors in self._panes.get(WHOLE, {}).values())
+
+    def normals(self) -> dict[str, dict[str, Normal]]:
+        """What is normal, by segment and signal."""
+        return {
+            segment: {
+                signal.name: Normal.of(
+                    signal.kind, np.array([panes[pane][i] for pane in sorted(panes)])
+                )
+                for i, signal in enumerate(self._signals)
+            }
+            for segment, panes in sorted(self._panes.items())
+        }
+
+    def save(self) -> SavedCollector:
+        """The state, for a snapshot."""
+        return SavedCollector(
+            panes={
+                segment: {p: [v.tobytes() for v in vectors] for p, vectors in panes.items()}
+                for segment, panes in self._panes.items()
+            }
+        )
+
+    def load(self, saved: SavedCollector) -> None:
+        """Take a snapshot up."""
+        self._panes = {
+            segment: {
+                p: [np.frombuffer(v, np.int64).copy() for v in vectors]
+                for p, vectors in panes.items()
+            }
+            for segment, panes in saved.panes.items()
+        }

@@ -1,0 +1,173 @@
+"""Effects: how far the window of a signal is from normal, how it departs, and where.
+
+Promises: sizes and facts only; the distances that cost more are measured where something was
+found; nothing is NaN.
+Leaves to others: significance (`panel`), severity and class (policy).
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from detectors.distances import Pair, hellinger, js, ks, psi, wasserstein
+from detectors.effect import CellShift, Effect, effect
+from detectors.reference import SignalReference
+from schemas.finding import Cell, Measured, Symptom
+from schemas.journal import Counts
+from streams.signals import Signal
+
+_LEADING: Final = 5
+"""Cells named in a finding."""
+
+_BINS: Final = 64
+"""Cells shown in a histogram at most."""
+
+_SURE: Final = 3.0
+"""Standard errors beyond the tolerance from which a special cell explains the departure."""
+
+_STUCK: Final = 0.999
+_VARIED: Final = 0.95
+"""A signal is stuck when one cell holds this share now and held less than that before."""
+
+_ELSEWHERE: Final = 0.5
+_INSIDE: Final = 0.05
+"""A column is rescaled when this share lies outside the reference's range, and hardly any did."""
+
+_ENOUGH: Final = 50
+"""Rows from which a signal can be called stuck or rescaled."""
+
+
+class Measure(NamedTuple):
+    """What a window shows of one signal."""
+
+    effect: Measured
+    inside: bool
+    symptom: Symptom
+    direction: str
+    cells: tuple[Cell, ...]
+    histogram: tuple[Cell, ...]
+    p_value: float | None
+
+
+_NOTHING: Final = Measure(Measured(), True, "shift", "", (), (), None)
+
+
+def measure(
+    signal: Signal, reference: SignalReference, window: Counts, tolerance: float, *, full: bool
+) -> Measure:
+    """Measure merged counts (width,); `full` adds histograms and the dearer distances."""
+    found = effect(window, reference)
+    if found is None:
+        return _NOTHING
+    if signal.kind == "binary":
+        return _binary(found, reference, window, tolerance)
+    pair = Pair(
+        window,
+        reference.counts,
+        "numeric" if signal.kind == "numeric" else "categorical",
+        np.array(signal.values) if signal.values is not None else None,
+        float(reference.dispersion.mean()),
+    )
+    stability = psi(pair)
+    lead = found.leading[0]
+    return Measure(
+        effect=Measured(
+            size=found.size,
+            psi=stability.effect if stability else None,
+            mean_shift_sd=found.mean.shift if found.mean else None,
+            spread_ratio=found.spread_ratio,
+            **(_dear(pair) if full else {}),
+        ),
+        inside=found.inside(tolerance),
+        symptom=_symptom(signal, reference, window, found, tolerance),
+        direction=_direction(signal, found, lead),
+        cells=tuple(_cell(signal, cell) for cell in found.leading[:_LEADING]),
+        histogram=_histogram(signal, reference, window) if full else (),
+        p_value=stability.p_value if stability else None,
+    )
+
+
+def _binary(found: Effect, reference: SignalReference, window: Counts, tolerance: float) -> Measure:
+    """An indicator such as the error: its share now and before."""
+    now, was = float(window[1] / window.sum()), float(reference.shares[1])
+    lead = next(cell for cell in found.leading if cell.first == 1)
+    return Measure(
+        effect=Measured(size=abs(lead.shift), current=now, baseline=was),
+        inside=lead.shift <= tolerance + lead.error,
+        symptom="shift",
+        direction="up" if now > was else "down",
+        cells=(Cell(name="wrong", reference=was, current=now),),
+        histogram=(),
+        p_value=None,
+    )
+
+
+def _dear(pair: Pair) -> dict[str, float]:
+    """The distances that take simulation or logarithms on all cells."""
+    found = {
+        "js": js(pair),
+        "ks": ks(pair),
+        "wasserstein_sd": wasserstein(pair),
+        "hellinger": hellinger(pair),
+    }
+    return {name: distance.effect for name, distance in found.items() if distance is not None}
+
+
+def _symptom(
+    signal: Signal, reference: SignalReference, window: Counts, found: Effect, tolerance: float
+) -> Symptom:
+    """How the signal departs, the faults of data first."""
+    rows = int(window.sum())
+    grown = {
+        cell.first: cell.shift > tolerance + _SURE * cell.error
+        for cell in found.leading
+        if cell.first == cell.last
+    }
+    last = len(window) - 1
+    if grown.get(last):
+        return "missing"
+    now, was = window / rows, reference.shares
+    if rows >= _ENOUGH and now[:last].max() >= _STUCK and was[:last].max() < _VARIED:
+        return "constant"
+    if signal.kind == "categorical":
+        return "unseen" if grown.get(last - 1) else "shift"
+    outside, used = float(now[0] + now[last - 1]), float(was[0] + was[last - 1])
+    several = last - 2 > 1  # a constant reference has no scale to depart from
+    if several and rows >= _ENOUGH and outside >= _ELSEWHERE and used <= _INSIDE:
+        return "rescaled"
+    return "range" if grown.get(0) or grown.get(last - 1) else "shift"
+
+
+def _direction(signal: Signal, found: Effect, lead: CellShift) -> str:
+    """Where it went: up or down for numbers, the leading cell's name for categories."""
+    if signal.kind == "numeric" and found.mean is not None:
+        return "up" if found.mean.shift > 0 else "down"
+    return f"{signal.cells[lead.first]} {'up' if lead.shift > 0 else 'down'}"
+
+
+def _cell(signal: Signal, cell: CellShift) -> Cell:
+    """A shifted stretch of cells by name."""
+    name = signal.cells[cell.first]
+    if cell.last != cell.first:
+        name = f"{name.split(' to ')[0]} to {signal.cells[cell.last].rsplit(' to ', maxsplit=1)[-1]}"
+    return Cell(name=name, reference=cell.reference_ratio, current=cell.current_ratio)
+
+
+def _histogram(signal: Signal, reference: SignalReference, window: Counts) -> tuple[Cell, ...]:
+    """Shares of all cells, neighbours merged (numeric) or the rarest left out (categories)."""
+    now, was = window / window.sum(), reference.shares
+    width = len(window)
+    if signal.kind == "numeric":
+        step = -(-width // _BINS)
+        spans = [(a, min(a + step, width)) for a in range(0, width, step)]
+    else:
+        order = sorted(range(width), key=lambda i: -(float(now[i]) + float(was[i])))[:_BINS]
+        spans = [(i, i + 1) for i in sorted(order)]
+    return tuple(
+        Cell(
+            name=signal.cells[a],
+            reference=min(1.0, float(was[a:b].sum())),
+            current=min(1.0, float(now[a:b].sum())),
+        )
+        for a, b in spans
+    )

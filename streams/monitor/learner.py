@@ -1,0 +1,130 @@
+"""The learner: gathers the first rows of a model until they make a grid.
+
+Promises: which rows make the grid is a function of the logs (whole panes, all partitions complete);
+a row that is repeated counts once.
+Leaves to others: the grid itself (`learning`), counting the rows (they are read again).
+"""
+
+from itertools import chain
+from typing import Final
+
+import msgspec
+
+from schemas.config_model import ModelConfig
+from schemas.grid import Grid
+from schemas.journal import LearningBatch, Progress
+from schemas.log import DAWN, Millis
+from streams.learning import LearningRows, build_grid
+
+MIN_PANES: Final = 30
+"""Panes that a reference needs at least, so that their dispersion is known."""
+
+
+class SavedLearner(msgspec.Struct, frozen=True, kw_only=True):
+    """A learner in a snapshot."""
+
+    batches: list[LearningBatch]
+    seen: dict[int, int]
+    watermarks: dict[int, Millis]
+    partitions: int
+
+
+class Learner:
+    """The rows of one model that has no grid yet."""
+
+    def __init__(self, name: str, model: ModelConfig, rows: int) -> None:
+        """`rows` are needed at least, over `MIN_PANES` panes."""
+        self._name, self._model, self._rows = name, model, rows
+        self._batches: list[LearningBatch] = []
+        self._seen: dict[int, int] = {}
+        self._watermarks: dict[int, Millis] = {}
+        self._partitions = 0
+
+    def admit(self, batch: LearningBatch) -> None:
+        """Take the rows of a batch that were not seen before."""
+        seen = self._seen.get(batch.partition, -1)
+        fresh = [i for i, offset in enumerate(batch.offsets) if offset > seen]
+        if not fresh:
+            return
+        self._seen[batch.partition] = batch.offsets[-1]
+        if len(fresh) == len(batch.offsets):
+            self._batches.append(batch)
+            return
+        self._batches.append(
+            LearningBatch(
+                model=batch.model,
+                partition=batch.partition,
+                epoch=batch.epoch,
+                offsets=[batch.offsets[i] for i in fresh],
+                panes=[batch.panes[i] for i in fresh],
+                arrived=[batch.arrived[i] for i in fresh],
+                features={n: [c[i] for i in fresh] for n, c in batch.features.items()},
+                predictions=[batch.predictions[i] for i in fresh],
+                scores=[batch.scores[i] for i in fresh],
+                segments={n: [c[i] for i in fresh] for n, c in batch.segments.items()},
+            )
+        )
+
+    @property
+    def first_pane(self) -> int:
+        """The first pane that any row arrived in."""
+        return min(chain.from_iterable(batch.arrived for batch in self._batches), default=0)
+
+    def hear(self, progress: Progress) -> None:
+        """Keep the largest watermark heard of a partition that is learning too."""
+        if progress.grid:
+            return
+        self._partitions = progress.partitions
+        old = self._watermarks.get(progress.partition, DAWN)
+        self._watermarks[progress.partition] = max(old, progress.predictions)
+
+    def learned(self, pane: Millis) -> tuple[Grid, int] | None:
+        """The grid and the last pane it was learned from, once enough panes are complete."""
+        if not self._watermarks or len(self._watermarks) < self._partitions:
+            return None
+        last = self._last_pane()
+        if last is None or min(self._watermarks.values()) < (last + 1) * pane:
+            return None
+        return build_grid(self._name, self._model, self._until(last)), last
+
+    def _last_pane(self) -> int | None:
+        """The first arrival pane by which enough rows are there."""
+        counts: dict[int, int] = {}
+        for arrived in chain.from_iterable(batch.arrived for batch in self._batches):
+            counts[arrived] = counts.get(arrived, 0) + 1
+        total = 0
+        for number, arrived in enumerate(sorted(counts), start=1):
+            total += counts[arrived]
+            if total >= self._rows and number >= MIN_PANES:
+                return arrived
+        return None
+
+    def _until(self, last: int) -> LearningRows:
+        """The rows that arrived by pane `last`."""
+        features: dict[str, list[float | str | None]] = {}
+        tags: dict[str, list[str | None]] = {}
+        predictions: list[float | str | None] = []
+        scores: list[float | None] = []
+        for batch in self._batches:
+            kept = [i for i, arrived in enumerate(batch.arrived) if arrived <= last]
+            for column, values in batch.features.items():
+                features.setdefault(column, []).extend(values[i] for i in kept)
+            for tag, texts in batch.segments.items():
+                tags.setdefault(tag, []).extend(texts[i] for i in kept)
+            predictions += [batch.predictions[i] for i in kept]
+            scores += [batch.scores[i] for i in kept]
+        return LearningRows(features, predictions, scores, tags)
+
+    def save(self) -> SavedLearner:
+        """The state, for a snapshot."""
+        return SavedLearner(
+            batches=self._batches,
+            seen=self._seen,
+            watermarks=self._watermarks,
+            partitions=self._partitions,
+        )
+
+    def load(self, saved: SavedLearner) -> None:
+        """Take a snapshot up."""
+        self._batches, self._seen = list(saved.batches), dict(saved.seen)
+        self._watermarks, self._partitions = dict(saved.watermarks), saved.partitions

@@ -1,0 +1,130 @@
+"""The monitor: one journal partition in; readings, drift events, alerts and requests out.
+
+Promises: outputs are a function of the journal alone; each has an id that is the same each time,
+and alerts carry the journal offset as `sequence`.
+Leaves to others: fetching, appending, storing (`streams/runtime`); one model (`model`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from schemas import baseline as baselines
+from schemas.baseline import Baseline
+from schemas.config_model import ModelConfig
+from schemas.journal import Progress, decode
+from schemas.judging import Judging
+from schemas.log import LogRecord, Millis, Output
+from streams.monitor.model import ModelMonitor, SavedModel
+from streams.monitor.saying import say
+from streams.snapshot import SnapshotError
+
+FORMAT: Final = 1
+"""Version of the snapshot; a worker refuses one from a later version."""
+
+JOURNAL: Final = "journal"
+
+
+class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+    format: int
+    position: int
+    models: list[SavedModel]
+
+
+class Monitor:
+    """Judges every model of one journal partition."""
+
+    def __init__(
+        self,
+        models: Mapping[str, tuple[Judging, ModelConfig]],
+        *,
+        baselines: Mapping[str, Baseline],
+        source: str = "windage",
+    ) -> None:
+        """Models without an entry in `baselines` learn first. `source` names this installation."""
+        self._models = {
+            name: ModelMonitor(judging, config, baselines.get(name), config.pane)
+            for name, (judging, config) in models.items()
+        }
+        self._source = source
+        self._position = 0
+        self._out: list[Output] = []
+
+    def positions(self) -> dict[str, int]:
+        """The journal offset to read next."""
+        return {JOURNAL: self._position}
+
+    def paused(self) -> frozenset[str]:
+        """Nothing ever waits."""
+        return frozenset()
+
+    def order(self) -> tuple[int, ...]:
+        """The rank of this state among snapshots."""
+        return (self._position,)
+
+    def tick(self, _log: str, _now: Millis) -> None:
+        """Time comes through the journal only."""
+
+    def adopt(self, reference: bytes) -> None:
+        """Take a baseline of the `references` topic for a model that has none."""
+        baseline = baselines.decode(reference)
+        model = self._models.get(baseline.model)
+        if model is not None and baseline.normals:
+            model.adopt(baseline)
+
+    def step(self, _log: str, records: Sequence[LogRecord]) -> None:
+        """Read journal records in offset order; what was read already is skipped."""
+        for record in records:
+            if record.offset < self._position:
+                continue
+            self._position = record.offset + 1
+            if record.value is not None:
+                self._one(record.value, record.offset)
+
+    def _one(self, value: bytes, offset: int) -> None:
+        entry = decode(value)
+        model = self._models.get(entry.model)
+        if model is None:
+            return
+        if not isinstance(entry, Progress):
+            model.admit(entry)
+            return
+        for closed in model.hear(entry, offset):
+            self._out += say(closed, self._source, model.end_of(closed.pane))
+        if model.announced is not None:
+            name = model.announced.model.encode()
+            self._out.append(
+                Output(topic="references", key=name, value=baselines.encode(model.announced))
+            )
+            model.announced = None
+
+    def flush(self) -> list[Output]:
+        """What was said since the last flush."""
+        out, self._out = self._out, []
+        return out
+
+    def snapshot(self) -> bytes:
+        """State and journal position, after a flush."""
+        return msgspec.msgpack.encode(
+            _Saved(
+                format=FORMAT,
+                position=self._position,
+                models=[model.save() for model in self._models.values()],
+            )
+        )
+
+    def load(self, snapshot: bytes) -> None:
+        """Take a snapshot up; SnapshotError if it cannot be used."""
+        try:
+            saved = msgspec.msgpack.decode(snapshot, type=_Saved)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SnapshotError("the snapshot cannot be read") from error
+        if saved.format > FORMAT:
+            raise SnapshotError(f"the snapshot is of format {saved.format}, newer than {FORMAT}")
+        for one in saved.models:
+            model = self._models.get(one.model)
+            if model is None:
+                raise SnapshotError(f"the snapshot holds model {one.model}, the config does not")
+            model.load(one)
+        self._position = saved.position

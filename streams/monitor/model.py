@@ -1,0 +1,277 @@
+"""One model in the monitor: learns, closes panes in order, judges them, asks the policy.
+
+Promises: everything said is a function of the journal; one pane is decided once, at one stream
+time, with all its findings together.
+Leaves to others: watermarks and profiles (`intake`), judgement (`lane`), decisions (`policy`).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from detectors.budget import Budget
+from schemas.baseline import Baseline
+from schemas.config_model import ModelConfig
+from schemas.finding import Finding
+from schemas.grid import WHOLE, Grid, Layout
+from schemas.inputs import ModelEvent
+from schemas.instants import parse
+from schemas.journal import Forwarded, LearningBatch, Profile, Progress
+from schemas.judging import Judging
+from schemas.log import Millis
+from streams.monitor.evidence import Ranges, SavedRanges
+from streams.monitor.intake import Intake, SavedIntake, Taken
+from streams.monitor.lane import Lane, Part, SavedLane
+from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
+from streams.monitor.performance import performance
+from streams.policy import Decisions, Policy, PolicyState
+from streams.signals import (
+    outcome_signals,
+    prediction_signals,
+    read_outcomes,
+    read_predictions,
+)
+
+_events: Final = msgspec.json.Decoder(ModelEvent)
+
+
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one closed pane."""
+
+    pane: int
+    findings: list[Finding]
+    decisions: Decisions
+
+
+class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the monitor in a snapshot."""
+
+    model: str
+    baseline: Baseline | None
+    learner: SavedLearner | None
+    intake: SavedIntake | None
+    predictions: SavedLane | None
+    outcomes: SavedLane | None
+    ranges: SavedRanges
+    forwarded: dict[str, int]
+    pending: list[Forwarded]
+    policy: PolicyState
+
+
+class ModelMonitor:
+    """Judges one model."""
+
+    def __init__(
+        self, judging: Judging, config: ModelConfig, baseline: Baseline | None, per: Millis
+    ) -> None:
+        """`baseline` None: the model learns its grid first. `per` is the pane's length."""
+        self._judging, self._config = judging, config
+        self._pane = per
+        self._policy = Policy(config, judging.model, per)
+        self._state = PolicyState()
+        self._ranges = Ranges()
+        self._forwarded: dict[str, int] = {}
+        self._pending: list[Forwarded] = []
+        self.baseline: Baseline | None = None
+        self.announced: Baseline | None = None
+        """A baseline that was learned since it was last asked for."""
+        self._learner = Learner(judging.model, config, judging.learn_rows)
+        self._intake: Intake | None = None
+        if baseline is not None:
+            self._begin(baseline)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def adopt(self, baseline: Baseline) -> None:
+        """Take a baseline from elsewhere, if there is none yet."""
+        if self.baseline is None:
+            self._begin(baseline)
+
+    def admit(self, record: Profile | LearningBatch | Forwarded) -> None:
+        """Take a record of the journal in; only progress closes panes."""
+        match record:
+            case Profile():
+                if self._intake is not None:
+                    self._intake.admit(record)
+            case LearningBatch():
+                if self.baseline is None:
+                    self._learner.admit(record)
+            case Forwarded():
+                source = f"{record.log}/{record.partition}"
+                if record.offset > self._forwarded.get(source, -1):
+                    self._forwarded[source] = record.offset
+                    self._pending.append(record)
+
+    def hear(self, progress: Progress, sequence: int) -> Iterator[Closed]:
+        """Note how far a partition is; gives the panes that this closes, in order."""
+        if self._intake is None:
+            self._learner.hear(progress)
+            learned = self._learner.learned(self._pane)
+            if learned is not None:
+                self._learn(*learned)
+            return
+        self._intake.hear(progress)
+        for pane in self._intake.closable():
+            yield self._close(pane, sequence)
+
+    def _learn(self, grid: Grid, last: int) -> None:
+        span = (last + 1 - self._learner.first_pane) * self._pane
+        self._begin(
+            Baseline(
+                model=grid.model,
+                grid=grid,
+                source="first rows",
+                learned_until=last,
+                provisional=span < self._judging.learn_span,
+            )
+        )
+        self.announced = self.baseline
+
+    def _begin(self, baseline: Baseline) -> None:
+        """Start judging (or building the reference) on a grid."""
+        self.baseline = baseline
+        self._layout = layout = Layout(baseline.grid)
+        self._intake = Intake(layout, labelled=self._judging.labelled, pane=self._pane)
+        first, second = prediction_signals(layout), outcome_signals(layout)
+        labelled = bool(second) and self._judging.labelled
+        segments = 1 + sum(len(one.labels()) for one in baseline.grid.segments)
+        signals = (len(first) + (len(second) if labelled else 0)) * segments
+        threshold = Budget(
+            false_alarms=self._judging.allowed,
+            panes=self._judging.per / self._pane,
+            signals=signals,
+        ).log_threshold
+        self._predictions = Lane(
+            first, lambda v: read_predictions(layout, v), self._judging, threshold
+        )
+        self._outcomes = Lane(
+            second if labelled else [], lambda v: read_outcomes(layout, v), self._judging, threshold
+        )
+        for lane in (self._predictions, self._outcomes):
+            lane.adopt(baseline.normals, baseline.id)
+            if not lane.normals:
+                lane.collect()
+
+    def end_of(self, pane: int) -> Millis:
+        """The instant at which a pane ends."""
+        return (pane + 1) * self._pane
+
+    # -- closing ---------------------------------------------------------------------------------
+
+    def _close(self, pane: int, sequence: int) -> Closed:
+        """Judge one pane and let the policy decide."""
+        intake, baseline = self._intake, self.baseline
+        assert intake is not None and baseline is not None
+        taken = intake.take(pane)
+        self._ranges.add(pane, taken)
+        findings = self._predictions.close(pane, _parts(taken, pane, "predictions"))
+        judged = self._outcomes.close(pane, _parts(taken, pane, "outcomes"))
+        findings += judged
+        findings += performance(judged, self._judging)
+        self._finish_references(pane)
+        findings = [self._ranges.attach(finding, self._pane) for finding in findings]
+        now = self.end_of(pane)
+        self._state, decisions = self._policy.judge(
+            self._state, now, findings, self._due(pane), sequence
+        )
+        self._obey(decisions)
+        return Closed(pane=pane, findings=findings, decisions=decisions)
+
+    def _due(self, pane: int) -> list[tuple[Millis, ModelEvent]]:
+        """Forwarded model events that act by this pane, by time and source."""
+        due = [one for one in self._pending if one.arrived <= pane]
+        self._pending = [one for one in self._pending if one.arrived > pane]
+        due.sort(key=lambda one: (one.arrived, one.log, one.partition, one.offset))
+        events = [_events.decode(one.value) for one in due if one.log == "model-events"]
+        return [(parse(event.timestamp), event) for event in events]
+
+    def _finish_references(self, pane: int) -> None:
+        """A reference that has grown enough is in force from the next pane on."""
+        baseline = self.baseline
+        assert baseline is not None
+        enough = {
+            "predictions": (pane >= baseline.learned_until, self._judging.learn_rows),
+            "outcomes": (True, int(self._judging.learn_rows * self._config.labels.min_coverage)),
+        }
+        for name, lane in (("predictions", self._predictions), ("outcomes", self._outcomes)):
+            growing, (due, rows) = lane.collecting, enough[name]
+            if growing is not None and due and growing.panes >= MIN_PANES and growing.rows >= rows:
+                normals = growing.normals()
+                merged = msgspec.structs.replace(
+                    baseline, normals=_merged(self.baseline, normals), source=f"panes to {pane}"
+                )
+                self.baseline = baseline = merged
+                lane.adopt(normals, merged.id)
+
+    def _obey(self, decisions: Decisions) -> None:
+        """Carry out what the policy asks of the monitor itself."""
+        for restart in decisions.restarts:
+            for key in restart.signals:
+                for lane in (self._predictions, self._outcomes):
+                    lane.restart(key.version, key.segment, key.signal)
+        if decisions.rebuilds:
+            self._predictions.collect()
+            if self._outcomes.normals:
+                self._outcomes.collect()
+
+    # -- snapshots ---------------------------------------------------------------------------------
+
+    def save(self) -> SavedModel:
+        """The state, for a snapshot."""
+        judging = self._intake is not None
+        return SavedModel(
+            model=self._judging.model,
+            baseline=self.baseline,
+            learner=None if judging else self._learner.save(),
+            intake=self._intake.save() if self._intake is not None else None,
+            predictions=self._predictions.save() if judging else None,
+            outcomes=self._outcomes.save() if judging else None,
+            ranges=self._ranges.save(),
+            forwarded=self._forwarded,
+            pending=self._pending,
+            policy=self._state,
+        )
+
+    def load(self, saved: SavedModel) -> None:
+        """Take a snapshot up."""
+        if saved.baseline is not None:
+            self._begin(saved.baseline)
+        if saved.learner is not None:
+            self._learner.load(saved.learner)
+        if saved.intake is not None and self._intake is not None:
+            self._intake.load(saved.intake)
+        if saved.predictions is not None and saved.outcomes is not None:
+            self._predictions.load(saved.predictions)
+            self._outcomes.load(saved.outcomes)
+        self._ranges.load(saved.ranges)
+        self._forwarded, self._pending = dict(saved.forwarded), list(saved.pending)
+        self._state = saved.policy
+
+
+def _parts(taken: Iterable[Taken], pane: int, kind: str) -> list[Part]:
+    """What a pane brings to a lane: on-time rows of a place together, late rows by their pane.
+
+    Outcomes are judged by label arrival, so whatever arrived in this pane is on time.
+    """
+    sums: dict[tuple[str, str, int, bool], np.ndarray] = {}
+    for one in taken:
+        if one.key.kind != kind:
+            continue
+        late = kind == "predictions" and one.key.pane != pane
+        place = one.key.version, one.key.segment, one.key.pane if late else pane, late
+        if place in sums:
+            sums[place] = sums[place] + one.vector
+        else:
+            sums[place] = one.vector
+    order = sorted(sums, key=lambda place: (place[0], place[1] != WHOLE, *place[1:]))
+    return [Part(*place, sums[place]) for place in order]
+
+
+def _merged(baseline: Baseline | None, normals: dict) -> dict:
+    """The reference of both lanes: what was there, and what has just been built."""
+    out = {segment: dict(signals) for segment, signals in (baseline.normals if baseline else {}).items()}
+    for segment, signals in normals.items():
+        out.setdefault(segment, {}).update(signals)
+    return out

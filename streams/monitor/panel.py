@@ -1,0 +1,182 @@
+"""A panel: the signals of one version and segment, judged pane by pane.
+
+Promises: one update a pane; state is two count matrices and the detectors' sums; a pane without
+rows is not judged; what is judged depends on counts and order of panes alone.
+Leaves to others: which panes there are (`model`), what follows from a finding (policy).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from detectors.budget import e_bh
+from detectors.reference import SignalReference
+from detectors.shiryaev_roberts import Bank, BankState
+from schemas.baseline import Normal
+from schemas.finding import Finding
+from schemas.journal import Counts
+from schemas.judging import Judging
+from schemas.log import Millis
+from streams.monitor.effects import Measure, measure
+from streams.signals import Signal
+
+WINDOW_ROWS: Final = 1000
+"""Rows that a window should hold, so that effects are worth reading."""
+
+WINDOW_PANES: Final = 50
+"""Panes that a window holds at most."""
+
+FALSE_DISCOVERIES: Final = 0.1
+"""Share of false ones among signals that join an incident already proven (e-BH level)."""
+
+_KEPT_PANES: Final = 10_000
+"""Panes whose times are kept for change points; an older change is reported as this old."""
+
+
+class Place(NamedTuple):
+    """Whose signals: model, version, segment, and the reference they are judged against."""
+
+    model: str
+    version: str
+    segment: str
+    reference_id: str
+
+
+class SavedPanel(msgspec.Struct, frozen=True, kw_only=True):
+    """A panel in a snapshot."""
+
+    bank: BankState
+    panes: list[int]
+    window: list[tuple[int, list[bytes]]]
+
+
+class Panel:
+    """Sequential detectors and a sliding window over the signals of one place."""
+
+    def __init__(
+        self,
+        place: Place,
+        signals: Sequence[Signal],
+        normals: Sequence[Normal],
+        judging: Judging,
+        threshold: float,
+    ) -> None:
+        """`threshold` is the log of the run length a signal's detector must keep, in panes."""
+        self.place, self.signals = place, signals
+        self._judging, self._threshold = judging, threshold
+        self._references: list[SignalReference] = [normal.reference() for normal in normals]
+        self._bank = Bank(
+            self._references,
+            tolerance=judging.tolerance,
+            null=judging.null,
+            upward=[signal.kind == "binary" for signal in signals],
+        )
+        self._panes: list[int] = []
+        self._window: deque[tuple[int, list[Counts]]] = deque()
+
+    def update(self, pane: int, counts: Sequence[Counts]) -> list[Finding]:
+        """Judge a pane's on-time counts, one vector a signal; gives a finding a signal."""
+        self._bank.update(counts)
+        self._panes.append(pane)
+        del self._panes[:-_KEPT_PANES]
+        self._window.append((pane, [vector.copy() for vector in counts]))
+        self._trim()
+        return self._findings(pane)
+
+    def correct(self, pane: int, counts: Sequence[Counts]) -> None:
+        """Add late rows to the window that still holds their pane; detectors never see them."""
+        for held, vectors in self._window:
+            if held == pane:
+                for vector, late in zip(vectors, counts, strict=True):
+                    vector += late
+
+    def restart(self, signal: str) -> None:
+        """Begin a signal's sequential detector anew."""
+        for index, one in enumerate(self.signals):
+            if one.name == signal:
+                self._bank.reset(index)
+
+    def save(self) -> SavedPanel:
+        """The state, for a snapshot."""
+        window = [(pane, [v.tobytes() for v in vectors]) for pane, vectors in self._window]
+        return SavedPanel(bank=self._bank.state(), panes=list(self._panes), window=window)
+
+    def load(self, saved: SavedPanel) -> None:
+        """Take a snapshot up."""
+        self._bank.load(saved.bank)
+        self._panes = list(saved.panes)
+        self._window = deque(
+            (pane, [np.frombuffer(v, np.int64).copy() for v in vectors])
+            for pane, vectors in saved.window
+        )
+
+    def _trim(self) -> None:
+        """Keep the fewest newest panes that hold enough rows."""
+        rows = [int(vectors[0].sum()) for _, vectors in self._window]
+        while len(rows) > 1 and (len(rows) > WINDOW_PANES or sum(rows[1:]) >= WINDOW_ROWS):
+            rows.pop(0)
+            self._window.popleft()
+
+    def _findings(self, pane: int) -> list[Finding]:
+        logs, updates = self._bank.log_mean, np.maximum(self._bank.updates, 1)
+        evidence = logs - np.log(updates)
+        joins = e_bh(np.exp(np.minimum(evidence, 700.0)), FALSE_DISCOVERIES)
+        windows = [
+            np.sum([vectors[i] for _, vectors in self._window], axis=0)
+            for i in range(len(self.signals))
+        ]
+        start = self._window[0][0] * self._judging.pane
+        end = (pane + 1) * self._judging.pane
+        return [
+            self._finding(i, windows[i], float(logs[i]), float(evidence[i]), bool(joins[i]), (start, end))
+            for i in range(len(self.signals))
+        ]
+
+    def _finding(
+        self,
+        index: int,
+        window: Counts,
+        log_mean: float,
+        evidence: float,
+        joins: bool,
+        span: tuple[Millis, Millis],
+    ) -> Finding:
+        signal, reference = self.signals[index], self._references[index]
+        rows = int(window.sum())
+        alarm = log_mean >= self._threshold
+        seen: Measure = measure(
+            signal, reference, window, self._judging.tolerance, full=alarm or joins
+        )
+        since = int(self._bank.updates[index]) - int(self._bank.start[index])
+        change = self._panes[-min(max(since, 1), len(self._panes))] * self._judging.pane
+        return Finding(
+            model=self.place.model,
+            version=self.place.version,
+            segment=self.place.segment,
+            signal=signal.name,
+            detector="shiryaev_roberts",
+            state="judged" if rows else "too_few_rows",
+            alarm=alarm,
+            joins=joins or alarm,
+            inside=seen.inside,
+            symptom=seen.symptom,
+            statistic=log_mean if np.isfinite(log_mean) else None,
+            threshold=self._threshold,
+            e_value=float(np.exp(min(evidence, 700.0))),
+            p_value=seen.p_value,
+            effect=seen.effect,
+            direction=seen.direction,
+            cells=seen.cells,
+            histogram=seen.histogram,
+            change_point=change,
+            window_start=span[0],
+            window_end=span[1],
+            rows=rows,
+            reference_id=self.place.reference_id,
+            reference_rows=reference.rows,
+            dispersion=float(np.max(reference.dispersion)),
+            important=signal.important,
+        )

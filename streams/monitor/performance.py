@@ -1,0 +1,57 @@
+"""Performance: how well the model does, by label arrival, against its reference.
+
+Promises: a metric alarms only with the proof of the error's sequential detector; how bad it is
+comes from the fall of the metric itself.
+Leaves to others: maturity by cohort, other metrics (they are readings, not alarms).
+"""
+
+from collections.abc import Iterable
+from math import sqrt
+from typing import Final
+
+import msgspec
+
+from schemas.finding import Finding, Measured
+from schemas.judging import Judging
+
+_CAREFUL: Final = 2.0
+"""Standard errors within which a metric counts as back at its baseline."""
+
+
+def performance(findings: Iterable[Finding], judging: Judging) -> list[Finding]:
+    """A finding of accuracy for every finding of the error."""
+    return [_accuracy(one, judging) for one in findings if one.signal == "error"]
+
+
+def _accuracy(error: Finding, judging: Judging) -> Finding:
+    """Accuracy now and in the reference, read from the error's shares."""
+    baseline = error.effect.baseline
+    current = error.effect.current
+    if baseline is None or current is None or not error.rows:
+        return msgspec.structs.replace(
+            error, signal="metric:accuracy", detector="window", state="too_few_rows", alarm=False
+        )
+    good, now = 1 - baseline, 1 - current
+    fall = good - now
+    noise = _CAREFUL * sqrt(error.dispersion * good * (1 - good) / error.rows)
+    return msgspec.structs.replace(
+        error,
+        signal="metric:accuracy",
+        detector="window",
+        symptom="fall",
+        alarm=error.alarm and fall > 0,
+        joins=error.joins and fall > 0,
+        inside=fall <= noise or error.inside,
+        statistic=now,
+        threshold=good,
+        e_value=None,
+        cells=(),
+        histogram=(),
+        effect=Measured(
+            current=now,
+            baseline=good,
+            fall=fall,
+            fall_ratio=fall / good if good > 0 else None,
+            size=judging.tolerance,
+        ),
+    )

@@ -1,0 +1,365 @@
+"""The profiler: one source partition of all input logs in, journal records and dead letters out.
+
+Promises: state and outputs are functions of the partition's logs (and of adopted grids); any
+bytes in, no exception out; whatever is handed over twice is counted once.
+Leaves to others: fetching, appending, storing (`streams/runtime`); one model's counts (`model`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from schemas import baseline as baselines
+from schemas.counting import Counting
+from schemas.grid import Grid
+from schemas.inputs import Metric, ModelEvent
+from schemas.instants import parse
+from schemas.journal import encode
+from schemas.log import INPUT_LOGS, Headers, InputLog, LogRecord, Millis, Output
+from schemas.rows import Ints, Refusal
+from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
+from streams.profiler.model import ModelCounter, SavedModel, Tally
+from streams.snapshot import SnapshotError
+
+FORMAT: Final = 1
+"""Version of the snapshot; a worker refuses one from a later version."""
+
+ANY_MODEL: Final = "*"
+
+
+class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+    format: int
+    partition: int
+    partitions: int
+    spoken: dict[InputLog, int]
+    strays: dict[InputLog, Tally]
+    models: list[SavedModel]
+
+
+class Profiler:
+    """Counts every model of one source partition."""
+
+    def __init__(
+        self,
+        counting: Mapping[str, Counting],
+        *,
+        partition: int,
+        partitions: int,
+        grids: Mapping[str, Grid],
+    ) -> None:
+        """`counting` by model; models without a grid in `grids` are learning."""
+        self.partition, self.partitions = partition, partitions
+        self._models = {
+            name: ModelCounter(
+                one, grids.get(name), partition=partition, partitions=partitions
+            )
+            for name, one in counting.items()
+        }
+        self._spoken: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
+        self._strays = {log: Tally() for log in INPUT_LOGS}
+        self._letters: list[Output] = []
+        self._only = next(iter(counting)) if len(counting) == 1 else None
+        limits = [Limits(one.event_bytes, one.features) for one in counting.values()]
+        most = Limits(max(x.event_bytes for x in limits), max(x.features for x in limits))
+        self._limits = most
+        self._forwarders = {
+            "metrics": Decoder(Metric, most),
+            "model-events": Decoder(ModelEvent, most),
+        }
+
+    # -- where it stands ---------------------------------------------------------------------------
+
+    def positions(self) -> dict[InputLog, int]:
+        """The offset that each log must be read from next; may go back after `adopt`."""
+        return {
+            log: min(model.position(log) for model in self._models.values()) for log in INPUT_LOGS
+        }
+
+    def order(self) -> tuple[int, ...]:
+        """The rank of this state among snapshots: grids known, then how far each log is."""
+        known = sum(model.grid is not None for model in self._models.values())
+        return (known, *(self._counted(log) for log in INPUT_LOGS))
+
+    def _counted(self, log: InputLog) -> int:
+        return sum(model.counted_to(log) for model in self._models.values())
+
+    def paused(self) -> frozenset[InputLog]:
+        """Logs that should wait because the other is behind (a hint that bounds memory)."""
+        ahead = {model.ahead() for model in self._models.values()}
+        return frozenset(log for log in ahead if log) if len(ahead) == 1 else frozenset()
+
+    def accounting(self) -> dict[InputLog, Tally]:
+        """What became of every record read so far, over all models."""
+        totals = {log: msgspec.structs.asdict(tally) for log, tally in self._strays.items()}
+        for model in self._models.values():
+            for log, tally in model.accounting().items():
+                for name, count in msgspec.structs.asdict(tally).items():
+                    totals[log][name] += count
+        return {log: Tally(**total) for log, total in totals.items()}
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether records before the snapshot are still being re-read."""
+        return any(model.rebuilding for model in self._models.values())
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def tick(self, log: InputLog, now: Millis) -> None:
+        """The log was read to its end by a fetch that began at broker time `now`."""
+        for model in self._models.values():
+            model.tick(log, now)
+
+    def finish(self) -> None:
+        """All logs have ended: whatever is open is over."""
+        for model in self._models.values():
+            model.finish()
+
+    def adopt(self, reference: bytes) -> None:
+        """A model has its grid: what it learned from is read again from the start, and counted."""
+        grid = baselines.decode(reference).grid
+        model = self._models.get(grid.model)
+        if model is None or model.grid is not None:
+            return
+        self._models[grid.model] = ModelCounter(
+            model.counting, grid, partition=self.partition, partitions=self.partitions
+        )
+
+    def step(self, log: InputLog, records: Sequence[LogRecord]) -> None:
+        """Read records of one log, in offset order; any overlap with earlier ones is fine."""
+        start = self.positions()[log]
+        if records and records[0].offset < start:
+            records = [record for record in records if record.offset >= start]
+        if not records:
+            return
+        if log in self._forwarders:
+            self._forward(log, records)
+        else:
+            self._route(log, records)
+        self._spoken[log] = max(self._spoken[log], records[-1].offset + 1)
+
+    def _route(self, log: InputLog, records: Sequence[LogRecord]) -> None:
+        """Hand predictions or labels to their models."""
+        if self._only is not None:
+            self._count(self._models[self._only], log, records, None)
+            return
+        owners: dict[str, list[int]] = {name: [] for name in self._models}
+        for position, record in enumerate(records):
+            try:
+                owners[self._owner(record)].append(position)
+            except RefusedError as refused:
+                self._stray(log, record, Refusal(position, refused.code, str(refused)))
+            except KeyError:
+                self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
+        for name, positions in owners.items():
+            self._count(self._models[name], log, records, positions)
+
+    def _owner(self, record: LogRecord) -> str:
+        if record.value is None:
+            return next(iter(self._models))  # a tombstone has no model: the first one counts it
+        if len(record.value) > self._limits.event_bytes:
+            raise RefusedError("too_large", "the record exceeds the size limit")
+        return model_of(record)
+
+    def _count(
+        self,
+        model: ModelCounter,
+        log: InputLog,
+        records: Sequence[LogRecord],
+        positions: list[int] | None,
+    ) -> None:
+        """Let a model count its records (all, or those at `positions`) that it has not read."""
+        offsets = np.fromiter((r.offset for r in records), np.int64, len(records))
+        read = int(np.searchsorted(offsets, model.position(log)))
+        records = records[read:]
+        if not records:
+            return
+        times = np.fromiter((r.timestamp for r in records), np.int64, len(records))
+        if positions is None:
+            at, own = np.arange(len(records)), records
+        else:
+            at = np.array([p - read for p in positions if p >= read], np.int64)
+            own = [records[i] for i in at]
+        self._count_fresh(model, log, own, records[-1].offset + 1, (times, at))
+
+    def _count_fresh(
+        self,
+        model: ModelCounter,
+        log: InputLog,
+        own: Sequence[LogRecord],
+        end: int,
+        clock: tuple[Ints, Ints],
+    ) -> None:
+        """Decode and count; `clock` is every record's broker time and where ours stand in it."""
+        times, at = clock
+        marks = model.broker_marks(log, times)
+        seen = None if marks is None else marks[at]
+        decoded = model.decoders[log].batch(own)
+        for begin, stop, event in _stretches(decoded, len(own)):
+            part = _part(decoded, begin, stop)
+            refused = model.count(
+                log, own[begin:stop], part, None if seen is None else seen[begin:stop]
+            )
+            for refusal in refused:
+                self._letter(log, own[begin + refusal.position], refusal)
+            if event is not None and event.type == "end_of_stream":
+                model.end(log, own[stop].offset)
+        model.done(log, end)
+
+    def _forward(self, log: InputLog, records: Sequence[LogRecord]) -> None:
+        """Pass metrics and model events on to the journal."""
+        marks: dict[str, Ints | None] = {}
+        times = np.fromiter((r.timestamp for r in records), np.int64, len(records))
+        for name, model in self._models.items():
+            marks[name] = model.broker_marks(log, times)
+        decoded = self._forwarders[log].batch(records)
+        for refusal in decoded.refused:
+            self._stray(log, records[refusal.position], refusal)
+        positions = decoded.positions if decoded.positions is not None else range(len(records))
+        for position, event in zip(positions, decoded.events, strict=True):
+            record, owner = records[position], self._models.get(event.model)
+            if owner is None:
+                self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
+                continue
+            try:
+                time = parse(event.timestamp, owner.counting.timestamps)
+            except ValueError:
+                refusal = Refusal(position, "bad_timestamp", "the timestamp cannot be read")
+                self._stray(log, record, refusal)
+                continue
+            seen = marks[event.model]
+            owner.forward(log, record, time, None if seen is None else int(seen[position]))
+        for model in self._models.values():
+            model.done(log, records[-1].offset + 1)
+        if records[0].offset >= self._spoken[log]:
+            tally = self._strays[log]
+            tally.read += decoded.tombstones + len(decoded.controls)
+            tally.tombstone += decoded.tombstones
+            tally.control += len(decoded.controls)
+
+    # -- dead letters ------------------------------------------------------------------------------
+
+    def _stray(self, log: InputLog, record: LogRecord, refusal: Refusal) -> None:
+        """A record that belongs to no model."""
+        if record.offset >= self._spoken[log]:
+            self._strays[log].read += 1
+            self._strays[log].dead_lettered += 1
+        self._letter(log, record, refusal)
+
+    def _letter(self, log: InputLog, record: LogRecord, refusal: Refusal) -> None:
+        """Write a dead letter, once an offset: raw bytes, original headers, and the reason."""
+        if record.offset < self._spoken[log]:
+            return
+        headers: Headers = record.headers or ()
+        reason = {
+            "windage.error.code": refusal.code,
+            "windage.error.message": refusal.message,
+            "windage.error.stage": "profiler",
+            "windage.error.version": str(FORMAT),
+            "__connect.errors.topic": log,
+            "__connect.errors.partition": str(self.partition),
+            "__connect.errors.offset": str(record.offset),
+            "__connect.errors.exception.class.name": f"windage.{refusal.code}",
+            "__connect.errors.exception.message": refusal.message,
+        }
+        self._letters.append(
+            Output(
+                topic="dead-letters",
+                key=record.key,
+                value=record.value or b"",
+                headers=(*headers, *((name, text.encode()) for name, text in reason.items())),
+                timestamp=record.timestamp,
+            )
+        )
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def flush(self) -> list[Output]:
+        """What has changed since the last flush; nothing while records are re-read."""
+        if self.rebuilding:
+            return []
+        out, self._letters = self._letters, []
+        for name, model in self._models.items():
+            out += [
+                Output(topic="journal", key=name.encode(), value=encode(record))
+                for record in model.flush()
+            ]
+        return out
+
+    def snapshot(self) -> bytes | None:
+        """State and the offsets it includes, after a flush; None while records are re-read."""
+        if self.rebuilding:
+            return None
+        return msgspec.msgpack.encode(
+            _Saved(
+                format=FORMAT,
+                partition=self.partition,
+                partitions=self.partitions,
+                spoken=self._spoken,
+                strays=self._strays,
+                models=[model.save() for model in self._models.values()],
+            )
+        )
+
+    @classmethod
+    def restore(
+        cls,
+        counting: Mapping[str, Counting],
+        snapshot: bytes,
+        *,
+        partition: int,
+        partitions: int,
+        grids: Mapping[str, Grid],
+    ) -> "Profiler":
+        """The profiler as it was; SnapshotError if the bytes are not a snapshot of this one."""
+        try:
+            saved = msgspec.msgpack.decode(snapshot, type=_Saved)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SnapshotError("the snapshot cannot be read") from error
+        if saved.format > FORMAT:
+            raise SnapshotError(f"the snapshot is of format {saved.format}, newer than {FORMAT}")
+        if (saved.partition, saved.partitions) != (partition, partitions):
+            raise SnapshotError(
+                f"the snapshot is of partition {saved.partition} of {saved.partitions},"
+                f" not {partition} of {partitions}"
+            )
+        self = cls(counting, partition=partition, partitions=partitions, grids=grids)
+        self._spoken, self._strays = dict(saved.spoken), dict(saved.strays)
+        for one in saved.models:
+            model = self._models.get(one.model)
+            if model is None:
+                raise SnapshotError(f"the snapshot holds model {one.model}, the config does not")
+            grid = model.grid.id if model.grid else ""
+            if one.grid == grid:
+                model.load(one)
+            elif one.grid:
+                raise SnapshotError(f"model {one.model} was counted on another grid")
+        return self
+
+
+def _stretches(decoded: Decoded, n: int) -> list[tuple[int, int, ModelEvent | None]]:
+    """The batch cut at control records: (begin, stop, the control record that stands at stop)."""
+    cuts = [(position, event) for position, event in decoded.controls]
+    begins = [0, *(position + 1 for position, _ in cuts)]
+    stops: list[tuple[int, ModelEvent | None]] = [*cuts, (n, None)]
+    return [(begin, stop, event) for begin, (stop, event) in zip(begins, stops, strict=True)]
+
+
+def _part(decoded: Decoded, begin: int, stop: int) -> Decoded:
+    """The decoded records at positions begin .. stop - 1, counted from begin."""
+    if not decoded.controls:
+        return decoded
+    positions = decoded.positions or []
+    kept = [i for i, position in enumerate(positions) if begin <= position < stop]
+    return Decoded(
+        [decoded.events[i] for i in kept],
+        [positions[i] - begin for i in kept],
+        [
+            refusal._replace(position=refusal.position - begin)
+            for refusal in decoded.refused
+            if begin <= refusal.position < stop
+        ],
+        [],
+        decoded.tombstones if begin == 0 else 0,
+    )

@@ -1,0 +1,545 @@
+"""One model in one source partition: reads its records once, counts them, and knows how far it is.
+
+Laws obeyed here: what is counted is a function of the partition's logs alone; records below the
+snapshot's offsets are re-read silently (they rebuild the pending store, nothing else); an outcome
+is new unless both its records were counted before.
+Leaves to others: routing and dead letters (`profiler`); decoding, joining, panes (organs).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from schemas.counting import AHEAD, Counting
+from schemas.grid import Grid, Layout, category_text
+from schemas.inputs import Label
+from schemas.instants import parse_many
+from schemas.journal import Forwarded, JournalRecord, LearningBatch, Progress
+from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis
+from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, Ints, Joined, Refusal, Verdicts
+from streams.clock import LogClock
+from streams.columns import Columns, PredictionColumns, digest, floats, score_of, texts
+from streams.decode import Decoded, Decoder, Limits, prediction_type
+from streams.join import Arrivals, Join
+from streams.panes import Panes, Placed, SavedProfile, Watermarks
+
+_CONTENT: Final = {"pane": "<u4", "target": "<u2", "score": "<u2", "number": "<f8"}
+_MESSAGES: Final = {
+    CONFLICT: ("conflict", "the id was used before with other content"),
+    EXPIRED: ("expired", "older than horizon and lateness by the watermark"),
+}
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """Rows of one log by what became of them (law 13: the others sum up to `read`)."""
+
+    read: int = 0
+    counted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    expired: int = 0
+    dead_lettered: int = 0
+    tombstone: int = 0
+    control: int = 0
+    late: int = 0
+    """Of the counted."""
+    joined: int = 0
+    """Of the counted labels."""
+    orphaned: int = 0
+    """Of the counted labels: no prediction within the horizon."""
+    outcomes: int = 0
+
+
+class SavedLog(msgspec.Struct, frozen=True, array_like=True):
+    """One log in a snapshot: counted up to `next`; re-read from `rebuild_from`, where the
+    watermark stood at `largest`."""
+
+    next: int
+    rebuild_from: int
+    largest: Millis
+    ticked: Millis
+    refused: list[int]
+    tally: Tally
+
+
+class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of one partition in a snapshot."""
+
+    model: str
+    grid: str
+    logs: dict[InputLog, SavedLog]
+    versions: list[str]
+    orphaned: int
+    profiles: list[SavedProfile]
+
+
+class ModelCounter:
+    """Counts one model; without a grid it passes rows on for learning instead."""
+
+    def __init__(
+        self, counting: Counting, grid: Grid | None, *, partition: int, partitions: int
+    ) -> None:
+        """`grid` None: the model is learning."""
+        self.counting = counting
+        self.grid = grid
+        self._partition, self._partitions = partition, partitions
+        self._clocks = {log: LogClock(counting.lateness) for log in INPUT_LOGS}
+        self.tallies = {log: Tally() for log in INPUT_LOGS}
+        self._boundary: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
+        self._read: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
+        self._refused: dict[InputLog, list[int]] = {log: [] for log in INPUT_LOGS}
+        self._at_end: dict[InputLog, bool] = dict.fromkeys(INPUT_LOGS, False)
+        self._versions: dict[str, int] = {}
+        self._waiting: list[JournalRecord] = []
+        self._told: Progress | None = None
+        limits = Limits(counting.event_bytes, counting.features)
+        self.decoders = {
+            "predictions": Decoder(prediction_type(grid), limits, grid),
+            "labels": Decoder(Label, limits),
+        }
+        self._layout = Layout(grid) if grid else None
+        if self._layout:
+            self._columns = Columns(self._layout)
+            self._panes = Panes(self._layout, partition=partition, pane=counting.pane)
+        segments = len(grid.segments) if grid else 0
+        features = len(grid.features) if grid else 0
+        shapes = {"cells": f"({features},)u2", "segments": f"({segments},)u2"}
+        self._content = np.dtype(list({**_CONTENT, **shapes}.items()))
+        self._join = Join(counting.horizon, {**_CONTENT, **shapes})
+
+    # -- where it stands -----------------------------------------------------------------------
+
+    def position(self, log: InputLog) -> int:
+        """The offset to read next."""
+        return self._read[log]
+
+    def counted_to(self, log: InputLog) -> int:
+        """Every record below this offset has been counted."""
+        return max(self._read[log], self._boundary[log])
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether records before the snapshot are still being re-read."""
+        return any(self._read[log] < self._boundary[log] for log in INPUT_LOGS)
+
+    @property
+    def watermarks(self) -> Watermarks:
+        """How far predictions and outcomes are complete."""
+        p, o = self._clocks["predictions"], self._clocks["labels"]
+        if not self.counting.labelled:
+            return Watermarks(p.now, p.now, p.rows, p.rows)
+        return Watermarks(p.now, min(p.now, o.now), p.rows, min(p.rows, o.rows))
+
+    def ahead(self) -> InputLog | None:
+        """The log that should wait for the other, so that the store stays small."""
+        if not self.counting.labelled or self.rebuilding:
+            return None
+        p, o = self._clocks["predictions"].rows, self._clocks["labels"].rows
+        slack = self.counting.horizon // 2
+        if p > o + slack and not self._at_end["labels"]:
+            return "predictions"
+        if o > p + slack and not self._at_end["predictions"]:
+            return "labels"
+        return None
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def tick(self, log: InputLog, now: Millis) -> None:
+        """The log was read to its end at broker time `now`."""
+        self._at_end[log] = True
+        if self.counting.clock == "broker":
+            self._clocks[log].tick(now)
+
+    def end(self, log: InputLog, offset: int) -> None:
+        """An end-of-stream record at `offset`."""
+        if offset >= self._boundary[log]:
+            self.tallies[log].read += 1
+            self.tallies[log].control += 1
+        self._clocks[log].end()
+
+    def finish(self) -> None:
+        """All logs have ended."""
+        for clock in self._clocks.values():
+            clock.end()
+
+    def count(
+        self, log: InputLog, records: Sequence[LogRecord], decoded: Decoded, seen: Ints | None
+    ) -> list[Refusal]:
+        """Count decoded predictions or labels; gives what is refused, by position in `records`.
+
+        `seen` are the watermarks (broker clock) at each record, or None (event clock).
+        """
+        offsets = np.fromiter((r.offset for r in records), np.int64, len(records))
+        new = offsets >= self._boundary[log]
+        tally = self.tallies[log]
+        tally.read += int(new.sum())
+        refused = [*decoded.refused]
+        places = np.arange(len(records)) if decoded.positions is None else np.array(
+            decoded.positions, np.int64
+        )
+        times, wrong = self._times(decoded.events, records, places)
+        refused += wrong
+        tally.dead_lettered += sum(bool(new[r.position]) for r in refused)
+        tally.tombstone += decoded.tombstones if new.all() else _tombstones(records, new)
+        events = decoded.events
+        if wrong:
+            keep = np.flatnonzero(times >= 0)
+            places, times, events = places[keep], times[keep], [events[i] for i in keep]
+        if len(events):
+            marks = self._clocks[log].advance(times) if seen is None else seen[places]
+            arrived = np.maximum(times, marks) // self.counting.pane
+            rows = Arrivals([e.prediction_id for e in events], offsets[places], times, marks, arrived)
+            handle = self._predict if log == "predictions" else self._label
+            verdicts = handle(rows, events, new[places])
+            refused += self._settle(log, rows, verdicts, places, new[places])
+        return refused
+
+    def forward(self, log: InputLog, record: LogRecord, time: Millis, mark: Millis | None) -> None:
+        """Pass a metric or model event on, once, to act in its own arrival pane."""
+        if record.offset < self._boundary[log]:
+            return
+        acts = time if mark is None else max(time, mark)
+        self.tallies[log].read += 1
+        self.tallies[log].counted += 1
+        self._waiting.append(
+            Forwarded(
+                model=self.counting.model,
+                log="metrics" if log == "metrics" else "model-events",
+                partition=self._partition,
+                offset=record.offset,
+                arrived=acts // self.counting.pane,
+                value=record.value or b"",
+            )
+        )
+
+    def broker_marks(self, log: InputLog, times: Ints) -> Ints | None:
+        """The watermark at each record of a batch with broker `times`; None for event clock."""
+        if self.counting.clock == "event":
+            return None
+        return self._clocks[log].advance(times)
+
+    def done(self, log: InputLog, end: int) -> None:
+        """Everything below offset `end` has been handed over."""
+        self._read[log] = max(self._read[log], end)
+        self._at_end[log] = False
+        if self._read[log] >= self._boundary[log]:
+            self._join.skip[log] = set()
+
+    # -- predictions and labels ------------------------------------------------------------------
+
+    def _predict(self, rows: Arrivals, events: Sequence[Any], new: Any) -> Verdicts:
+        panes = rows.times // self.counting.pane
+        if self._layout is None:
+            self._learn(rows, events, panes)
+            return np.zeros(len(events), np.int8)
+        columns = self._columns.of(events)
+        content = np.empty(len(events), self._content)
+        content["pane"], content["target"] = panes, columns.target
+        content["score"], content["number"] = columns.score, columns.value
+        content["cells"], content["segments"] = columns.features, columns.segments
+        versions = self._version_codes([e.version for e in events])
+        verdicts, joined = self._join.predict(rows, versions, digest(rows.times, columns), content)
+        kept = (verdicts == ACCEPTED) & new
+        if kept.any():
+            placed = Placed(
+                versions, panes, rows.arrived, columns.segments, rows.offsets,
+                np.full(len(events), -1),
+            )
+            self.tallies["predictions"].late += int((rows.arrived > panes)[kept].sum())
+            counters = self._prediction_blocks(columns, kept)
+            self._panes.add("predictions", placed.only(kept), list(self._versions), counters)
+        self._outcomes(joined)
+        return verdicts
+
+    def _label(self, rows: Arrivals, events: Sequence[Any], _new: Any) -> Verdicts:
+        n = len(events)
+        values, codes = np.full(n, np.nan), np.zeros(n, np.int64)
+        if self._layout is not None:
+            values, cells = self._columns.targets([e.label for e in events])
+            codes = cells.astype(np.int64)
+        revisions = np.fromiter((e.revision for e in events), np.int64, n)
+        verdicts, joined = self._join.label(rows, codes, values, revisions)
+        self._outcomes(joined)
+        return verdicts
+
+    def _prediction_blocks(self, columns: PredictionColumns, kept: Any) -> list[tuple[str, Any]]:
+        """The blocks of the predictions' vector, each with how it is counted."""
+        layout, grid = self._layout, self.grid
+        assert layout is not None and grid is not None
+        out: list[tuple[str, Any]] = []
+        number = 0
+        for i, feature in enumerate(grid.features):
+            width = layout.features[feature.name].width
+            out.append((f"feature:{feature.name}", _cells(columns.features[kept, i], width)))
+            if feature.type == "numeric":
+                moments, column = layout.moments[feature.name], columns.numbers[kept, number]
+                out.append((f"moments:{feature.name}", _summary(moments, column)))
+                number += 1
+        score, target = columns.score[kept], columns.target[kept]
+        if layout.score:
+            out.append(("score", _cells(score, layout.score.width)))
+        if layout.target:
+            out.append(("prediction", _cells(target, layout.target.width)))
+        if "decision" in layout.predictions and layout.score and layout.target:
+            pairs = score.astype(np.int64) * layout.target.width + target
+            out.append(("decision", _cells(pairs, layout.predictions["decision"].width)))
+        out.append(("latency", _summary(layout.latency, columns.latency_ms[kept])))
+        out.append(("failed", _sum(columns.failed[kept])))
+        return out
+
+    def _outcomes(self, joined: Sequence[Joined]) -> None:
+        """Count outcomes of which at least one record is new."""
+        for one in joined:
+            fresh = one.prediction_offsets >= self._boundary["predictions"]
+            fresh |= one.label_offsets >= self._boundary["labels"]
+            tally = self.tallies["labels"]
+            tally.joined += int((one.first & fresh).sum())
+            if not one.revision:
+                tally.outcomes += int(fresh.sum())
+            if self._layout is None or not fresh.any():
+                continue
+            predictions, labels = self._join.predictions, self._join.labels
+            rows, marks = one.predictions[fresh], one.labels[fresh]
+            placed = Placed(
+                predictions.take("version", rows).astype(np.int64),
+                predictions.take("pane", rows).astype(np.int64),
+                one.arrived[fresh],
+                predictions.take("segments", rows),
+                one.prediction_offsets[fresh],
+                one.label_offsets[fresh],
+            )
+            kind = "revisions" if one.revision else "outcomes"
+            blocks = self._outcome_blocks(rows, marks)
+            self._panes.add(kind, placed, list(self._versions), blocks, one.sign)  # type: ignore[arg-type]
+
+    def _outcome_blocks(self, rows: Ints, marks: Ints) -> list[tuple[str, Any]]:
+        """The blocks of the outcomes' vector, each with how it is counted."""
+        layout, grid = self._layout, self.grid
+        assert layout is not None and grid is not None
+        if layout.target is None:
+            return []
+        predictions, labels = self._join.predictions, self._join.labels
+        delay = labels.take("time", marks) - predictions.take("time", rows)
+        out: list[tuple[str, Any]] = [("delay", _summary(layout.delay, delay.astype(float)))]
+        label = labels.take("label", marks).astype(np.int64)
+        if layout.regression is not None:
+            truth, guess = labels.take("value", marks), predictions.take("number", rows)
+            out.append(("label", _cells(label, layout.target.width)))
+            out.append(("residual", _summary(layout.regression, guess, truth)))
+            return out
+        target = predictions.take("target", rows).astype(np.int64)
+        width = layout.target.width
+        out.append(("confusion", _cells(target * width + label, width * width)))
+        wrong = (target != label).astype(np.int64)
+        cells = predictions.take("cells", rows).astype(np.int64)
+        for i, feature in enumerate(grid.features):
+            pairs = cells[:, i] * 2 + wrong
+            out.append((f"slice:{feature.name}", _cells(pairs, 2 * layout.features[feature.name].width)))
+        if layout.score:
+            score = predictions.take("score", rows).astype(np.int64)
+            out.append(("calibration", _cells(score * width + label, layout.score.width * width)))
+            out.append(("wrong", _cells(score * 2 + wrong, layout.score.width * 2)))
+        return out
+
+    def _settle(
+        self, log: InputLog, rows: Arrivals, verdicts: Verdicts, places: Ints, new: Any
+    ) -> list[Refusal]:
+        """Tally verdicts of new rows; gives the refusals that become dead letters."""
+        tally, fresh = self.tallies[log], verdicts[new]
+        tally.counted += int((fresh == ACCEPTED).sum())
+        tally.duplicate += int((fresh == DUPLICATE).sum())
+        tally.conflict += int((fresh == CONFLICT).sum())
+        tally.expired += int((fresh == EXPIRED).sum())
+        if not fresh.any():
+            return []
+        turned = new & ((verdicts == DUPLICATE) | (verdicts == CONFLICT))
+        self._refused[log] += rows.offsets[turned].tolist()
+        loud = np.flatnonzero(new & ((verdicts == CONFLICT) | (verdicts == EXPIRED)))
+        return [Refusal(int(places[i]), *_MESSAGES[int(verdicts[i])]) for i in loud]
+
+    def _times(
+        self, events: Sequence[Any], records: Sequence[LogRecord], places: Ints
+    ) -> tuple[Ints, list[Refusal]]:
+        """Event times (n,) in ms, -1 where refused, and the refusals."""
+        times, bad = parse_many([event.timestamp for event in events], self.counting.timestamps)
+        times[bad] = -1
+        broker = np.fromiter((records[i].timestamp for i in places), np.int64, len(places))
+        refused = [
+            Refusal(int(places[i]), "bad_timestamp", "the timestamp cannot be read as declared")
+            for i in np.flatnonzero(times <= 0)
+        ]
+        times[times <= 0] = -1
+        ahead = times > broker + AHEAD
+        refused += [
+            Refusal(int(places[i]), "future_timestamp", "the timestamp is ahead of broker time")
+            for i in np.flatnonzero(ahead)
+        ]
+        times[ahead] = -1
+        return times, refused
+
+    def _version_codes(self, versions: Sequence[str]) -> Ints:
+        for version in sorted(set(versions) - self._versions.keys()):
+            self._versions[version] = len(self._versions)
+        return np.fromiter(map(self._versions.__getitem__, versions), np.int64, len(versions))
+
+    def _learn(self, rows: Arrivals, events: Sequence[Any], panes: Ints) -> None:
+        """Pass decoded rows on; they build grid and reference, never counts."""
+        names = sorted({name for event in events for name in event.features})
+        positive = None
+        tags = sorted({name for event in events for name in event.tags or ()})
+        self._waiting.append(
+            LearningBatch(
+                model=self.counting.model,
+                partition=self._partition,
+                epoch=0,
+                offsets=rows.offsets.tolist(),
+                panes=panes.tolist(),
+                arrived=rows.arrived.tolist(),
+                features={n: [_plain(e.features.get(n)) for e in events] for n in names},
+                predictions=[_plain(e.prediction) for e in events],
+                scores=[
+                    e.score if e.score is not None else _known(score_of(e.probabilities, positive))
+                    for e in events
+                ],
+                segments={n: [(e.tags or {}).get(n) for e in events] for n in tags},
+            )
+        )
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def flush(self) -> list[JournalRecord]:
+        """What has changed since the last flush: forwards, learning rows, profiles, progress."""
+        out, self._waiting = self._waiting, []
+        marks = self.watermarks
+        if self._layout is not None:
+            out += self._panes.close(marks)
+        self._forget()
+        progress = self._progress(marks)
+        if self._told is None or _panes_of(progress, self.counting.pane) != _panes_of(
+            self._told, self.counting.pane
+        ):
+            self._told = progress
+            out.append(progress)
+        return out
+
+    def _progress(self, marks: Watermarks) -> Progress:
+        events = DUSK
+        if self.counting.clock == "broker":
+            events = min(self._clocks["metrics"].now, self._clocks["model-events"].now)
+        return Progress(
+            model=self.counting.model,
+            partition=self._partition,
+            partitions=self._partitions,
+            epoch=self.grid.epoch if self.grid else 0,
+            grid=self.grid.id if self.grid else "",
+            predictions=marks.predictions,
+            outcomes=marks.outcomes,
+            predictions_rows=marks.predictions_rows,
+            outcomes_rows=marks.outcomes_rows,
+            events=events,
+        )
+
+    def _forget(self) -> None:
+        before = self._forgettable()
+        self._join.forget(before)
+        for log, table in (("predictions", self._join.predictions), ("labels", self._join.labels)):
+            refused = self._refused[log]  # type: ignore[index]
+            if refused:
+                first = int(table.column("offset")[0]) if len(table) else DUSK
+                self._refused[log] = [o for o in refused if o >= first]  # type: ignore[index]
+
+    def _forgettable(self) -> Millis:
+        margin = max(self.counting.horizon, 3_600_000)
+        clocks = [self._clocks["predictions"]]
+        if self.counting.labelled:
+            clocks.append(self._clocks["labels"])
+        return min(clock.forgettable(margin) for clock in clocks)
+
+    def accounting(self) -> dict[InputLog, Tally]:
+        """What became of every record read."""
+        tallies = {log: msgspec.structs.replace(tally) for log, tally in self.tallies.items()}
+        tallies["labels"].orphaned = self._join.orphans(self._forgettable())
+        return tallies
+
+    # -- snapshots ---------------------------------------------------------------------------------
+
+    def save(self) -> SavedModel:
+        """The state, without the pending store (the topic holds that)."""
+        tables = {"predictions": self._join.predictions, "labels": self._join.labels}
+        logs = {}
+        for log in INPUT_LOGS:
+            clock, table = self._clocks[log], tables.get(log)
+            begin, largest = self._read[log], clock.largest
+            if table is not None and len(table):
+                begin = int(table.column("offset")[0])
+                largest = int(table.column("seen")[0]) + self.counting.lateness
+            tally = self.tallies[log]
+            logs[log] = SavedLog(
+                self._read[log], begin, largest, clock.ticked, self._refused[log], tally
+            )
+        return SavedModel(
+            model=self.counting.model,
+            grid=self.grid.id if self.grid else "",
+            logs=logs,
+            versions=list(self._versions),
+            orphaned=self._join.orphaned,
+            profiles=self._panes.save() if self._layout is not None else [],
+        )
+
+    def load(self, saved: SavedModel) -> None:
+        """Take a snapshot up; records from `rebuild_from` are to be read again."""
+        for log, one in saved.logs.items():
+            self._boundary[log], self._read[log] = one.next, one.rebuild_from
+            self._clocks[log] = LogClock(self.counting.lateness, one.largest, one.ticked)
+            self._refused[log], self.tallies[log] = list(one.refused), one.tally
+            if one.rebuild_from < one.next:
+                self._join.skip[log] = set(one.refused)
+        self._versions = {version: code for code, version in enumerate(saved.versions)}
+        self._join.orphaned = saved.orphaned
+        if self._layout is not None:
+            self._panes.load(saved.profiles)
+
+
+def _cells(codes: Any, width: int) -> Any:
+    wide = codes.astype(np.int64)
+    return lambda groups, n: np.bincount(groups * width + wide, minlength=n * width).reshape(
+        n, width
+    )
+
+
+def _summary(block: Any, *columns: Any) -> Any:
+    return lambda groups, n: block.count(*columns, groups=groups, n_groups=n)
+
+
+def _sum(flags: Any) -> Any:
+    return lambda groups, n: np.bincount(groups[flags], minlength=n).reshape(n, 1)
+
+
+def _tombstones(records: Sequence[LogRecord], new: Any) -> int:
+    return sum(record.value is None for record, fresh in zip(records, new, strict=True) if fresh)
+
+
+def _plain(value: Any) -> float | str | None:
+    """A raw value for learning: numbers stay numbers, the rest is named."""
+    if isinstance(value, bool):
+        return category_text(value)
+    if isinstance(value, int | float):
+        return float(value)
+    return value if isinstance(value, str) else None
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value  # NaN
+
+
+def _panes_of(progress: Progress, pane: Millis) -> tuple[object, ...]:
+    return (
+        progress.grid,
+        progress.predictions // pane,
+        progress.outcomes // pane,
+        progress.predictions_rows // pane,
+        progress.outcomes_rows // pane,
+        progress.events // pane,
+    )

@@ -1,0 +1,104 @@
+"""Roles: the two machines as a config describes them, for whichever runtime carries them.
+
+Promises: one place where config becomes machines, so that every runtime runs the same ones.
+Leaves to others: reading files and topics, snapshots' storage.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.baseline import Baseline
+from schemas.config import Config
+from schemas.config_model import ModelConfig
+from schemas.counting import Counting
+from schemas.judging import Judging
+from schemas.log import INPUT_LOGS
+from streams.monitor import Monitor
+from streams.profiler import Profiler
+
+_FIRST_ROWS: Final = 5000
+"""Rows that build an outcome reference where the grid came from a file."""
+
+
+def counting(name: str, model: ModelConfig, config: Config) -> Counting:
+    """What a profiler needs of a model's config."""
+    return Counting(
+        model=name,
+        task=model.task,
+        pane=model.pane,
+        lateness=model.lateness,
+        horizon=model.labels.horizon,
+        clock=model.clock,
+        labelled=model.labelled,
+        timestamps=model.timestamps,
+        event_bytes=config.limits.event,
+        features=config.limits.features,
+    )
+
+
+def judging(name: str, model: ModelConfig) -> Judging:
+    """What a monitor needs of a model's config, besides the policy."""
+    first = model.reference if model.reference.from_ == "first" else None
+    return Judging(
+        model=name,
+        pane=model.pane,
+        labelled=model.labelled,
+        tolerance=model.tolerance,
+        null=model.null,
+        allowed=model.false_alarms.count,
+        per=model.false_alarms.per,
+        learn_rows=first.rows if first else _FIRST_ROWS,
+        learn_span=first.min_duration if first else 0,
+    )
+
+
+class ProfilerRole:
+    """Makes profilers."""
+
+    name = "profiler"
+    inputs: tuple[str, ...] = INPUT_LOGS
+
+    def __init__(self, config: Config, baselines: Mapping[str, Baseline]) -> None:
+        """`baselines` of models whose grid is known before the first record."""
+        self._counting = {n: counting(n, model, config) for n, model in config.models.items()}
+        self._grids = {name: baseline.grid for name, baseline in baselines.items()}
+
+    def fresh(self, partition: int, partitions: int) -> Profiler:
+        """A profiler that has read nothing."""
+        return Profiler(
+            self._counting, partition=partition, partitions=partitions, grids=self._grids
+        )
+
+    def restored(self, partition: int, partitions: int, snapshot: bytes) -> Profiler:
+        """The profiler of a snapshot; SnapshotError with the reason if it cannot be."""
+        return Profiler.restore(
+            self._counting,
+            snapshot,
+            partition=partition,
+            partitions=partitions,
+            grids=self._grids,
+        )
+
+
+class MonitorRole:
+    """Makes monitors."""
+
+    name = "monitor"
+    inputs: tuple[str, ...] = ("journal",)
+
+    def __init__(self, config: Config, baselines: Mapping[str, Baseline]) -> None:
+        """`baselines` of models whose reference is known before the first record."""
+        self._models = {
+            name: (judging(name, model), model) for name, model in config.models.items()
+        }
+        self._baselines = baselines
+
+    def fresh(self, _partition: int, _partitions: int) -> Monitor:
+        """A monitor that has read nothing."""
+        return Monitor(self._models, baselines=self._baselines)
+
+    def restored(self, _partition: int, _partitions: int, snapshot: bytes) -> Monitor:
+        """The monitor of a snapshot; SnapshotError with the reason if it cannot be."""
+        monitor = Monitor(self._models, baselines=self._baselines)
+        monitor.load(snapshot)
+        return monitor

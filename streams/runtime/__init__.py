@@ -1,0 +1,1 @@
+"""Runtimes: three hands on the same crank (Kafka, embedded, replay)."""

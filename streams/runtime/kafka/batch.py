@@ -1,0 +1,64 @@
+"""A batch on its way from the broker to a machine, with proof of where it began.
+
+Promises: between `begins` and the last record nothing of the log is missing, so a machine that
+needs `begins` or anything later may take it, and nobody else may.
+Leaves to others: fetching and seeking (`faust_app`), refusing a batch (`intake`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from schemas.log import LogRecord
+
+
+class Batch:
+    """What one fetch brought of one topic partition, in the shape of a single Kafka record.
+
+    A message per batch is 28 times cheaper than one per record. The offset is that of the last
+    record, so that acknowledging the message acknowledges them all.
+
+    `begins` is where the fetch position stood: a seek, or the end of the batch before. The first
+    record may lie further on (transaction markers, compaction), so offsets alone prove nothing.
+    """
+
+    __slots__ = ("begins", "records")
+
+    timestamp_type = 1
+    headers = ()
+    key = None
+    checksum = None
+    serialized_key_size = 0
+    serialized_value_size = 0
+
+    def __init__(self, records: Sequence[Any], begins: int) -> None:
+        self.records: Sequence[Any] = records
+        self.begins = begins
+
+    @property
+    def topic(self) -> str:
+        """Its topic."""
+        return str(self.records[-1].topic)
+
+    @property
+    def partition(self) -> int:
+        """Its partition."""
+        return int(self.records[-1].partition)
+
+    @property
+    def offset(self) -> int:
+        """The last offset in it."""
+        return int(self.records[-1].offset)
+
+    @property
+    def timestamp(self) -> int:
+        """The broker time of the last record, in milliseconds."""
+        return int(self.records[-1].timestamp)
+
+    @property
+    def value(self) -> "Batch":
+        """The batch itself: what Faust takes for the payload and passes on."""
+        return self
+
+    def log_records(self) -> Sequence[LogRecord]:
+        """Return the records, which have the shape that machines read."""
+        return self.records

@@ -1,0 +1,50 @@
+"""How a worker ends when it cannot go on: one line on stderr and an exit code, at once.
+
+Promises: nothing is acknowledged after the decision to stop, because the process ends inside it;
+a supervisor can tell what to try again (`UNREACHABLE`, `BROKEN`) from what a person must mend
+(`REFUSED`).
+Leaves to others: starting again (`supervisor`).
+"""
+
+import os
+import sys
+from typing import Final, NoReturn
+
+OK: Final = 0
+REFUSED: Final = 2
+"""Usage, config, or a state that cannot be continued: starting again would not help."""
+UNREACHABLE: Final = 3
+"""Kafka does not answer or does not take records."""
+BROKEN: Final = 70
+"""An error of ours (EX_SOFTWARE); 1 means drift and is not for us to use."""
+
+
+class RefusedError(Exception):
+    """Starting or going on would break the promise; the message tells the operator why."""
+
+
+class UnreachableError(Exception):
+    """The broker does not answer; the message names it."""
+
+
+def leave(code: int, line: str) -> NoReturn:
+    """Say why and end the process now, without clean-up: the next start repeats from the log."""
+    print(f"windage worker: {line}", file=sys.stderr, flush=True)  # noqa: T201 - last words
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def leave_because(error: BaseException, doing: str) -> NoReturn:
+    """End the process for `error`, met while `doing` something."""
+    if isinstance(error, RefusedError):
+        leave(REFUSED, f"refused: {error}")
+    if isinstance(error, UnreachableError):
+        leave(UNREACHABLE, str(error))
+    code = UNREACHABLE if _from_kafka(error) else BROKEN
+    leave(code, f"{doing} failed: {type(error).__name__}: {error}")
+
+
+def _from_kafka(error: BaseException) -> bool:
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps this module light
+
+    return isinstance(error, KafkaError | OSError | TimeoutError)

@@ -1,0 +1,105 @@
+"""What the broker says about our topics before anything starts: are they there and alike.
+
+Promises: an answer or one clear line within 15 seconds; inputs with different partition counts,
+and missing topics, are refused by name.
+Leaves to others: creating topics (`streams/runtime/topics.py`).
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from typing import Final
+
+import msgspec
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaError
+
+from streams.runtime.kafka.connection import Connection
+from streams.runtime.kafka.exits import RefusedError, UnreachableError
+
+ANSWER_MS: Final = 10_000
+"""How long a broker may take to answer at start; with the rest of the start under 15 s."""
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic on the broker. `identity` changes when it is deleted and made anew."""
+
+    name: str
+    partitions: int
+    replication: int
+    identity: str
+    settings: Mapping[str, str]
+
+
+def open_admin(connection: Connection) -> KafkaAdminClient:
+    """Return a client for administration; UnreachableError within `ANSWER_MS`."""
+    connection.check()
+    try:
+        return KafkaAdminClient(
+            **connection.kafka_python(),
+            bootstrap_timeout_ms=ANSWER_MS,
+            request_timeout_ms=ANSWER_MS,
+            client_id="windage",
+        )
+    except (KafkaError, OSError) as error:
+        raise UnreachableError(
+            f"Kafka does not answer at {connection.bootstrap} ({type(error).__name__})"
+        ) from None
+
+
+def survey(connection: Connection, names: Iterable[str]) -> dict[str, Topic]:
+    """Return those of `names` that exist, by name. UnreachableError if nobody answers."""
+    wanted = sorted(set(names))
+    with closing(open_admin(connection)) as admin:
+        try:
+            there = sorted(set(admin.list_topics()) & set(wanted))
+            if not there:
+                return {}
+            described = admin.describe_topics(there)
+            settings = _settings(admin, there)
+        except (KafkaError, OSError) as error:
+            raise UnreachableError(
+                f"Kafka at {connection.bootstrap} does not describe its topics "
+                f"({type(error).__name__})"
+            ) from None
+    return {
+        topic["name"]: Topic(
+            name=topic["name"],
+            partitions=len(topic["partitions"]),
+            replication=len(topic["partitions"][0]["replica_nodes"]),
+            identity=str(topic.get("topic_id") or ""),
+            settings=settings.get(topic["name"], {}),
+        )
+        for topic in described
+    }
+
+
+def _settings(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    """Return the settings in force of each topic."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    described = admin.describe_configs(resources, config_filter="all").get("topic", {})
+    return {
+        name: {key: str(entry["value"]) for key, entry in entries.items()}
+        for name, entries in described.items()
+    }
+
+
+def check_inputs(
+    topics: Mapping[str, Topic], inputs: Mapping[str, str], others: Iterable[str]
+) -> int:
+    """Return the partition count that all inputs share; RefusedError if something is amiss.
+
+    `inputs`: logical name > topic; `others`: topics that must merely be there.
+    """
+    missing = sorted({*inputs.values(), *others} - set(topics))
+    if missing:
+        raise RefusedError(
+            f"topics that are not on the broker: {', '.join(missing)} (windage topics create)"
+        )
+    counts = {name: topics[name].partitions for name in inputs.values()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise RefusedError(
+            f"the inputs must have the same number of partitions, so that a label finds its "
+            f"prediction: {listed}"
+        )
+    return next(iter(counts.values()))

@@ -1,0 +1,200 @@
+"""A tenure: the time in which this worker owns one partition number, and what it owes for it.
+
+Promises: outputs, snapshot and acknowledgement happen in one order, numbered below, and each only
+after the one before it is durable; whoever lost the partition acknowledges nothing more.
+Leaves to others: how records come (`intake`), who owns what (`worker`), restoring (`restore`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import RecordMetadata
+
+from schemas.log import Millis, Output
+from streams import snapshot as slots
+from streams.runtime.kafka.batch import Batch
+from streams.runtime.machine import Machine
+from streams.snapshot import Meta
+
+_APPEND_TIME: Final = 1
+"""Kafka's timestamp type of a topic whose records carry the broker's clock."""
+
+
+class Acknowledged(Protocol):
+    """A Faust event: may be acknowledged once everything before it is durable."""
+
+    def ack(self) -> bool:
+        """Let the group's offset move past it."""
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays the same for all tenures of a worker: topic names and identities, secrets."""
+
+    state_topic: str
+    names: Mapping[str, str]  # logical name > topic
+    topics: Mapping[str, str]  # logical name > identity given by the broker
+    config: str = ""
+    chunk_bytes: int = slots.CHUNK_BYTES
+    secret: bytes = b""
+
+
+class Stored(msgspec.Struct, kw_only=True):
+    """The snapshot that the next one follows: which slot it took, how many chunks each holds."""
+
+    slot: int = slots.SLOTS - 1
+    sequence: int = 0
+    digest: bytes = b""
+    chunks: dict[int, int] = {}
+
+
+class Tenure:
+    """One partition: its machine, and the events that wait for the next snapshot."""
+
+    def __init__(
+        self,
+        partition: int,
+        machine: Machine,
+        ledger: Ledger,
+        *,
+        start: Mapping[str, int],
+        resets: int,
+        stored: Stored,
+    ) -> None:
+        self.partition = partition
+        self.machine = machine
+        self.start = dict(start)
+        self.resets = resets
+        self.stored = stored
+        self.owned = True
+        self.owes = False  # an output may be lost with this process: never use the state again
+        self._ledger = ledger
+        self._changed = False  # something may have to be sent
+        self._unstored = False  # something may have to be stored
+        self._events: list[Acknowledged] = []
+        self._lock = asyncio.Lock()
+
+    def wanted(self, log: str) -> int:
+        """Return the offset of `log` that must be read next."""
+        return max(self.machine.positions().get(log, 0), self.start.get(log, 0))
+
+    def take(self, log: str, batch: Batch, event: Acknowledged) -> None:
+        """Step the machine; the event is acknowledged by a later cycle."""
+        self.machine.step(log, batch.log_records())
+        self._events.append(event)
+        self._changed = True
+
+    def tick(self, log: str, now: int) -> None:
+        """Tell the machine that `log` was read to its end at `now`."""
+        self.machine.tick(log, now)
+        self._changed = True
+
+    def adopt(self, reference: bytes) -> None:
+        """Hand over a reference."""
+        self.machine.adopt(reference)
+        self._changed = True
+
+    async def cycle(self, producer: AIOKafkaProducer, *, store: bool) -> Millis | None:
+        """Make outputs durable; with `store` also the state, and then acknowledge what it covers.
+
+        Returns the broker's time of the snapshot, None if there was none or the broker does not
+        say. An exception means that something was not delivered: the process must end without
+        another acknowledgement.
+        """
+        async with self._lock:
+            if not (self.owned and (self._changed or (store and self._unstored))):
+                return None
+            self._changed, self._unstored, self.owes = False, True, True
+            # 1. flush. In the same step as the snapshot and the list of events: what is read
+            # while we wait below belongs to the next cycle.
+            outputs = self.machine.flush()
+            state = self.machine.snapshot() if store else None
+            meta, covered = self._meta(), len(self._events)
+            # 2. outputs sent, 3. outputs awaited
+            await _delivered([await self._send(producer, output) for output in outputs])
+            stamped = None
+            if state is not None and self.owned:
+                # 4. snapshot sent, 5. snapshot awaited
+                stamped = await self._store(producer, state, meta)
+                self._unstored = False
+                # 6. ack
+                if self.owned:
+                    for event in self._events[:covered]:
+                        event.ack()
+                    del self._events[:covered]
+            self.owes = False
+            return stamped
+
+    def _meta(self) -> Meta:
+        positions = self.machine.positions()
+        return Meta(
+            order=(self.resets, *self.machine.order()),
+            positions={log: max(at, self.start.get(log, 0)) for log, at in positions.items()},
+            start=self.start,
+            topics=self._ledger.topics,
+            config=self._ledger.config,
+            sequence=self.stored.sequence + 1,
+        )
+
+    async def _send(
+        self, producer: AIOKafkaProducer, output: Output
+    ) -> "asyncio.Future[RecordMetadata]":
+        """Hand one output to the producer; the future is its acknowledgement."""
+        future: asyncio.Future[RecordMetadata] = await producer.send(
+            self._ledger.names[output.topic],
+            output.value,
+            key=output.key,
+            partition=output.partition,
+            timestamp_ms=output.timestamp,
+            headers=list(output.headers),
+        )
+        return future
+
+    async def _store(self, producer: AIOKafkaProducer, state: bytes, meta: Meta) -> Millis | None:
+        """Write `state` to the slot that does not hold the newest snapshot; return broker time."""
+        slot = (self.stored.slot + 1) % slots.SLOTS
+        cut = slots.split(
+            state,
+            meta,
+            slot=slot,
+            limit=self._ledger.chunk_bytes,
+            chunks_before=self.stored.chunks.get(slot, 0),
+            secret=self._ledger.secret,
+        )
+        # The manifest seals the chunks, so it is sent only when they are durable.
+        await _delivered([await self._keep(producer, record) for record in cut.records])
+        sealed = await (await self._keep(producer, cut.manifest))
+        await _delivered([await self._keep(producer, record) for record in cut.leftovers])
+        self.stored = Stored(
+            slot=slot,
+            sequence=meta.sequence,
+            digest=cut.digest,
+            chunks=self.stored.chunks | {slot: cut.chunks},
+        )
+        return int(sealed.timestamp) if sealed.timestamp_type == _APPEND_TIME else None
+
+    def end(self) -> None:
+        """The partition is no longer ours: acknowledge nothing more."""
+        self.owned = False
+        self._events.clear()
+
+    def resume(self) -> None:
+        """The partition came back, and nobody has stored anything meanwhile."""
+        assert not self.owes
+        self.owned = True
+
+    async def _keep(
+        self, producer: AIOKafkaProducer, record: slots.SlotRecord
+    ) -> "asyncio.Future[RecordMetadata]":
+        future: asyncio.Future[RecordMetadata] = await producer.send(
+            self._ledger.state_topic, record.value, key=record.key, partition=self.partition
+        )
+        return future
+
+
+async def _delivered(acknowledgements: Sequence[Awaitable[Any]]) -> None:
+    """Wait until the broker has taken everything; the first failure is raised."""
+    if acknowledgements:
+        await asyncio.gather(*acknowledgements)

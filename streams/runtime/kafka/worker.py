@@ -1,0 +1,310 @@
+# ruff: noqa: ANN401 - Faust publishes no types
+"""One process of one role: joins the consumer group, runs the machines it is given, makes durable.
+
+Promises: steps, cycles, restores and rewinds as the design says; a delivery failure or a state
+that cannot be continued ends the process before anything is acknowledged.
+Leaves to others: starting again (`supervisor`), the order of durability (`tenure`), choosing a
+snapshot (`restore`), Faust itself (`faust_app`).
+"""
+
+import asyncio
+import gc
+import logging
+import tempfile
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from faust.types import TP
+
+from streams.runtime.kafka.broker_clock import BrokerClock
+from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
+from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
+from streams.runtime.kafka.recovery import Recovery
+from streams.runtime.kafka.references import References
+from streams.runtime.kafka.settings import Settings
+from streams.runtime.kafka.tenure import Tenure
+from streams.runtime.kafka.ticker import Ticker
+from streams.runtime.machine import Role
+
+REVOKE_SECONDS: Final = 3.0
+"""How long a rebalance is held up for a last cycle; what is not durable by then is repeated."""
+
+SEEK_AGAIN_SECONDS: Final = 5.0
+SILENT_SECONDS: Final = 120.0
+COLLECT_SECONDS: Final = 60.0
+TICK_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs until it is told to stop. One per process."""
+
+    def __init__(self, settings: Settings, role: Role) -> None:
+        self._settings = settings
+        self._role = role
+        self._logs = {settings.names[log]: log for log in role.inputs}
+        self._tenures: dict[int, Tenure] = {}
+        self._aside: dict[int, Tenure] = {}  # states of partitions that were revoked
+        self._reading: dict[TP, int] = {}  # the offset expected next of each
+        self._asked: dict[TP, tuple[int, float]] = {}
+        self._generation = 0
+        self._clock = BrokerClock()
+        self._ticker = (
+            None
+            if settings.tick_ms is None
+            else Ticker(self._clock, settings.tick_ms, settings.allowance_ms)
+        )
+        self._recovery = Recovery(settings, role, self._committed)
+        self._restoring = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+        self._references: References | None = None
+        self._loops: list[asyncio.Task[None]] = []
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; returns an exit code of `exits`."""
+        with tempfile.TemporaryDirectory(prefix="windage-") as folder:
+            self._app = make_app(
+                self._settings.group,
+                self._settings.connection,
+                reader=self,
+                folder=Path(folder),
+                session_timeout_s=self._settings.session_timeout_s,
+                instance=self._settings.instance,
+            )
+            self._attach()
+            return run_app(self._app)
+
+    def _attach(self) -> None:
+        """Connect Faust's hooks."""
+        app = self._app
+        topic = app.topic(
+            *self._logs,
+            value_type=None,
+            value_serializer="identity",
+            key_type=bytes,
+            key_serializer="raw",
+        )
+
+        @app.agent(topic, name=f"windage.{self._role.name}")
+        async def intake(stream: Any) -> None:
+            async for event in stream.noack().events():
+                self._take(event)
+
+        app.on_rebalance_complete.connect(self._on_assigned, weak=False)
+        app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        app.on_before_shutdown.connect(self._on_shutdown, weak=False)
+
+    # The reader's side of `faust_app`
+
+    def targets(self) -> Mapping[TP, int]:
+        """Return the offsets to read next of everything owned."""
+        self._reading = {
+            tp: tenure.wanted(log)
+            for tenure in self._tenures.values()
+            for tp, log in self._of(tenure)
+        }
+        return self._reading
+
+    def waiting(self) -> Collection[TP]:
+        """Return what is ahead of a log that still has records: those must be read first."""
+        waiting: set[TP] = set()
+        for tenure in self._tenures.values():
+            paused = set(tenure.machine.paused())
+            if paused and any(
+                self._behind(tp) for tp, log in self._of(tenure) if log not in paused
+            ):
+                waiting.update(tp for tp, log in self._of(tenure) if log in paused)
+        return waiting
+
+    def _of(self, tenure: Tenure) -> list[tuple[TP, str]]:
+        return [(TP(topic, tenure.partition), log) for topic, log in self._logs.items()]
+
+    def _behind(self, tp: TP) -> bool:
+        """Whether the broker is known to have more of `tp` than was read."""
+        consumer: Consumer = self._app.consumer
+        if tp not in consumer.assignment():
+            return False
+        highwater = consumer.highwater(tp)
+        return highwater is not None and highwater > self._reading.get(tp, 0)
+
+    # Records
+
+    def _take(self, event: Any) -> None:
+        """Hand a batch to its machine, or drop it if that machine needs something earlier."""
+        tp, batch = event.message.tp, event.value
+        tenure = self._tenures.get(tp.partition)
+        if tenure is None or not tenure.owned:
+            return
+        log = self._logs[tp.topic]
+        wanted = tenure.wanted(log)
+        if batch.begins > wanted:
+            # Fetched before a seek, or a batch before it was lost on the way.
+            self._ask_seek(tp, wanted)
+            return
+        try:
+            tenure.take(log, batch, event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing after it may be done
+            leave_because(error, f"counting {tp.topic}[{tp.partition}] at {batch.begins}")
+        self._reading[tp] = batch.offset + 1
+        self._rewind(tenure)
+
+    def _rewind(self, tenure: Tenure) -> None:
+        """Seek back wherever the machine wants to be read from earlier than it is."""
+        for tp, log in self._of(tenure):
+            wanted = tenure.wanted(log)
+            if wanted < self._reading.get(tp, wanted):
+                self._ask_seek(tp, wanted)
+
+    def _ask_seek(self, tp: TP, offset: int) -> None:
+        now = time.monotonic()
+        before, at = self._asked.get(tp, (-1, 0.0))
+        if before != offset or now - at > SEEK_AGAIN_SECONDS:
+            self._asked[tp] = (offset, now)
+            self._reading[tp] = offset
+            self._app.consumer.ask_seek(tp, offset)
+
+    def _adopt(self, reference: bytes) -> None:
+        """Hand a reference to every machine, also to those set aside."""
+        for tenure in [*self._tenures.values(), *self._aside.values()]:
+            tenure.adopt(reference)
+            if tenure.owned:
+                self._rewind(tenure)
+
+    # Partitions come and go
+
+    async def _on_assigned(self, _app: Any, **_: Any) -> None:
+        """Awaited by Faust before records flow."""
+        try:
+            async with self._restoring:
+                await self._start_once()
+                generation = self._generation
+                known = self._references.known() if self._references is not None else ()
+                tenures = await self._recovery.tenures(self._assigned(), self._aside, known)
+                if generation != self._generation:
+                    return  # revoked meanwhile; the next assignment restores again
+                self._tenures = tenures
+                self._asked.clear()
+                if self._ticker is not None:
+                    self._ticker.forget()
+        except Exception as error:  # noqa: BLE001 - without its state a worker must not run
+            leave_because(error, "restoring")
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # collected by hand: full passes over the stores double the cost per event
+        _log.info("%s owns partitions %s", self._role.name, sorted(self._tenures))
+
+    async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
+        """Store what there is, within a bound, and set the states aside. Rebalances take all."""
+        self._generation += 1
+        leaving, self._tenures = self._tenures, {}
+        try:
+            await asyncio.wait_for(self._cycle(leaving.values(), store=True), REVOKE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - what was not stored is repeated by the next owner
+            _log.warning("last cycle before a rebalance: %r", error)
+        for partition, tenure in leaving.items():
+            tenure.end()
+            if not tenure.owes:
+                self._aside[partition] = tenure
+
+    async def _on_shutdown(self, _app: Any, **_: Any) -> None:
+        for loop in self._loops:
+            loop.cancel()
+        try:
+            await self._cycle(self._tenures.values(), store=True)
+        except Exception as error:  # noqa: BLE001 - the next start repeats it
+            leave_because(error, "the last cycle")
+        self._generation += 1
+        for tenure in self._tenures.values():
+            tenure.end()
+        if self._references is not None:
+            await self._references.stop()
+        if self._producer is not None:
+            await self._producer.stop()
+
+    def _assigned(self) -> set[int]:
+        """Return the partition numbers assigned; they must be the same of every input."""
+        by_topic: dict[str, set[int]] = {topic: set() for topic in self._logs}
+        for tp in self._app.consumer.assignment():
+            by_topic.setdefault(tp.topic, set()).add(tp.partition)
+        numbers = list(by_topic.values())
+        if any(other != numbers[0] for other in numbers):
+            raise RefusedError(f"the inputs are not given out by partition number: {by_topic}")
+        return numbers[0]
+
+    async def _committed(self, log: str, partition: int) -> int | None:
+        offset: int | None = await self._app.consumer.committed(
+            TP(self._settings.names[log], partition)
+        )
+        return offset
+
+    async def _start_once(self) -> None:
+        """Start what outlives assignments."""
+        if self._producer is not None:
+            return
+        self._producer = AIOKafkaProducer(
+            **self._settings.connection.aiokafka(),
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            linger_ms=5,
+            max_request_size=self._settings.record_bytes,
+        )
+        await self._producer.start()
+        if self._settings.references_partitions:
+            self._references = References(
+                self._settings.connection,
+                self._settings.names["references"],
+                self._settings.references_partitions,
+                self._adopt,
+            )
+            await self._references.start()
+        self._loops = [
+            asyncio.create_task(loop()) for loop in (self._cycling, self._ticking, self._sweeping)
+        ]
+
+    # Background
+
+    async def _cycling(self) -> None:
+        """Make everything durable, again and again."""
+        stored = time.monotonic()
+        try:
+            while True:
+                await asyncio.sleep(self._settings.cycle_s)
+                store = time.monotonic() - stored >= self._settings.store_s
+                await self._cycle(self._tenures.values(), store=store)
+                stored = time.monotonic() if store else stored
+                self._watch()
+        except Exception as error:  # noqa: BLE001 - undelivered: nothing may be acknowledged
+            leave_because(error, "making records durable")
+
+    async def _cycle(self, tenures: Collection[Tenure], *, store: bool) -> None:
+        if self._producer is None:
+            return
+        cycles = [tenure.cycle(self._producer, store=store) for tenure in tenures]
+        for stamped in await asyncio.gather(*cycles):
+            if stamped is not None:
+                self._clock.heard(stamped)
+
+    def _watch(self) -> None:
+        """End a process whose fetching has died without a sound."""
+        silent = self._app.consumer.seconds_since_fetch()
+        if self._tenures and silent > SILENT_SECONDS:
+            leave(BROKEN, f"nothing was fetched for {silent:.0f} s")
+
+    async def _ticking(self) -> None:
+        while self._ticker is not None:
+            await asyncio.sleep(TICK_SECONDS)
+            owned = [(tp, log, t) for t in self._tenures.values() for tp, log in self._of(t)]
+            try:
+                await self._ticker.tick(self._app.consumer, owned, self._reading)
+            except Exception as error:  # noqa: BLE001 - a tick is a hint; the next one says it again
+                _log.warning("no tick: %r", error)
+
+    async def _sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(COLLECT_SECONDS)
+            gc.collect()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from detectors.arrays import Floats
 
@@ -22,24 +23,22 @@ DRAWS = 8192
 _SEED = 20260101
 _TAIL = 0.01
 """From here on the tail is extrapolated."""
+_KEPT = 512
+"""Questions remembered; 64 KiB each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Law:
-    """A simulated distribution: sorted draws and the tail's Gaussian variance."""
+    """A simulated distribution: sorted draws, mean of their squares, the tail's variance."""
 
-    draws: Floats
+    draws: npt.NDArray[np.float32]
+    square: float
     variance: float
-
-    @property
-    def square(self) -> float:
-        """Mean of the squared statistic without change."""
-        return float(np.mean(self.draws**2))
 
     def p_value(self, statistic: float) -> float:
         """Probability of a larger statistic without change."""
         n = len(self.draws)
-        start = self.draws[int(n * (1 - _TAIL))]
+        start = float(self.draws[int(n * (1 - _TAIL))])
         if statistic > start and self.variance > 0:
             decay = (statistic**2 - start**2) / (2 * self.variance)
             return float(_TAIL * np.exp(-decay))
@@ -55,7 +54,7 @@ def bridge_laws(shares: Floats, gaps: Floats) -> tuple[Law, Law]:
     return _simulate(tuple(np.round(shares, 6).tolist()), tuple(np.round(gaps, 6).tolist()))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=_KEPT)
 def _simulate(shares: tuple[float, ...], gaps: tuple[float, ...]) -> tuple[Law, Law]:
     p = np.array(shares)
     p /= p.sum()
@@ -68,4 +67,9 @@ def _simulate(shares: tuple[float, ...], gaps: tuple[float, ...]) -> tuple[Law, 
     place = np.concatenate([[0.0], np.cumsum(gap)])
     spread = float(p @ place**2 - (p @ place) ** 2)
     peak = float((border * (1 - border)).max())
-    return Law(np.sort(bridge.max(axis=1)), peak), Law(np.sort(bridge @ gap), spread)
+    return _law(bridge.max(axis=1), peak), _law(bridge @ gap, spread)
+
+
+def _law(draws: Floats, variance: float) -> Law:
+    square = float(np.mean(draws**2))
+    return Law(draws=np.sort(draws).astype(np.float32), square=square, variance=variance)

@@ -21,10 +21,13 @@ from scipy import special
 from detectors.arrays import Counts, Floats
 from detectors.bridge import Law, bridge_laws
 from detectors.grid import Kind
-from detectors.merging import category_groups, enough, gather, ordered_groups
+from detectors.merging import ENOUGH, category_groups, enough, gather, ordered_groups
 
 SHAPE_CELLS = 8
 """Merged cells of PSI, JS, Hellinger and chi2: on 64 the chi2 law fails and power is lost."""
+
+BORDER_CELLS = (4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Merged cells of KS and Wasserstein, ten rows each; few sizes, so that laws are found again."""
 
 _HALF = 0.5
 """Rows added to every merged cell, so that an empty one has a logarithm."""
@@ -241,8 +244,8 @@ def _border(value: float, judged: float, law: Law, noise: float) -> Distance:
 def _border_laws(pair: Pair) -> tuple[Floats, Floats, Floats, tuple[Law, Law]]:
     """Shares of both (k,), places of the merged cells (k,), laws of KS and W1."""
     current, reference = pair.current[:-1].astype(float), pair.reference[:-1].astype(float)
-    smaller = min(current.sum(), reference.sum())
-    cells = int(np.clip(smaller // 10, 4, 64))
+    wanted = min(current.sum(), reference.sum()) / ENOUGH
+    cells = max((step for step in BORDER_CELLS if step <= wanted), default=BORDER_CELLS[0])
     group = ordered_groups(current, reference, cells)
     c, r = gather(current, group), gather(reference, group)
     p, q = c / c.sum(), r / r.sum()

@@ -104,6 +104,7 @@ class Bank:
     def update(self, counts: Sequence[Counts]) -> None:
         """One pane: the counts (width,) of every signal, in the order of the references."""
         row = np.concatenate([*counts, [0]]).astype(float)
+        assert len(row) == self._cells[-1] + 1, "one count per cell of every reference"
         cumulated = np.concatenate([[0.0], np.cumsum(row[:-1])])
         rows = np.diff(cumulated[self._cells])
         score = rows[self._owner] * self._base

@@ -7,7 +7,7 @@ Leaves to others: where records come from and go to (`replay`, `embedded`), and 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from schemas.log import LogRecord, Millis, Output
 from streams.runtime.machine import Machine, Role
@@ -22,6 +22,18 @@ class Source(Protocol):
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Sequence[LogRecord]:
         """At most `limit` records from `offset` on, in offset order; empty at the end."""
+
+
+Accounts = dict[str, dict[str, int]]
+"""Records by input log and by what became of them."""
+
+
+@runtime_checkable
+class Accountable(Protocol):
+    """A machine that can say what became of every record it has read."""
+
+    def accounting(self) -> Accounts:
+        """Records by input log and outcome."""
 
 
 class Crank:
@@ -111,6 +123,17 @@ class Crank:
         named[MONITOR] = self.monitor
         taken = {name: machine.snapshot() for name, machine in named.items()}
         return {name: state for name, state in taken.items() if state is not None}
+
+    def accounting(self) -> Accounts:
+        """What became of the records read, summed over partitions."""
+        total: Accounts = {}
+        for machine in self.profilers:
+            if isinstance(machine, Accountable):
+                for log, outcomes in machine.accounting().items():
+                    own = total.setdefault(log, {})
+                    for outcome, count in outcomes.items():
+                        own[outcome] = own.get(outcome, 0) + count
+        return total
 
     def adopt(self, outputs: Iterable[Output]) -> int:
         """Hand the references among the monitor's outputs to the profilers; gives how many."""

@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import Final
 
 from schemas.log import INPUT_LOGS, Headers, Millis, Output, Record
-from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Crank
+from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank
 from streams.runtime.intake import Intake
 from streams.runtime.machine import Machine, Role
 from streams.runtime.partitions import partition_of
@@ -83,6 +83,7 @@ class Embedded:
             self.log.close()
             raise
         self._read_to = self._crank.cursors()
+        self._accounts = self._crank.accounting()
 
     # Writing
 
@@ -154,6 +155,15 @@ class Embedded:
         for (partition, log), offset in self._read_to.items():
             lag[log] += max(0, self.log.end(log, partition) - offset)
         return lag
+
+    @property
+    def clock(self) -> Millis:
+        """The present instant of the log."""
+        return self.log.fence()
+
+    def accounting(self) -> Accounts:
+        """Records by input log and outcome, summed over partitions, as of the last commit."""
+        return self._accounts
 
     # Running
 
@@ -233,6 +243,7 @@ class Embedded:
             self._uncommitted = 0
         self._committed = time.monotonic()
         self._read_to = crank.cursors()
+        self._accounts = crank.accounting()
         # 4. Only what is stored may be acted upon.
         self._references.extend(out.value for out in judged if out.topic == REFERENCES)
         crank.adopt(judged)
@@ -306,7 +317,7 @@ class Embedded:
     def _is_learning(self) -> bool:
         """Whether a model has no grid yet: then its profiler may go back to its first record."""
         known = {
-            record.key.decode().rpartition("/")[0]
+            record.key.decode().partition("/")[0]
             for record in self.outputs(REFERENCES, limit=1_000_000)
             if record.key is not None
         }

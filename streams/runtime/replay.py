@@ -11,7 +11,7 @@ from typing import Final, Literal
 import orjson
 
 from schemas.log import INPUT_LOGS, Millis, Output
-from streams.runtime.crank import JOURNAL, Crank
+from streams.runtime.crank import JOURNAL, Accounts, Crank
 from streams.runtime.machine import Machine, Role
 from streams.runtime.memory import MemoryLog
 from streams.runtime.recording import Chunk
@@ -56,6 +56,10 @@ class Replay:
     def profilers(self) -> list[Machine]:
         """The profilers as they stand, for their accounting."""
         return self._crank.profilers
+
+    def accounting(self) -> Accounts:
+        """Records by input log and by what became of them."""
+        return self._crank.accounting()
 
     @property
     def monitor(self) -> Machine:

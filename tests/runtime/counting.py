@@ -42,6 +42,9 @@ class CountingProfiler:
                     Output(topic="dead-letters", key=record.key, value=record.value or b"")
                 )
 
+    def accounting(self):
+        return {log: {"read": rows} for log, rows in self.rows.items()}
+
     def tick(self, log, now):
         self.ticks.append((log, now))
 

@@ -1,0 +1,1 @@
+"""HTTP: the door for events, and the lamps (readings, incidents, metrics, a page)."""

@@ -1,0 +1,159 @@
+"""Who may do what: tokens, hosts, rates, and headers that keep browsers honest.
+
+Promises: beyond loopback nothing is read or written without a token (or a client certificate);
+on loopback a web page of another site can neither read nor write; tokens are compared in constant
+time.
+Leaves to others: whether a config may listen where it wants to (`schemas.config_links`).
+"""
+
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from schemas.config_links import Http, is_loopback
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+OPEN: Final = frozenset({"/", "/healthz", "/readyz"})
+"""Paths that say nothing about anyone: the empty page, and whether we live."""
+
+_PAGES: Final = "/pages/"
+_READING: Final = frozenset({"GET", "HEAD"})
+_CLIENTS: Final = 10_000
+"""Clients whose rate is remembered; the one not seen for longest is forgotten first."""
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens; None where none is asked for. `rate`: requests a second and client."""
+
+    loopback: bool = True
+    write: str | None = None
+    read: str | None = None
+    rate: int = 1000
+
+    @classmethod
+    def of(cls, http: Http) -> "Access":
+        """What the config says."""
+        return cls(
+            loopback=is_loopback(http.host),
+            write=http.write_token.get_secret_value() if http.write_token else None,
+            read=http.read_token.get_secret_value() if http.read_token else None,
+            rate=http.rate,
+        )
+
+    def allows(self, method: str, authorization: str) -> bool:
+        """Whether this header may do this: the write token anything, the read token reading."""
+        if self.write is None and self.read is None:
+            return True  # loopback, or TLS has asked for a client certificate
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return False
+        allowed = [self.write]
+        if method in _READING:
+            allowed.append(self.read)
+        given = token.strip().encode()
+        # Every token is compared, so that the time taken does not tell which one was near.
+        matches = [hmac.compare_digest(given, one.encode()) for one in allowed if one]
+        return any(matches)
+
+
+class _Bucket:
+    """Requests a client has left; they come back at `rate` a second."""
+
+    __slots__ = ("left", "seen")
+
+    def __init__(self, left: float, seen: float) -> None:
+        self.left = left
+        self.seen = seen
+
+    def take(self, rate: int, now: float) -> bool:
+        self.left = min(float(rate), self.left + (now - self.seen) * rate)
+        self.seen = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
+def guard(access: Access) -> Middleware:
+    """The middleware that turns away whom it must."""
+    buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refusal = _foreign(request, access) or _too_fast(request, buckets, access.rate)
+        opened = request.path in OPEN or request.path.startswith(_PAGES)
+        if refusal is None and not opened:
+            refusal = _unknown(request, access)
+        try:
+            response = refusal or await handler(request)
+        except web.HTTPException as error:  # no such path, or not with this method
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            response = problem(error.status, "http", error.reason, **allow)
+        if not response.prepared:
+            response.headers.update(SECURITY_HEADERS)
+        return response
+
+    return guarded
+
+
+def problem(status: int, code: str, message: str, **headers: str) -> web.Response:
+    """An answer that says no, in one form everywhere."""
+    body = {"error": {"code": code, "message": message}}
+    return web.json_response(body, status=status, headers=headers)
+
+
+def _foreign(request: web.Request, access: Access) -> web.Response | None:
+    """Refuse what a page of another site sent through the user's browser.
+
+    On loopback there is no token, so the browser is the only stranger: a name that resolves to
+    this machine (DNS rebinding), or a form of another origin.
+    """
+    host = request.host.rpartition(":")[0] if _has_port(request.host) else request.host
+    if access.loopback and not is_loopback(host):
+        return problem(403, "host", "this address answers to localhost only")
+    origin = request.headers.get("Origin")
+    if origin is not None and request.method not in _READING:
+        there = origin.partition("://")[2]
+        if there != request.host:
+            return problem(403, "origin", "pages of other sites may not write here")
+    return None
+
+
+def _has_port(host: str) -> bool:
+    return ":" in host.rpartition("]")[2]
+
+
+def _too_fast(
+    request: web.Request, buckets: OrderedDict[str, _Bucket], rate: int
+) -> web.Response | None:
+    now = time.monotonic()
+    client = request.remote or ""
+    bucket = buckets.setdefault(client, _Bucket(float(rate), now))
+    buckets.move_to_end(client)
+    if len(buckets) > _CLIENTS:
+        buckets.popitem(last=False)
+    if bucket.take(rate, now):
+        return None
+    return problem(429, "rate", "too many requests", **{"Retry-After": "1"})
+
+
+def _unknown(request: web.Request, access: Access) -> web.Response | None:
+    if access.allows(request.method, request.headers.get("Authorization", "")):
+        return None
+    return problem(401, "token", "a bearer token is needed", **{"WWW-Authenticate": "Bearer"})

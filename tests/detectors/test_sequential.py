@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from detectors.adwin import Adwin, AdwinSettings, AdwinState
+from detectors.control_chart import ControlChart, ControlChartSettings, ControlChartState
 from detectors.page_hinkley import PageHinkley, PageHinkleySettings, PageHinkleyState
 from detectors.river_adapter import RiverDetector, RiverSettings, RiverState
 
@@ -52,6 +53,11 @@ DETECTORS = {
     "adwin": (Adwin, AdwinSettings(), AdwinState),
     "adwin_clock_1": (Adwin, AdwinSettings(clock=1), AdwinState),
     "page_hinkley": (PageHinkley, PageHinkleySettings(threshold=5), PageHinkleyState),
+    "control_chart": (
+        ControlChart,
+        ControlChartSettings(center=0, sd=1, limit=4),
+        ControlChartState,
+    ),
     "river_kswin": (
         RiverDetector,
         RiverSettings(name="KSWIN", parameters={"seed": 1}),

@@ -22,6 +22,12 @@ _MAX_NODES: Final = 100_000
 _MAX_DEPTH: Final = 32
 
 _TAG: Final = "tag:yaml.org,2002:"
+_KINDS: Final = (
+    *("null", "bool", "int", "float", "str", "timestamp"),
+    *("value", "merge", "seq", "map"),
+)
+_PLAIN: Final = frozenset(_TAG + kind for kind in _KINDS)
+"""The tags YAML finds by itself; any other was written out."""
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE: Final = frozenset({"true", "True", "TRUE"})
 _FALSE: Final = frozenset({"false", "False", "FALSE"})
@@ -126,7 +132,7 @@ class _Composer:
         self._nodes += 1
         if self._nodes > _MAX_NODES or len(path) > _MAX_DEPTH:
             raise self._broken("has too many values or nests them too deeply")
-        if not node.tag.startswith(_TAG):
+        if node.tag not in _PLAIN:
             self._document.problem(path, "has a tag; only plain values are allowed")
             return None
         if isinstance(node, yaml.MappingNode):

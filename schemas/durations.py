@@ -29,8 +29,10 @@ LONGEST: Final[Millis] = 100 * 366 * 86_400_000
 """A century; longer is a slip of the pen, and would overflow instants."""
 
 _SIZES: Final = {"GiB": 2**30, "MiB": 2**20, "KiB": 2**10, "B": 1}
-SIZE_PATTERN: Final = r"^\d{1,12}(B|KiB|MiB|GiB)$"
-_size: Final = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB)", re.ASCII)
+LARGEST: Final = 2**40
+"""A tebibyte."""
+SIZE_PATTERN: Final = r"^\d{1,13}(B|KiB|MiB|GiB)$"
+_size: Final = re.compile(r"(\d{1,13})(B|KiB|MiB|GiB)", re.ASCII)
 
 NUMBER: Final = r"\d{1,9}(\.\d{1,9})?"
 RATIO_PATTERN: Final = rf"^{NUMBER}%$"
@@ -77,7 +79,7 @@ class Threshold:
 def parse_duration(value: object) -> Millis:
     """Milliseconds of `62h30m`: whole numbers with w, d, h, m, s, ms, largest first."""
     if isinstance(value, str):
-        if _duration.match(value):
+        if _duration.fullmatch(value):
             total = sum(int(n) * _UNITS[unit] for n, unit in _duration_part.findall(value))
             if total > LONGEST:
                 raise ValueError("must not be longer than a century")
@@ -105,12 +107,14 @@ def show_duration(span: Millis) -> str:
 
 def parse_size(value: object) -> int:
     """Bytes of `256KiB`; a whole number is bytes."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    found = _size.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError('must be a size such as "256KiB" or "8MiB"')
-    return int(found[1]) * _SIZES[found[2]]
+    size = -1
+    if isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    elif isinstance(value, str) and (found := _size.fullmatch(value)):
+        size = int(found[1]) * _SIZES[found[2]]
+    if not 0 <= size <= LARGEST:
+        raise ValueError('must be a size such as "256KiB" or "8MiB", at most 1024GiB')
+    return size
 
 
 def show_size(size: int) -> str:

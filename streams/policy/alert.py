@@ -76,7 +76,7 @@ def _told(desk: Desk, incident: Incident, members: list[Tracked]) -> Told | None
     status: AlertStatus = "firing" if incident.ended is None else "resolved"
     if status == "resolved" and incident.told is None:
         return None
-    alive = [t for t in members if t.phase in ALIVE] if status == "firing" else members
+    alive = [t for t in members if t.alarmed and t.phase in ALIVE]
     return Told(
         status=status,
         severity=incident.severity,

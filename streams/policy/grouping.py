@@ -17,7 +17,7 @@ from streams.policy.family import ALONE, EXPLAINS, INPUTS, OUTCOMES, PROOF
 from streams.policy.incidents import enter, open_new, reopen, track
 from streams.policy.observation import Observation
 from streams.policy.scope import WHOLE, scope_of, siblings
-from streams.policy.state import MAX_SIGNALS, Incident
+from streams.policy.state import MAX_SIGNALS, Incident, Tracked
 
 Tier = str
 """Families whose segments are judged together: all outcomes, else each family by itself."""
@@ -62,7 +62,7 @@ def assign(desk: Desk, movers: Movers) -> None:
 def place(desk: Desk, seen: Observation, cluster: Cluster, leaving: str = "") -> None:
     """Open, join or reopen for a signal entitled to fire; `leaving` is not asked."""
     before = desk.signals.get(seen.key)
-    found = _match(desk, seen, cluster, leaving)
+    found = _former(desk, before) or _match(desk, seen, cluster, leaving)
     if found is not None:
         enter(desk, seen, found.id, "joined", _why(seen, found))
         return
@@ -80,6 +80,14 @@ def place(desk: Desk, seen: Observation, cluster: Cluster, leaving: str = "") ->
             return
     if not open_new(desk, seen, cluster.scope) and before is None:
         desk.put(track(desk, seen, "pending"))
+
+
+def _former(desk: Desk, tracked: Tracked | None) -> Incident | None:
+    """The incident a signal that cools down has left while others still fire in it."""
+    if tracked is None or tracked.phase != "cooling" or tracked.closed_by_person:
+        return None
+    incident = desk.incidents.get(tracked.incident)
+    return incident if incident is not None and incident.ended is None else None
 
 
 def clusters_of(desk: Desk) -> dict[tuple[Tier, str], Cluster]:

@@ -101,6 +101,9 @@ def _reset(desk: Desk, at: Millis, event: ModelEvent) -> None:
     why = f"the reference was reset by {event.author or 'somebody'}"
     for incident in desk.open_incidents():
         _leave_versions(desk, incident, event.version, why)
+    for key in sorted(desk.signals):
+        if desk.signals[key].phase == "pending" and event.version in (None, key.version):
+            desk.forget(key)
     desk.rebuild(event.version, since, why)
     desk.say("event", why)
 

@@ -22,9 +22,6 @@ from streams.policy.rules import compile_rules
 from streams.policy.state import MAX_KEPT, Fault, PolicyState, Stretch
 from streams.policy.triage import refine
 
-FORGOTTEN_PANES = 50
-"""A signal that waits and is not heard of for so long has gone."""
-
 
 class Policy:
     """Compiled once per model and config; holds no state of its own."""
@@ -49,10 +46,11 @@ class Policy:
         mine = [finding for finding in findings if finding.model == self.rules.model]
         seen = observe(mine, self.rules.limits_of, desk.now)
         occurrences.hear(desk, events)
-        desk.seen = refine({one.key: one for one in seen}, desk.signals)
+        desk.seen = refine(desk, {one.key: one for one in seen})
         if desk.state.began is None:
             desk.state = replace(desk.state, began=desk.now)
         rollback.note_versions(desk)
+        settle.retire(desk)
         grouping.assign(desk, signals.advance(desk))
         settle.settle(desk)
         _note_faults(desk)
@@ -91,7 +89,7 @@ def _sweep(desk: Desk) -> None:
                 desk.put(replace(tracked, phase="pending", incident="", since=now))
             else:
                 desk.forget(key)
-        elif tracked.phase == "pending" and now - tracked.heard > FORGOTTEN_PANES * rules.pane:
+        elif tracked.phase == "pending" and now - tracked.heard > settle.GONE_PANES * rules.pane:
             desk.forget(key)
             desk.say("dropped", "not heard of any more", key)
     for incident in desk.ended_incidents():

@@ -175,16 +175,16 @@ def _for_schedule(desk: Desk) -> None:
 
 
 def next_due(state: PolicyState, desk: Desk) -> Millis | None:
-    """The next scheduled instant: after the last one and a full interval after any request."""
+    """The next scheduled instant: after the last one, a full interval after a triggered one."""
     schedule = desk.rules.retraining.schedule
     if schedule is None:
         return None
     start = state.began if state.began is not None else desk.now
     if state.scheduled is not None:
         start = max(start, state.scheduled)
-    if state.requested is not None:
-        # At least the interval: a retraining just asked for makes the next date superfluous.
-        start = max(start, state.requested + desk.rules.retraining.min_interval)
+    if state.triggered is not None:
+        # A retraining asked for a moment ago makes a date within the interval superfluous.
+        start = max(start, state.triggered + desk.rules.retraining.min_interval - 1)
     return schedule.after(start)
 
 
@@ -224,8 +224,12 @@ def _send(desk: Desk, cause: Cause) -> None:
     request = request_for(desk, cause, hold_until)
     desk.retrain_requests.append(request)
     sent = Sent(request.request_id, cause.identity)
+    state = desk.state
     desk.state = replace(
-        desk.state, requested=desk.now, requests=(*desk.state.requests, sent)[-MAX_KEPT:]
+        state,
+        requested=desk.now,
+        triggered=state.triggered if cause.trigger == "schedule" else desk.now,
+        requests=(*state.requests, sent)[-MAX_KEPT:],
     )
 
 

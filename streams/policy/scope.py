@@ -61,7 +61,8 @@ def _stands_out(value: str, moving: set[str], still: set[str], seen: list[Observ
     if not any(siblings(value, other) for other in still):
         # Nobody to compare with: believed only if nothing else moves at all.
         return moving == {value}
-    for signal in sorted({o.key.signal for o in seen if o.moves and o.key.segment == value}):
+    own = {o.key.signal for o in seen if o.key.segment == value and o.judged and not o.still}
+    for signal in sorted(own):
         sizes = {o.key.segment: size_of(o.finding) for o in seen if o.key.signal == signal}
         if not _exceeds(value, sizes):
             return False

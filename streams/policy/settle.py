@@ -5,6 +5,8 @@ on after its cause is over becomes a cause of its own.
 Leaves to others: telling anyone (`alert`).
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from schemas.log import Millis
@@ -15,6 +17,23 @@ from streams.policy.incidents import causes, end, leave, severity_of_members
 from streams.policy.observation import Observation
 from streams.policy.scope import scope_of
 from streams.policy.state import Incident, Tracked
+
+GONE_PANES: Final = 50
+"""A version not judged for so long, while another one is, serves no more."""
+
+
+def retire(desk: Desk) -> None:
+    """Let the signals of versions that serve no more leave: nobody will ever see them inside."""
+    served = {key.version for key, seen in desk.seen.items() if seen.judged}
+    for incident in desk.open_incidents() if served else ():
+        alive = desk.alive(incident.id)
+        heard: dict[str, Millis] = {}
+        for t in alive:
+            heard[t.key.version] = max(heard.get(t.key.version, t.heard), t.heard)
+        for t in alive:
+            version = t.key.version
+            if version not in served and desk.now - heard[version] > GONE_PANES * desk.rules.pane:
+                leave(desk, t, f"version {version} serves no more")
 
 
 def settle(desk: Desk) -> None:

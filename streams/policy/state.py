@@ -172,7 +172,11 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PolicyState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """All the policy remembers of one model; `PolicyState()` is a model never heard of."""
+    """All the policy remembers of one model; `PolicyState()` is a model never heard of.
+
+    `requested` is when the last retraining was asked for, `triggered` when the last one that no
+    schedule asked for, `scheduled` the last date of the schedule that was served.
+    """
 
     began: Millis | None = None
     now: Millis = DAWN
@@ -186,6 +190,7 @@ class PolicyState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     running: Running | None = None
     wishes: tuple[Wish, ...] = ()
     requested: Millis | None = None
+    triggered: Millis | None = None
     scheduled: Millis | None = None
     requests: tuple[Sent, ...] = ()
     suppressed: int = 0

@@ -51,16 +51,18 @@ _MEANING: Final[dict[Family, str]] = {
 }
 
 
-def refine(
-    seen: Mapping[SignalKey, Observation], signals: Mapping[SignalKey, Tracked]
-) -> dict[SignalKey, Observation]:
+def refine(desk: Desk, seen: Mapping[SignalKey, Observation]) -> dict[SignalKey, Observation]:
     """The observations of a pane, reclassed where only several together tell.
 
     Scores that move while inputs and decisions hold are a matter of calibration, and so are
-    errors that move between score bins while the error rate holds.
+    errors that move between score bins while the error rate holds. Inputs whose incident has
+    long settled are the background, not a movement.
     """
-    inputs_move = any(o.alarm and o.family in INPUTS for o in seen.values())
-    moving = {k for k, o in seen.items() if o.moves or _goes_on(o, signals.get(k))}
+    inputs_move = any(
+        o.alarm and o.family in INPUTS and not _settled(desk, desk.signals.get(key))
+        for key, o in seen.items()
+    )
+    moving = {k for k, o in seen.items() if o.moves or _goes_on(o, desk.signals.get(k))}
     found = dict(seen)
     for version in sorted({key.version for key in seen}):
         names = {key.signal for key in moving if key.version == version}
@@ -133,6 +135,13 @@ def _against(incident: Incident, members: list[Tracked]) -> list[str]:
     if own:
         found.append(f"normal rests on {least:,} reference rows")
     return found
+
+
+def _settled(desk: Desk, tracked: Tracked | None) -> bool:
+    """Whether a signal fires in an incident whose cause moved too long ago to matter here."""
+    if tracked is None or tracked.phase not in ALIVE:
+        return False
+    return desk.now - desk.incidents[tracked.incident].moved > desk.rules.lag
 
 
 def _goes_on(seen: Observation, tracked: Tracked | None) -> bool:

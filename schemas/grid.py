@@ -7,6 +7,8 @@ Leaves to others: what counts are compared with (`reference`), building a grid (
 
 import hashlib
 from functools import cached_property
+from itertools import pairwise
+from math import isnan
 from typing import Final, Literal
 
 import msgspec
@@ -65,7 +67,7 @@ class SegmentGrid(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         if self.edges:
             bounds = [f"{edge:g}" for edge in self.edges]
             spans = [f"<{bounds[0]}"]
-            spans += [f"{a}..{b}" for a, b in zip(bounds, bounds[1:], strict=False)]
+            spans += [f"{a}..{b}" for a, b in pairwise(bounds)]
             values = (*spans, f">={bounds[-1]}")
         else:
             values = self.values
@@ -182,14 +184,14 @@ def _laid_out(widths: dict[str, int]) -> dict[str, Block]:
     }
 
 
-def category_text(value: str | float | bool | None) -> str | None:
+def category_text(value: str | float | bool | None) -> str | None:  # noqa: FBT001 - a value
     """The name of a category: `1`, `1.0` and "1" are one; None and NaN are missing."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        if value != value:  # NaN
-            return None
-        return str(int(value)) if value.is_integer() else repr(value)
-    return str(value)
+    if isinstance(value, int):
+        return str(value)
+    if isnan(value):
+        return None
+    return str(int(value)) if value.is_integer() else repr(value)

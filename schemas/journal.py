@@ -106,7 +106,6 @@ class LearningBatch(msgspec.Struct, frozen=True, kw_only=True, array_like=True, 
     partition: int
     epoch: int
     offsets: list[int]
-    panes: list[int]
     arrived: list[int]
     features: dict[str, list[float | str | None]]
     predictions: list[float | str | None]

@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid, category_text
+from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
 from schemas.rows import Ints
 
 Floats = npt.NDArray[np.float64]
+Cells = npt.NDArray[np.uint16]
 
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 """Odd constant of Fibonacci hashing (2**64 / golden ratio)."""
@@ -29,14 +30,14 @@ class PredictionColumns(NamedTuple):
 
     numbers: Floats
     """Numeric features (n, numeric features), NaN for missing."""
-    features: npt.NDArray[np.uint16]
+    features: Cells
     """Cells (n, features), in the grid's order."""
     scores: Floats
-    score: npt.NDArray[np.uint16]
-    target: npt.NDArray[np.uint16]
+    score: Cells
+    target: Cells
     value: Floats
     """Predictions as numbers (regression), else NaN."""
-    segments: npt.NDArray[np.uint16]
+    segments: Cells
     """Codes (n, segmentations)."""
     latency_ms: Floats
     failed: npt.NDArray[np.bool_]
@@ -69,7 +70,7 @@ class Categories:
         index[None] = self._unseen + 1
         self._find = index.get
 
-    def codes(self, values: Sequence[Any]) -> npt.NDArray[np.uint16]:
+    def codes(self, values: Sequence[Any]) -> Cells:
         """Cells (n,): a category, unseen, or missing."""
         found = map(self._find, values, repeat(self._unseen))
         return np.fromiter(found, np.uint16, len(values))
@@ -115,8 +116,8 @@ class Columns:
                 cells[:, i] = coder.codes(numbers[:, column])  # type: ignore[arg-type]
         if self._texts:
             rows = [self._get_texts(f) for f in features]
-            for i, column in zip(self._texts, zip(*rows, strict=True), strict=False):
-                cells[:, i] = self._categories[i].codes(column)
+            for i, texts_of in zip(self._texts, zip(*rows, strict=True), strict=False):
+                cells[:, i] = self._categories[i].codes(texts_of)
         scores = self._scores(events)
         value, target = self.targets([event.prediction for event in events])
         return PredictionColumns(
@@ -131,7 +132,7 @@ class Columns:
             failed=np.fromiter((event.error is not None for event in events), np.bool_, n),
         )
 
-    def targets(self, values: Sequence[Any]) -> tuple[Floats, npt.NDArray[np.uint16]]:
+    def targets(self, values: Sequence[Any]) -> tuple[Floats, Cells]:
         """Predictions or labels as numbers (regression, else NaN) and as cells, both (n,)."""
         n = len(values)
         if self._target is not None:
@@ -141,7 +142,7 @@ class Columns:
         numbers = floats(values)
         return numbers, self._layout.target.codes(numbers).astype(np.uint16)  # type: ignore[arg-type]
 
-    def _score_cells(self, scores: Floats) -> npt.NDArray[np.uint16]:
+    def _score_cells(self, scores: Floats) -> Cells:
         if self._layout.score is None:
             return np.zeros(len(scores), np.uint16)
         return self._layout.score.codes(scores).astype(np.uint16)  # type: ignore[arg-type]
@@ -149,13 +150,11 @@ class Columns:
     def _scores(self, events: Sequence[Any]) -> Floats:
         """The score, or else the probability of the positive (or likeliest) class."""
         scores = floats([event.score for event in events])
-        for i in np.flatnonzero(np.isnan(scores)):
+        for i in np.flatnonzero(np.isnan(scores)).tolist():
             scores[i] = score_of(events[i].probabilities, self._grid.positive)
         return scores
 
-    def _segment_codes(
-        self, events: Sequence[Any], numbers: Floats, cells: npt.NDArray[np.uint16]
-    ) -> npt.NDArray[np.uint16]:
+    def _segment_codes(self, events: Sequence[Any], numbers: Floats, cells: Cells) -> Cells:
         out = np.empty((len(events), len(self._segments)), np.uint16)
         for column, coder in enumerate(self._segments):
             out[:, column] = coder(events, numbers, cells)
@@ -171,7 +170,7 @@ def score_of(probabilities: dict[str, float] | None, positive: str | None) -> fl
     return max(probabilities.values())
 
 
-SegmentCoder = Callable[[Sequence[Any], Floats, npt.NDArray[np.uint16]], npt.NDArray[np.uint16]]
+SegmentCoder = Callable[[Sequence[Any], Floats, Cells], Cells]
 
 
 def _segment_coder(segment: SegmentGrid, grid: Grid) -> SegmentCoder:
@@ -181,7 +180,7 @@ def _segment_coder(segment: SegmentGrid, grid: Grid) -> SegmentCoder:
         index = {value: i for i, value in enumerate(segment.values)}
         name = segment.name
 
-        def by_tag(events: Sequence[Any], _n: Floats, _c: Any) -> npt.NDArray[np.uint16]:
+        def by_tag(events: Sequence[Any], _n: Floats, _c: Cells) -> Cells:
             tags = (event.tags for event in events)
             return np.fromiter(
                 (index.get(t.get(name, ""), other) if t else other for t in tags),
@@ -195,7 +194,7 @@ def _segment_coder(segment: SegmentGrid, grid: Grid) -> SegmentCoder:
         edges = np.array([*segment.edges, np.nan])
         column = sum(f.type == "numeric" for f in grid.features[:place])
 
-        def by_range(_e: Sequence[Any], numbers: Floats, _c: Any) -> npt.NDArray[np.uint16]:
+        def by_range(_e: Sequence[Any], numbers: Floats, _c: Cells) -> Cells:
             return np.searchsorted(edges, numbers[:, column], side="right").astype(np.uint16)
 
         return by_range
@@ -217,11 +216,6 @@ def digest(times: Ints, columns: PredictionColumns) -> npt.NDArray[np.uint64]:
         mixed = (mixed ^ part) * _MIX
         mixed ^= mixed >> _SHIFT
     return mixed
-
-
-def texts(values: Sequence[Any]) -> list[str | None]:
-    """Raw category values by name."""
-    return [category_text(value) for value in values]
 
 
 def _getter(fields: Sequence[int]) -> Callable[[Any], tuple[Any, ...]]:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,7 +23,15 @@ from schemas.rows import Refusal
 MODEL_EVENT_TYPE: Final = "windage.model-event.v1"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _EXACT: Final = 1 << 53
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError)
+_UNREADABLE: Final = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+T = TypeVar("T")
 
 Category = str | int | float | bool | None
 
@@ -97,7 +105,9 @@ def prediction_type(grid: Grid | None) -> type[msgspec.Struct]:
 class Decoder:
     """Decodes one kind of record; `numeric` names the features that must be numbers."""
 
-    def __init__(self, kind: type[msgspec.Struct], limits: Limits, grid: Grid | None = None) -> None:
+    def __init__(
+        self, kind: type[msgspec.Struct], limits: Limits, grid: Grid | None = None
+    ) -> None:
         """`kind` is a struct type; `grid` says how features may be saved."""
         self._kind = kind
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
@@ -126,12 +136,7 @@ class Decoder:
                 tombstones += 1
                 continue
             try:
-                if len(value) > self._limits.event_bytes:
-                    raise RefusedError("too_large", "the record exceeds the size limit")
-                try:
-                    event = self._decode(value)
-                except _UNREADABLE:
-                    event = self._save(record)
+                event = self._one(record, value)
             except RefusedError as refused:
                 out.refused.append(Refusal(position, refused.code, str(refused)))
                 continue
@@ -142,7 +147,15 @@ class Decoder:
                 positions.append(position)
         return out._replace(positions=positions, tombstones=tombstones)
 
-    def _save(self, record: LogRecord) -> Any:
+    def _one(self, record: LogRecord, value: bytes) -> Any:  # noqa: ANN401 - a struct made at run time
+        if len(value) > self._limits.event_bytes:
+            raise RefusedError("too_large", "the record exceeds the size limit")
+        try:
+            return self._decode(value)
+        except _UNREADABLE:
+            return self._save(record)
+
+    def _save(self, record: LogRecord) -> Any:  # noqa: ANN401 - a struct made at run time
         """The slow path: unwrap, repair features, decode again; RefusedError if it can't be."""
         try:
             envelope = open_envelope(record.headers, record.value or b"")
@@ -172,10 +185,10 @@ class Decoder:
         if not all(_NAME.fullmatch(name) for name in features):
             raise RefusedError("schema", "a feature's name is not allowed")
         kinds = self._numeric or dict.fromkeys(features)
-        return {name: _sound(features.get(name), kinds[name]) for name in kinds}
+        return {name: _sound(features.get(name), numeric=kinds[name]) for name in kinds}
 
 
-def _sound(value: object, numeric: bool | None) -> object:
+def _sound(value: object, *, numeric: bool | None) -> object:
     """A feature's value if it can be counted, else None. `numeric` None: not known yet."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -221,7 +234,7 @@ def _parse(content: bytes) -> dict[str, Any]:
     return tree
 
 
-def _convert(tree: dict[str, Any], kind: type[Any]) -> Any:
+def _convert(tree: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(tree, kind)
     except (msgspec.ValidationError, RecursionError, ValueError, OverflowError) as error:

@@ -140,6 +140,4 @@ def _segment(segment: Segment, rows: LearningRows) -> SegmentGrid:
     column = rows.tags.get(name, ()) if segment.tag else rows.features.get(name, ())
     counts = Counter(text for value in column if (text := category_text(value)) is not None)
     frequent = sorted(counts, key=lambda text: (-counts[text], text))[: segment.max_values]
-    return SegmentGrid(
-        name=name, source=source, values=tuple(sorted(frequent))
-    )
+    return SegmentGrid(name=name, source=source, values=tuple(sorted(frequent)))

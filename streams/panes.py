@@ -43,7 +43,14 @@ class Placed(NamedTuple):
 
     def only(self, rows: npt.NDArray[np.bool_]) -> "Placed":
         """The rows of a mask (n,)."""
-        return Placed(*(column[rows] for column in self))
+        return Placed(
+            self.versions[rows],
+            self.panes[rows],
+            self.arrived[rows],
+            self.segments[rows],
+            self.prediction_offsets[rows],
+            self.label_offsets[rows],
+        )
 
 
 class Watermarks(NamedTuple):
@@ -132,7 +139,9 @@ class Panes:
                     profile = self._profile(key)
                     profile.vector += sign * sums[g]
                     profile.rows += sign * int(rows[g])
-                    profile.last = [max(a, int(b[g])) for a, b in zip(profile.last, last, strict=True)]
+                    profile.last = [
+                        max(a, int(b[g])) for a, b in zip(profile.last, last, strict=True)
+                    ]
                     profile.first = [
                         min(a, int(b[g])) for a, b in zip(profile.first, least, strict=True)
                     ]
@@ -231,12 +240,13 @@ def grouped(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
         low, high = int(column.min()), int(column.max())
         if low == high:
             continue
+        ranks = column - low
         if high - low >= 1 << 20:  # far apart (years of panes): rank them first
-            column = np.unique(column, return_inverse=True)[1]
-            low, high = 0, int(column.max())
+            ranks = np.unique(column, return_inverse=True)[1]
+            low, high = 0, int(ranks.max())
         if int(mixed.max()) >= (1 << 62) // (high - low + 1):
             mixed = np.unique(mixed, return_inverse=True)[1]
-        mixed = mixed * (high - low + 1) + (column - low)
+        mixed = mixed * (high - low + 1) + ranks
     if not mixed.any():
         return np.zeros(n, np.int64), np.zeros(1, np.int64)
     _, first, groups = np.unique(mixed, return_index=True, return_inverse=True)

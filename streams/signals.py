@@ -49,7 +49,6 @@ def read_predictions(layout: Layout, vector: Counts) -> list[Counts]:
 
 def outcome_signals(layout: Layout) -> list[Signal]:
     """Signals that need labels, in the order of `read_outcomes`."""
-    grid = layout.grid
     if layout.target is None:
         return []
     label = _of("label", layout.target)

@@ -62,7 +62,7 @@ class Join:
         kept = np.flatnonzero(verdicts == ACCEPTED)
         if not len(kept):
             return verdicts, []
-        ids = rows.ids if len(kept) == len(rows.ids) else [rows.ids[i] for i in kept]
+        ids = rows.ids if len(kept) == len(rows.ids) else [rows.ids[i] for i in kept.tolist()]
         columns: dict[str, Column] = {
             **_times(rows, kept),
             "version": versions[kept],
@@ -123,7 +123,7 @@ class Join:
         kept = np.flatnonzero(verdicts == ACCEPTED)
         if not len(kept):
             return verdicts, []
-        ids = rows.ids if len(kept) == len(rows.ids) else [rows.ids[i] for i in kept]
+        ids = rows.ids if len(kept) == len(rows.ids) else [rows.ids[i] for i in kept.tolist()]
         numbers = self.labels.append(
             ids,
             {

@@ -36,7 +36,7 @@ class Collector:
             self._panes[segment][pane] = [vector.copy() for vector in counts]
             return
         for vector, more in zip(held, counts, strict=True):
-            vector += more
+            np.add(vector, more, out=vector)
 
     @property
     def panes(self) -> int:

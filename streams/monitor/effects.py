@@ -5,7 +5,7 @@ found; nothing is NaN.
 Leaves to others: significance (`panel`), severity and class (policy).
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ _SURE: Final = 3.0
 """Standard errors beyond the tolerance from which a special cell explains the departure."""
 
 _STUCK: Final = 0.999
-_VARIED: Final = 0.95
+_VARIED: Final = 0.5
 """A signal is stuck when one cell holds this share now and held less than that before."""
 
 _ELSEWHERE: Final = 0.5
@@ -49,25 +49,29 @@ class Measure(NamedTuple):
     p_value: float | None
 
 
-_NOTHING: Final = Measure(Measured(), True, "shift", "", (), (), None)
+_NOTHING: Final = Measure(
+    Measured(), inside=True, symptom="shift", direction="", cells=(), histogram=(), p_value=None
+)
+
+
+Depth = Literal["psi", "effect", "all"]
+"""How closely to look: at every pane, with some evidence, or where something was found (with
+histograms and the dearer distances)."""
 
 
 def measure(
-    signal: Signal, reference: SignalReference, window: Counts, tolerance: float, *, full: bool
+    signal: Signal, reference: SignalReference, window: Counts, tolerance: float, depth: Depth
 ) -> Measure:
-    """Measure merged counts (width,); `full` adds histograms and the dearer distances."""
+    """Measure merged counts (width,) of a window."""
+    if signal.kind != "binary" and depth == "psi":
+        return _quiet(_pair(signal, reference, window))
     found = effect(window, reference)
     if found is None:
         return _NOTHING
     if signal.kind == "binary":
         return _binary(found, reference, window, tolerance)
-    pair = Pair(
-        window,
-        reference.counts,
-        "numeric" if signal.kind == "numeric" else "categorical",
-        np.array(signal.values) if signal.values is not None else None,
-        float(reference.dispersion.mean()),
-    )
+    full = depth == "all"
+    pair = _pair(signal, reference, window)
     stability = psi(pair)
     lead = found.leading[0]
     return Measure(
@@ -85,6 +89,24 @@ def measure(
         histogram=_histogram(signal, reference, window) if full else (),
         p_value=stability.p_value if stability else None,
     )
+
+
+def _pair(signal: Signal, reference: SignalReference, window: Counts) -> Pair:
+    return Pair(
+        window,
+        reference.counts,
+        "numeric" if signal.kind == "numeric" else "categorical",
+        np.array(signal.values) if signal.values is not None else None,
+        float(reference.dispersion.mean()),
+    )
+
+
+def _quiet(pair: Pair) -> Measure:
+    """A signal without evidence of change: its stability index is all there is to say."""
+    stability = psi(pair)
+    if stability is None:
+        return _NOTHING
+    return _NOTHING._replace(effect=Measured(psi=stability.effect), p_value=stability.p_value)
 
 
 def _binary(found: Effect, reference: SignalReference, window: Counts, tolerance: float) -> Measure:
@@ -149,7 +171,9 @@ def _cell(signal: Signal, cell: CellShift) -> Cell:
     """A shifted stretch of cells by name."""
     name = signal.cells[cell.first]
     if cell.last != cell.first:
-        name = f"{name.split(' to ')[0]} to {signal.cells[cell.last].rsplit(' to ', maxsplit=1)[-1]}"
+        name = (
+            f"{name.split(' to ')[0]} to {signal.cells[cell.last].rsplit(' to ', maxsplit=1)[-1]}"
+        )
     return Cell(name=name, reference=cell.reference_ratio, current=cell.current_ratio)
 
 

@@ -40,7 +40,9 @@ class Ranges:
             if one.key.segment != WHOLE:
                 continue
             for log, place in (("predictions", 0), ("labels", 1)):
-                if (one.key.kind == "predictions") != (log == "predictions") or one.first[place] < 0:
+                if (one.key.kind == "predictions") != (log == "predictions") or one.first[
+                    place
+                ] < 0:
                     continue
                 name = f"{log}/{one.key.partition}"
                 spans = self._panes.setdefault(pane, {})

@@ -90,7 +90,7 @@ class Intake:
         self._progress[progress.partition] = progress
 
     def admit(self, profile: Profile) -> None:
-        """Take a profile in, unless it is of another grid, forgotten, or older than what we have."""
+        """Take a profile in, unless it is of another grid, forgotten, or older than ours."""
         key = profile.key
         if (key.epoch, key.grid) != (self._layout.grid.epoch, self._grid_id):
             return
@@ -105,9 +105,7 @@ class Intake:
                 first=profile.first,
             )
             self._held[key] = held
-        elif not (
-            profile.offsets[0] >= held.offsets[0] and profile.offsets[1] >= held.offsets[1]
-        ):
+        elif not (profile.offsets[0] >= held.offsets[0] and profile.offsets[1] >= held.offsets[1]):
             return
         held.vector = np.zeros_like(held.vector)
         profile.vector.add_to(held.vector)

@@ -56,7 +56,6 @@ class Learner:
                 partition=batch.partition,
                 epoch=batch.epoch,
                 offsets=[batch.offsets[i] for i in fresh],
-                panes=[batch.panes[i] for i in fresh],
                 arrived=[batch.arrived[i] for i in fresh],
                 features={n: [c[i] for i in fresh] for n, c in batch.features.items()},
                 predictions=[batch.predictions[i] for i in fresh],

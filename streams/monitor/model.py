@@ -9,16 +9,15 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from detectors.budget import Budget
-from schemas.baseline import Baseline
+from schemas.baseline import Baseline, Normal
 from schemas.config_model import ModelConfig
 from schemas.finding import Finding
 from schemas.grid import WHOLE, Grid, Layout
 from schemas.inputs import ModelEvent
 from schemas.instants import parse
-from schemas.journal import Forwarded, LearningBatch, Profile, Progress
+from schemas.journal import Counts, Forwarded, LearningBatch, Profile, Progress
 from schemas.judging import Judging
 from schemas.log import Millis
 from streams.monitor.evidence import Ranges, SavedRanges
@@ -33,6 +32,8 @@ from streams.signals import (
     read_outcomes,
     read_predictions,
 )
+
+Normals = dict[str, dict[str, Normal]]
 
 _events: Final = msgspec.json.Decoder(ModelEvent)
 
@@ -162,8 +163,8 @@ class ModelMonitor:
 
     def _close(self, pane: int, sequence: int) -> Closed:
         """Judge one pane and let the policy decide."""
-        intake, baseline = self._intake, self.baseline
-        assert intake is not None and baseline is not None
+        intake = self._intake
+        assert intake is not None
         taken = intake.take(pane)
         self._ranges.add(pane, taken)
         findings = self._predictions.close(pane, _parts(taken, pane, "predictions"))
@@ -200,7 +201,7 @@ class ModelMonitor:
             if growing is not None and due and growing.panes >= MIN_PANES and growing.rows >= rows:
                 normals = growing.normals()
                 merged = msgspec.structs.replace(
-                    baseline, normals=_merged(self.baseline, normals), source=f"panes to {pane}"
+                    baseline, normals=_merged(baseline, normals), source=f"panes to {pane}"
                 )
                 self.baseline = baseline = merged
                 lane.adopt(normals, merged.id)
@@ -255,7 +256,7 @@ def _parts(taken: Iterable[Taken], pane: int, kind: str) -> list[Part]:
 
     Outcomes are judged by label arrival, so whatever arrived in this pane is on time.
     """
-    sums: dict[tuple[str, str, int, bool], np.ndarray] = {}
+    sums: dict[tuple[str, str, int, bool], Counts] = {}
     for one in taken:
         if one.key.kind != kind:
             continue
@@ -269,9 +270,9 @@ def _parts(taken: Iterable[Taken], pane: int, kind: str) -> list[Part]:
     return [Part(*place, sums[place]) for place in order]
 
 
-def _merged(baseline: Baseline | None, normals: dict) -> dict:
+def _merged(baseline: Baseline, normals: Normals) -> Normals:
     """The reference of both lanes: what was there, and what has just been built."""
-    out = {segment: dict(signals) for segment, signals in (baseline.normals if baseline else {}).items()}
+    out = {segment: dict(signals) for segment, signals in baseline.normals.items()}
     for segment, signals in normals.items():
         out.setdefault(segment, {}).update(signals)
     return out

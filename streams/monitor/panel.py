@@ -32,6 +32,9 @@ WINDOW_PANES: Final = 50
 FALSE_DISCOVERIES: Final = 0.1
 """Share of false ones among signals that join an incident already proven (e-BH level)."""
 
+_LARGEST: Final = 700.0
+"""Largest logarithm whose exponential is finite."""
+
 _KEPT_PANES: Final = 10_000
 """Panes whose times are kept for change points; an older change is reported as this old."""
 
@@ -43,6 +46,16 @@ class Place(NamedTuple):
     version: str
     segment: str
     reference_id: str
+
+
+class Verdict(NamedTuple):
+    """What the sequential detector of one signal says: logs of its evidence, and since when."""
+
+    log_mean: float
+    evidence: float
+    alarm: bool
+    joins: bool
+    change: Millis
 
 
 class SavedPanel(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +89,7 @@ class Panel:
         )
         self._panes: list[int] = []
         self._window: deque[tuple[int, list[Counts]]] = deque()
+        self._sums = [np.zeros(reference.width, np.int64) for reference in self._references]
 
     def update(self, pane: int, counts: Sequence[Counts]) -> list[Finding]:
         """Judge a pane's on-time counts, one vector a signal; gives a finding a signal."""
@@ -83,6 +97,7 @@ class Panel:
         self._panes.append(pane)
         del self._panes[:-_KEPT_PANES]
         self._window.append((pane, [vector.copy() for vector in counts]))
+        self._add(counts, 1)
         self._trim()
         return self._findings(pane)
 
@@ -91,7 +106,8 @@ class Panel:
         for held, vectors in self._window:
             if held == pane:
                 for vector, late in zip(vectors, counts, strict=True):
-                    vector += late
+                    np.add(vector, late, out=vector)
+                self._add(counts, 1)
 
     def restart(self, signal: str) -> None:
         """Begin a signal's sequential detector anew."""
@@ -112,46 +128,53 @@ class Panel:
             (pane, [np.frombuffer(v, np.int64).copy() for v in vectors])
             for pane, vectors in saved.window
         )
+        for _, vectors in self._window:
+            self._add(vectors, 1)
 
     def _trim(self) -> None:
         """Keep the fewest newest panes that hold enough rows."""
         rows = [int(vectors[0].sum()) for _, vectors in self._window]
         while len(rows) > 1 and (len(rows) > WINDOW_PANES or sum(rows[1:]) >= WINDOW_ROWS):
             rows.pop(0)
-            self._window.popleft()
+            self._add(self._window.popleft()[1], -1)
+
+    def _add(self, counts: Sequence[Counts], sign: int) -> None:
+        for total, vector in zip(self._sums, counts, strict=True):
+            np.add(total, sign * vector, out=total)
 
     def _findings(self, pane: int) -> list[Finding]:
         logs, updates = self._bank.log_mean, np.maximum(self._bank.updates, 1)
         evidence = logs - np.log(updates)
-        joins = e_bh(np.exp(np.minimum(evidence, 700.0)), FALSE_DISCOVERIES)
-        windows = [
-            np.sum([vectors[i] for _, vectors in self._window], axis=0)
-            for i in range(len(self.signals))
-        ]
-        start = self._window[0][0] * self._judging.pane
-        end = (pane + 1) * self._judging.pane
+        joins = e_bh(np.exp(np.minimum(evidence, _LARGEST)), FALSE_DISCOVERIES)
+        length = self._judging.pane
+        span = self._window[0][0] * length, (pane + 1) * length
+        since = self._bank.updates - self._bank.start
         return [
-            self._finding(i, windows[i], float(logs[i]), float(evidence[i]), bool(joins[i]), (start, end))
-            for i in range(len(self.signals))
+            self._finding(
+                index,
+                Verdict(
+                    log_mean=float(logs[index]),
+                    evidence=float(evidence[index]),
+                    alarm=bool(logs[index] >= self._threshold),
+                    joins=bool(joins[index]),
+                    change=self._panes[-min(max(int(since[index]), 1), len(self._panes))] * length,
+                ),
+                span,
+            )
+            for index in range(len(self.signals))
         ]
 
-    def _finding(
-        self,
-        index: int,
-        window: Counts,
-        log_mean: float,
-        evidence: float,
-        joins: bool,
-        span: tuple[Millis, Millis],
-    ) -> Finding:
+    def _finding(self, index: int, said: Verdict, span: tuple[Millis, Millis]) -> Finding:
         signal, reference = self.signals[index], self._references[index]
+        window = self._sums[index]
         rows = int(window.sum())
-        alarm = log_mean >= self._threshold
         seen: Measure = measure(
-            signal, reference, window, self._judging.tolerance, full=alarm or joins
+            signal,
+            reference,
+            window,
+            self._judging.tolerance,
+            depth="all" if said.alarm or said.joins else "effect" if said.log_mean > 0 else "psi",
         )
-        since = int(self._bank.updates[index]) - int(self._bank.start[index])
-        change = self._panes[-min(max(since, 1), len(self._panes))] * self._judging.pane
         return Finding(
             model=self.place.model,
             version=self.place.version,
@@ -159,19 +182,19 @@ class Panel:
             signal=signal.name,
             detector="shiryaev_roberts",
             state="judged" if rows else "too_few_rows",
-            alarm=alarm,
-            joins=joins or alarm,
+            alarm=said.alarm,
+            joins=said.joins or said.alarm,
             inside=seen.inside,
             symptom=seen.symptom,
-            statistic=log_mean if np.isfinite(log_mean) else None,
+            statistic=said.log_mean if np.isfinite(said.log_mean) else None,
             threshold=self._threshold,
-            e_value=float(np.exp(min(evidence, 700.0))),
+            e_value=float(np.exp(min(said.evidence, _LARGEST))),
             p_value=seen.p_value,
             effect=seen.effect,
             direction=seen.direction,
             cells=seen.cells,
             histogram=seen.histogram,
-            change_point=change,
+            change_point=said.change,
             window_start=span[0],
             window_end=span[1],
             rows=rows,

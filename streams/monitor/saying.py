@@ -113,7 +113,11 @@ def _identity(event: OutputEvent, kind: EventType, now: Millis) -> tuple[str, st
             return event.model, name, event.incident_id
         case Alert():
             name = output_id(
-                kind, model=event.model, window=now, transition=event.status, cause=event.incident_id
+                kind,
+                model=event.model,
+                window=now,
+                transition=event.status,
+                cause=event.incident_id,
             )
             return event.incident_id, name, event.incident_id
         case RetrainRequest():

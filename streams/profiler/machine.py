@@ -20,7 +20,8 @@ from schemas.journal import encode
 from schemas.log import INPUT_LOGS, Headers, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
 from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
-from streams.profiler.model import ModelCounter, SavedModel, Tally
+from streams.profiler.model import ModelCounter
+from streams.profiler.saved import SavedModel, Tally
 from streams.snapshot import SnapshotError
 
 FORMAT: Final = 1
@@ -52,9 +53,7 @@ class Profiler:
         """`counting` by model; models without a grid in `grids` are learning."""
         self.partition, self.partitions = partition, partitions
         self._models = {
-            name: ModelCounter(
-                one, grids.get(name), partition=partition, partitions=partitions
-            )
+            name: ModelCounter(one, grids.get(name), partition=partition, partitions=partitions)
             for name, one in counting.items()
         }
         self._spoken: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
@@ -180,7 +179,7 @@ class Profiler:
             at, own = np.arange(len(records)), records
         else:
             at = np.array([p - read for p in positions if p >= read], np.int64)
-            own = [records[i] for i in at]
+            own = [records[i] for i in at.tolist()]
         self._count_fresh(model, log, own, records[-1].offset + 1, (times, at))
 
     def _count_fresh(

@@ -13,66 +13,26 @@ import msgspec
 import numpy as np
 
 from schemas.counting import AHEAD, Counting
-from schemas.grid import Grid, Layout, category_text
+from schemas.grid import Grid, Layout
 from schemas.inputs import Label
 from schemas.instants import parse_many
-from schemas.journal import Forwarded, JournalRecord, LearningBatch, Progress
+from schemas.journal import Forwarded, JournalRecord, Progress
 from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis
 from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, Ints, Joined, Refusal, Verdicts
 from streams.clock import LogClock
-from streams.columns import Columns, PredictionColumns, digest, floats, score_of, texts
+from streams.columns import Columns, digest
 from streams.decode import Decoded, Decoder, Limits, prediction_type
 from streams.join import Arrivals, Join
-from streams.panes import Panes, Placed, SavedProfile, Watermarks
+from streams.panes import Panes, Placed, Watermarks
+from streams.profiler.blocks import Mask, outcome_blocks, prediction_blocks
+from streams.profiler.lesson import lesson
+from streams.profiler.saved import SavedLog, SavedModel, Tally
 
 _CONTENT: Final = {"pane": "<u4", "target": "<u2", "score": "<u2", "number": "<f8"}
 _MESSAGES: Final = {
     CONFLICT: ("conflict", "the id was used before with other content"),
     EXPIRED: ("expired", "older than horizon and lateness by the watermark"),
 }
-
-
-class Tally(msgspec.Struct, kw_only=True):
-    """Rows of one log by what became of them (law 13: the others sum up to `read`)."""
-
-    read: int = 0
-    counted: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    expired: int = 0
-    dead_lettered: int = 0
-    tombstone: int = 0
-    control: int = 0
-    late: int = 0
-    """Of the counted."""
-    joined: int = 0
-    """Of the counted labels."""
-    orphaned: int = 0
-    """Of the counted labels: no prediction within the horizon."""
-    outcomes: int = 0
-
-
-class SavedLog(msgspec.Struct, frozen=True, array_like=True):
-    """One log in a snapshot: counted up to `next`; re-read from `rebuild_from`, where the
-    watermark stood at `largest`."""
-
-    next: int
-    rebuild_from: int
-    largest: Millis
-    ticked: Millis
-    refused: list[int]
-    tally: Tally
-
-
-class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One model of one partition in a snapshot."""
-
-    model: str
-    grid: str
-    logs: dict[InputLog, SavedLog]
-    versions: list[str]
-    orphaned: int
-    profiles: list[SavedProfile]
 
 
 class ModelCounter:
@@ -176,8 +136,10 @@ class ModelCounter:
         tally = self.tallies[log]
         tally.read += int(new.sum())
         refused = [*decoded.refused]
-        places = np.arange(len(records)) if decoded.positions is None else np.array(
-            decoded.positions, np.int64
+        places = (
+            np.arange(len(records))
+            if decoded.positions is None
+            else np.array(decoded.positions, np.int64)
         )
         times, wrong = self._times(decoded.events, records, places)
         refused += wrong
@@ -187,10 +149,11 @@ class ModelCounter:
         if wrong:
             keep = np.flatnonzero(times >= 0)
             places, times, events = places[keep], times[keep], [events[i] for i in keep]
-        if len(events):
+        if events:
             marks = self._clocks[log].advance(times) if seen is None else seen[places]
             arrived = np.maximum(times, marks) // self.counting.pane
-            rows = Arrivals([e.prediction_id for e in events], offsets[places], times, marks, arrived)
+            ids = [event.prediction_id for event in events]
+            rows = Arrivals(ids, offsets[places], times, marks, arrived)
             handle = self._predict if log == "predictions" else self._label
             verdicts = handle(rows, events, new[places])
             refused += self._settle(log, rows, verdicts, places, new[places])
@@ -229,10 +192,10 @@ class ModelCounter:
 
     # -- predictions and labels ------------------------------------------------------------------
 
-    def _predict(self, rows: Arrivals, events: Sequence[Any], new: Any) -> Verdicts:
+    def _predict(self, rows: Arrivals, events: Sequence[Any], new: Mask) -> Verdicts:
         panes = rows.times // self.counting.pane
         if self._layout is None:
-            self._learn(rows, events, panes)
+            self._waiting.append(lesson(self.counting.model, self._partition, rows, events))
             return np.zeros(len(events), np.int8)
         columns = self._columns.of(events)
         content = np.empty(len(events), self._content)
@@ -244,16 +207,20 @@ class ModelCounter:
         kept = (verdicts == ACCEPTED) & new
         if kept.any():
             placed = Placed(
-                versions, panes, rows.arrived, columns.segments, rows.offsets,
+                versions,
+                panes,
+                rows.arrived,
+                columns.segments,
+                rows.offsets,
                 np.full(len(events), -1),
             )
             self.tallies["predictions"].late += int((rows.arrived > panes)[kept].sum())
-            counters = self._prediction_blocks(columns, kept)
+            counters = prediction_blocks(self._layout, columns, kept)
             self._panes.add("predictions", placed.only(kept), list(self._versions), counters)
         self._outcomes(joined)
         return verdicts
 
-    def _label(self, rows: Arrivals, events: Sequence[Any], _new: Any) -> Verdicts:
+    def _label(self, rows: Arrivals, events: Sequence[Any], _new: Mask) -> Verdicts:
         n = len(events)
         values, codes = np.full(n, np.nan), np.zeros(n, np.int64)
         if self._layout is not None:
@@ -263,31 +230,6 @@ class ModelCounter:
         verdicts, joined = self._join.label(rows, codes, values, revisions)
         self._outcomes(joined)
         return verdicts
-
-    def _prediction_blocks(self, columns: PredictionColumns, kept: Any) -> list[tuple[str, Any]]:
-        """The blocks of the predictions' vector, each with how it is counted."""
-        layout, grid = self._layout, self.grid
-        assert layout is not None and grid is not None
-        out: list[tuple[str, Any]] = []
-        number = 0
-        for i, feature in enumerate(grid.features):
-            width = layout.features[feature.name].width
-            out.append((f"feature:{feature.name}", _cells(columns.features[kept, i], width)))
-            if feature.type == "numeric":
-                moments, column = layout.moments[feature.name], columns.numbers[kept, number]
-                out.append((f"moments:{feature.name}", _summary(moments, column)))
-                number += 1
-        score, target = columns.score[kept], columns.target[kept]
-        if layout.score:
-            out.append(("score", _cells(score, layout.score.width)))
-        if layout.target:
-            out.append(("prediction", _cells(target, layout.target.width)))
-        if "decision" in layout.predictions and layout.score and layout.target:
-            pairs = score.astype(np.int64) * layout.target.width + target
-            out.append(("decision", _cells(pairs, layout.predictions["decision"].width)))
-        out.append(("latency", _summary(layout.latency, columns.latency_ms[kept])))
-        out.append(("failed", _sum(columns.failed[kept])))
-        return out
 
     def _outcomes(self, joined: Sequence[Joined]) -> None:
         """Count outcomes of which at least one record is new."""
@@ -300,7 +242,7 @@ class ModelCounter:
                 tally.outcomes += int(fresh.sum())
             if self._layout is None or not fresh.any():
                 continue
-            predictions, labels = self._join.predictions, self._join.labels
+            predictions = self._join.predictions
             rows, marks = one.predictions[fresh], one.labels[fresh]
             placed = Placed(
                 predictions.take("version", rows).astype(np.int64),
@@ -311,40 +253,11 @@ class ModelCounter:
                 one.label_offsets[fresh],
             )
             kind = "revisions" if one.revision else "outcomes"
-            blocks = self._outcome_blocks(rows, marks)
+            blocks = outcome_blocks(self._layout, self._join, rows, marks)
             self._panes.add(kind, placed, list(self._versions), blocks, one.sign)  # type: ignore[arg-type]
 
-    def _outcome_blocks(self, rows: Ints, marks: Ints) -> list[tuple[str, Any]]:
-        """The blocks of the outcomes' vector, each with how it is counted."""
-        layout, grid = self._layout, self.grid
-        assert layout is not None and grid is not None
-        if layout.target is None:
-            return []
-        predictions, labels = self._join.predictions, self._join.labels
-        delay = labels.take("time", marks) - predictions.take("time", rows)
-        out: list[tuple[str, Any]] = [("delay", _summary(layout.delay, delay.astype(float)))]
-        label = labels.take("label", marks).astype(np.int64)
-        if layout.regression is not None:
-            truth, guess = labels.take("value", marks), predictions.take("number", rows)
-            out.append(("label", _cells(label, layout.target.width)))
-            out.append(("residual", _summary(layout.regression, guess, truth)))
-            return out
-        target = predictions.take("target", rows).astype(np.int64)
-        width = layout.target.width
-        out.append(("confusion", _cells(target * width + label, width * width)))
-        wrong = (target != label).astype(np.int64)
-        cells = predictions.take("cells", rows).astype(np.int64)
-        for i, feature in enumerate(grid.features):
-            pairs = cells[:, i] * 2 + wrong
-            out.append((f"slice:{feature.name}", _cells(pairs, 2 * layout.features[feature.name].width)))
-        if layout.score:
-            score = predictions.take("score", rows).astype(np.int64)
-            out.append(("calibration", _cells(score * width + label, layout.score.width * width)))
-            out.append(("wrong", _cells(score * 2 + wrong, layout.score.width * 2)))
-        return out
-
     def _settle(
-        self, log: InputLog, rows: Arrivals, verdicts: Verdicts, places: Ints, new: Any
+        self, log: InputLog, rows: Arrivals, verdicts: Verdicts, places: Ints, new: Mask
     ) -> list[Refusal]:
         """Tally verdicts of new rows; gives the refusals that become dead letters."""
         tally, fresh = self.tallies[log], verdicts[new]
@@ -383,29 +296,6 @@ class ModelCounter:
         for version in sorted(set(versions) - self._versions.keys()):
             self._versions[version] = len(self._versions)
         return np.fromiter(map(self._versions.__getitem__, versions), np.int64, len(versions))
-
-    def _learn(self, rows: Arrivals, events: Sequence[Any], panes: Ints) -> None:
-        """Pass decoded rows on; they build grid and reference, never counts."""
-        names = sorted({name for event in events for name in event.features})
-        positive = None
-        tags = sorted({name for event in events for name in event.tags or ()})
-        self._waiting.append(
-            LearningBatch(
-                model=self.counting.model,
-                partition=self._partition,
-                epoch=0,
-                offsets=rows.offsets.tolist(),
-                panes=panes.tolist(),
-                arrived=rows.arrived.tolist(),
-                features={n: [_plain(e.features.get(n)) for e in events] for n in names},
-                predictions=[_plain(e.prediction) for e in events],
-                scores=[
-                    e.score if e.score is not None else _known(score_of(e.probabilities, positive))
-                    for e in events
-                ],
-                segments={n: [(e.tags or {}).get(n) for e in events] for n in tags},
-            )
-        )
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -502,36 +392,8 @@ class ModelCounter:
             self._panes.load(saved.profiles)
 
 
-def _cells(codes: Any, width: int) -> Any:
-    wide = codes.astype(np.int64)
-    return lambda groups, n: np.bincount(groups * width + wide, minlength=n * width).reshape(
-        n, width
-    )
-
-
-def _summary(block: Any, *columns: Any) -> Any:
-    return lambda groups, n: block.count(*columns, groups=groups, n_groups=n)
-
-
-def _sum(flags: Any) -> Any:
-    return lambda groups, n: np.bincount(groups[flags], minlength=n).reshape(n, 1)
-
-
-def _tombstones(records: Sequence[LogRecord], new: Any) -> int:
+def _tombstones(records: Sequence[LogRecord], new: Mask) -> int:
     return sum(record.value is None for record, fresh in zip(records, new, strict=True) if fresh)
-
-
-def _plain(value: Any) -> float | str | None:
-    """A raw value for learning: numbers stay numbers, the rest is named."""
-    if isinstance(value, bool):
-        return category_text(value)
-    if isinstance(value, int | float):
-        return float(value)
-    return value if isinstance(value, str) else None
-
-
-def _known(value: float) -> float | None:
-    return None if value != value else value  # NaN
 
 
 def _panes_of(progress: Progress, pane: Millis) -> tuple[object, ...]:

@@ -1,0 +1,55 @@
+"""What a profiler keeps besides the pending store: tallies, and the form of its snapshots.
+
+Promises: plain structs; the form is versioned by the machine that writes them.
+Leaves to others: counting (`model`), storing (`streams/runtime`).
+"""
+
+import msgspec
+
+from schemas.log import InputLog, Millis
+from streams.panes import SavedProfile
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """Rows of one log by what became of them (law 13: the others sum up to `read`)."""
+
+    read: int = 0
+    counted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    expired: int = 0
+    dead_lettered: int = 0
+    tombstone: int = 0
+    control: int = 0
+    late: int = 0
+    """Of the counted."""
+    joined: int = 0
+    """Of the counted labels."""
+    orphaned: int = 0
+    """Of the counted labels: no prediction within the horizon."""
+    outcomes: int = 0
+
+
+class SavedLog(msgspec.Struct, frozen=True, array_like=True):
+    """One log in a snapshot.
+
+    It is counted up to `next`, and re-read from `rebuild_from`, where its clock stood at `largest`.
+    """
+
+    next: int
+    rebuild_from: int
+    largest: Millis
+    ticked: Millis
+    refused: list[int]
+    tally: Tally
+
+
+class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of one partition in a snapshot."""
+
+    model: str
+    grid: str
+    logs: dict[InputLog, SavedLog]
+    versions: list[str]
+    orphaned: int
+    profiles: list[SavedProfile]

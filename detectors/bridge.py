@@ -66,8 +66,8 @@ def _simulate(shares: tuple[float, ...], gaps: tuple[float, ...]) -> tuple[Law, 
     # The signed sum of gap * bridge is a difference of means: its variance is that of the values.
     place = np.concatenate([[0.0], np.cumsum(gap)])
     spread = float(p @ place**2 - (p @ place) ** 2)
-    peak = float((border * (1 - border)).max())
-    return _law(bridge.max(axis=1), peak), _law(bridge @ gap, spread)
+    peak = float((border * (1 - border)).max(initial=0.0))
+    return _law(bridge.max(axis=1, initial=0.0), peak), _law(bridge @ gap, spread)
 
 
 def _law(draws: Floats, variance: float) -> Law:

@@ -14,7 +14,7 @@ from scipy import special
 
 from detectors.alternatives import CAREFUL
 from detectors.arcsine import angle
-from detectors.arrays import Counts
+from detectors.arrays import Codes, Counts, Floats
 from detectors.reference import SignalReference
 
 _DOUBT = 0.1
@@ -97,36 +97,22 @@ def effect(current: Counts, reference: SignalReference) -> Effect | None:
 
 
 def _cells(current: Counts, reference: SignalReference, noise: float) -> list[CellShift]:
-    now, then = current / current.sum(), reference.counts / reference.counts.sum()
-    found = []
-    for first, last, phi in _places(reference):
-        was, is_ = float(then[first : last + 1].sum()), float(now[first : last + 1].sum())
-        found.append(
-            CellShift(
-                first=first,
-                last=last,
-                reference_ratio=was,
-                current_ratio=is_,
-                shift=float(angle(is_) - angle(was)),
-                error=noise * sqrt(phi),
-            )
+    first, last, phi = reference.stretches
+    then, now = (_ratios(counts, first, last) for counts in (reference.counts, current))
+    shift, error = angle(now) - angle(then), noise * np.sqrt(phi)
+    columns = (first, last, then, now, shift, error)
+    return [
+        CellShift(
+            first=one, last=other, reference_ratio=was, current_ratio=is_, shift=by, error=off
         )
-    return found
+        for one, other, was, is_, by, off in zip(*(c.tolist() for c in columns), strict=True)
+    ]
 
 
-def _places(reference: SignalReference) -> list[tuple[int, int, float]]:
-    """First cell, last cell and dispersion of what is watched: cells, numeric ones merged."""
-    single = [0, reference.width - 2, reference.width - 1]
-    if reference.kind != "numeric":
-        single = list(range(reference.width))
-    places = [(cell, cell, float(reference.dispersion[cell])) for cell in single]
-    if reference.kind == "numeric" and reference.counts[:-1].sum() > 0:
-        inner = reference.groups[1:-1]
-        for group in range(int(inner[-1]) + 1):
-            cells = np.flatnonzero(inner == group) + 1
-            phi = float(reference.pattern_dispersion[2 + group])
-            places.append((int(cells[0]), int(cells[-1]), phi))
-    return places
+def _ratios(counts: Counts, first: Codes, last: Codes) -> Floats:
+    """Shares of stretches of cells first..last (k,)."""
+    cumulated = np.append(0, np.cumsum(counts))
+    return np.asarray((cumulated[last + 1] - cumulated[first]) / cumulated[-1])
 
 
 def _moments(

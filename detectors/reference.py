@@ -93,6 +93,24 @@ class SignalReference:
             return self.patterns
         return np.full(3 + int(self.groups[-1]), self.dispersion[:-1].max())
 
+    @cached_property
+    def stretches(self) -> tuple[Codes, Codes, Floats]:
+        """First cell, last cell and dispersion (k,) of the shares that are watched.
+
+        Every cell, but numeric ones merged, apart from below, above and missing.
+        """
+        if self.kind != "numeric":
+            cells = np.arange(self.width)
+            return cells, cells, self.dispersion
+        outer = np.array([0, self.width - 2, self.width - 1])
+        if self.counts[:-1].sum() == 0:
+            return outer, outer, self.dispersion[outer]
+        inner = self.groups[1:-1]
+        opened = np.flatnonzero(np.diff(inner, prepend=-1)) + 1
+        closed = np.append(opened[1:], self.width - 2) - 1
+        phi = np.append(self.dispersion[outer], self.pattern_dispersion[2:])
+        return np.append(outer, opened), np.append(outer, closed), phi
+
 
 def reference_of(kind: SignalKind, pane_counts: Counts) -> SignalReference:
     """A reference from the counts of its panes (panes, width)."""

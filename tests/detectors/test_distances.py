@@ -93,6 +93,14 @@ def test_any_counts_give_finite_numbers_in_range(name, seed):
 
 
 @every_distance
+def test_one_merged_cell_is_no_evidence(name):
+    """Found by the test above: a single cell has no border to compare at."""
+    reference, current = np.array([0, 9000, 0, 0]), np.array([0, 50, 2, 0])
+    found = DISTANCES[name](Pair(current, reference, values=np.array([1.0, 1.0, 2.0, np.nan])))
+    assert found is None or (0, 1) == (found.effect, found.p_value)
+
+
+@every_distance
 def test_dispersion_makes_the_same_difference_less_certain(name):
     plain = pair_of(500, 500, 0.2)
     bursts = Pair(plain.current, plain.reference, values=plain.values, dispersion=3.0)

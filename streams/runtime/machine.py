@@ -5,9 +5,12 @@ Leaves to others: what a machine counts, and where its records come from.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from schemas.log import LogRecord, Millis, Output
+
+LogName = Any
+"""One of the role's `inputs`; each machine has literals of its own for them."""
 
 
 class Machine(Protocol):
@@ -17,16 +20,16 @@ class Machine(Protocol):
     that was taken together with the flush > acknowledge.
     """
 
-    def positions(self) -> Mapping[str, int]:
+    def positions(self) -> Mapping[LogName, int]:
         """Return the offset each log must be read from next; it may move back (re-reading)."""
 
-    def step(self, log: str, records: Sequence[LogRecord]) -> None:
+    def step(self, log: LogName, records: Sequence[LogRecord], /) -> None:
         """Take records of one log in offset order; what was counted already is skipped."""
 
-    def tick(self, log: str, now: Millis) -> None:
+    def tick(self, log: LogName, now: Millis, /) -> None:
         """The log was read to its end, and nothing older than `now` (broker time) can come."""
 
-    def adopt(self, reference: bytes) -> None:
+    def adopt(self, reference: bytes, /) -> None:
         """Take a record of the `references` topic."""
 
     def flush(self) -> list[Output]:
@@ -38,7 +41,7 @@ class Machine(Protocol):
     def order(self) -> tuple[int, ...]:
         """Return the rank of the state among snapshots: epoch, has a grid, source offsets, ..."""
 
-    def paused(self) -> Collection[str]:
+    def paused(self) -> Collection[LogName]:
         """Return the logs that must wait for another one; a hint."""
 
 
@@ -53,8 +56,8 @@ class Role(Protocol):
     def inputs(self) -> tuple[str, ...]:
         """The logical names of the topics read; all must have the same number of partitions."""
 
-    def fresh(self, partition: int, partitions: int) -> Machine:
+    def fresh(self, partition: int, partitions: int, /) -> Machine:
         """Return a machine that has read nothing."""
 
-    def restored(self, partition: int, partitions: int, snapshot: bytes) -> Machine:
+    def restored(self, partition: int, partitions: int, snapshot: bytes, /) -> Machine:
         """Return the machine of a snapshot; SnapshotError with the reason if it cannot be."""

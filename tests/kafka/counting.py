@@ -109,6 +109,9 @@ class CountingRole:
         self.name = name
         self.inputs = tuple(inputs)
 
+    def know(self, references):
+        """Counting machines are told by adopt() alone."""
+
     def fresh(self, partition, partitions):
         return CountingMachine(partition, self.inputs, Counts())
 

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import msgspec
 from aiokafka.abc import AbstractTokenProvider
+from pydantic import SecretStr
 
+from schemas.config_links import Kafka
 from streams.runtime.kafka.exits import RefusedError
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -31,6 +33,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     certificate_file: str | None = None
     key_file: str | None = None
     key_password: str | None = None
+    check_hostname: bool = True
     allow_insecure: bool = False
 
     def __repr__(self) -> str:
@@ -65,6 +68,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
             return None
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
+            context.check_hostname = self.check_hostname
             if self.certificate_file is not None:
                 context.load_cert_chain(self.certificate_file, self.key_file, self.key_password)
         except (OSError, ssl.SSLError) as error:
@@ -100,6 +104,31 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
                 "sasl_plain_password": self.password,
             }
         return arguments
+
+
+def connection_of(kafka: Kafka) -> Connection:
+    """Return the connection that a config describes."""
+    security = kafka.security
+    if security.token_url is not None:
+        raise RefusedError("kafka.security.token_url: fetching tokens is not supported; use token")
+
+    def revealed(secret: SecretStr | None) -> str | None:
+        return None if secret is None else secret.get_secret_value()
+
+    return Connection(
+        bootstrap=kafka.bootstrap,
+        protocol=security.protocol,
+        mechanism=security.mechanism if security.protocol.startswith("SASL") else None,
+        username=revealed(security.username),
+        password=revealed(security.password),
+        token=revealed(security.token),
+        ca_file=security.ca,
+        certificate_file=security.certificate,
+        key_file=security.key,
+        key_password=revealed(security.key_password),
+        check_hostname=security.check_hostname,
+        allow_insecure=kafka.allow_insecure,
+    )
 
 
 def is_loopback(server: str) -> bool:

@@ -72,6 +72,16 @@ class _Thread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self.ends: dict[TP, int] = {}
 
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget where reading stood: aiokafka does so too."""
+        self.ends.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Know nothing of the new partitions until they are sought."""
+        self.ends.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
         for tp, offset in partitions.items():
             consumer.seek(tp, offset)

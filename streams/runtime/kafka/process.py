@@ -6,49 +6,111 @@ Leaves to others: several processes (`supervisor`), reading the config file (the
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Literal
 
-from streams.runtime.kafka.connection import Connection
+from schemas import access, baseline, topics
+from schemas.baseline import Baseline
+from schemas.config import Config
+from schemas.vocabulary import TopicName
+from streams.runtime.kafka import survey
+from streams.runtime.kafka.connection import Connection, connection_of
 from streams.runtime.kafka.exits import REFUSED, UNREACHABLE, RefusedError, UnreachableError
+from streams.runtime.kafka.recovery import InformedRole
 from streams.runtime.kafka.settings import Settings
-from streams.runtime.kafka.survey import check_inputs, survey
 from streams.runtime.kafka.worker import Worker
-from streams.runtime.machine import Role
+from streams.runtime.machine import Machine, Role
+from streams.runtime.roles import MonitorRole, ProfilerRole
+
+RoleName = Literal["profiler", "monitor"]
+ROLES: Mapping[RoleName, type[ProfilerRole] | type[MonitorRole]] = {
+    "profiler": ProfilerRole,
+    "monitor": MonitorRole,
+}
+
+
+class ConfiguredRole:
+    """A role of the config, remade whenever the `references` topic says more than the config."""
+
+    def __init__(self, name: RoleName, config: Config, baselines: Mapping[str, Baseline]) -> None:
+        self.name = name
+        self.inputs = ROLES[name].inputs
+        self._config = config
+        self._baselines = baselines
+        self._role: Role = ROLES[name](config, baselines)
+
+    def know(self, references: Sequence[bytes]) -> None:
+        """Make machines that know these references, and those of the config."""
+        told = [baseline.decode(reference) for reference in references]
+        known = {**self._baselines, **{one.model: one for one in told}}
+        self._role = ROLES[self.name](self._config, known)
+
+    def fresh(self, partition: int, partitions: int) -> Machine:
+        """Return a machine that has read nothing."""
+        return self._role.fresh(partition, partitions)
+
+    def restored(self, partition: int, partitions: int, snapshot: bytes) -> Machine:
+        """Return the machine of a snapshot; SnapshotError with the reason if it cannot be."""
+        return self._role.restored(partition, partitions, snapshot)
+
+
+def run(config: Config, name: RoleName, *, baselines: Mapping[str, Baseline]) -> int:
+    """Run one worker of the config until it is told to stop; returns its exit code.
+
+    `baselines`: references made of files, by model.
+    """
+    try:
+        connection = connection_of(config.kafka)
+        settings = ask(
+            ConfiguredRole(name, config, baselines),
+            connection,
+            group=access.group_of(config, name),
+            names=topic_names(config, name),
+            **settings_of(config, name),
+        )
+        survey.check_config(survey.survey(connection, settings.names.values()), config)
+    except (RefusedError, UnreachableError) as error:
+        return last_line(error)
+    return Worker(settings, ConfiguredRole(name, config, baselines)).run()
 
 
 def run_role(
-    role: Role,
+    role: InformedRole,
     connection: Connection,
     *,
     group: str,
     names: Mapping[str, str],
-    **more: object,
+    **more: Any,  # noqa: ANN401 - further fields of `Settings`, checked there
 ) -> int:
-    """Run one worker until it is told to stop; returns its exit code.
+    """Run one worker of any role until it is told to stop; returns its exit code.
 
     `names`: logical name > topic, for everything read and written; `more`: further `Settings`.
     """
     try:
         settings = ask(role, connection, group=group, names=names, **more)
-    except UnreachableError as error:
-        return _last_line(UNREACHABLE, str(error))
-    except RefusedError as error:
-        return _last_line(REFUSED, str(error))
+    except (RefusedError, UnreachableError) as error:
+        return last_line(error)
     return Worker(settings, role).run()
 
 
 def ask(
-    role: Role, connection: Connection, *, group: str, names: Mapping[str, str], **more: object
+    role: Role,
+    connection: Connection,
+    *,
+    group: str,
+    names: Mapping[str, str],
+    **more: Any,  # noqa: ANN401 - further fields of `Settings`, checked there
 ) -> Settings:
     """Return the settings of a worker whose topics are as they must be, or raise why not."""
     connection.check()
     inputs = {log: names[log] for log in role.inputs}
     state_topic = names[f"{role.name}-state"]
-    topics = survey(connection, names.values())
-    partitions = check_inputs(topics, inputs, names.values())
-    if topics[state_topic].partitions < partitions:
+    there = survey.survey(connection, names.values())
+    partitions = survey.check_inputs(there, inputs, names.values())
+    if there[state_topic].partitions < partitions:
         raise RefusedError(
-            f"{state_topic} has {topics[state_topic].partitions} partitions, the inputs have "
+            f"{state_topic} has {there[state_topic].partitions} partitions, the inputs have "
             f"{partitions}: every partition needs its own"
         )
     return Settings(
@@ -57,14 +119,37 @@ def ask(
         names=names,
         state_topic=state_topic,
         partitions=partitions,
-        topics={log: topics[topic].identity for log, topic in inputs.items()},
+        topics={log: there[topic].identity for log, topic in inputs.items()},
         references_partitions=(
-            topics[names["references"]].partitions if "references" in names else 0
+            there[names["references"]].partitions if "references" in names else 0
         ),
-        **more,  # type: ignore[arg-type]  # checked by the struct's own names
+        **more,
     )
 
 
-def _last_line(code: int, line: str) -> int:
-    print(f"windage worker: {line}", file=sys.stderr, flush=True)  # noqa: T201 - for the operator
-    return code
+def topic_names(config: Config, name: RoleName) -> dict[str, str]:
+    """Return logical name > topic of everything a role reads and writes."""
+    used: list[TopicName] = [*access.READS[name], *access.WRITES[name]]
+    return {topic: config.topics.name(topic) for topic in dict.fromkeys(used)}
+
+
+def settings_of(config: Config, name: RoleName) -> dict[str, Any]:
+    """Return the fields of `Settings` that the config decides."""
+    panes = [model.pane for model in config.models.values() if model.clock == "broker"]
+    hashes = sorted(config.hashes().items())
+    key = config.state.key
+    return {
+        "store_s": config.state.every / 1000,
+        "tick_ms": min(panes) if panes and name == "profiler" else None,
+        "allowance_ms": config.limits.skew,
+        "record_bytes": config.limits.batch + 2 * topics.HEADROOM,
+        # Keys may be of any length, the digest's key may not.
+        "secret": b"" if key is None else blake2b(key.get_secret_value().encode()).digest(),
+        "config": blake2b(repr(hashes).encode(), digest_size=8).hexdigest(),
+    }
+
+
+def last_line(error: RefusedError | UnreachableError) -> int:
+    """Tell the operator why nothing was started; returns the exit code."""
+    print(f"windage worker: {error}", file=sys.stderr, flush=True)  # noqa: T201 - for the operator
+    return REFUSED if isinstance(error, RefusedError) else UNREACHABLE

@@ -6,7 +6,7 @@ Leaves to others: reading and judging snapshots (`restore`), when to recover (`w
 """
 
 import logging
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Protocol
 
 from streams.runtime.kafka import restore
@@ -26,10 +26,17 @@ class Committed(Protocol):
         """Return the committed offset, None if there is none."""
 
 
+class InformedRole(Role, Protocol):
+    """A role that can be told what is in the `references` topic, which no snapshot repeats."""
+
+    def know(self, references: Sequence[bytes]) -> None:
+        """Make machines that know these references, and no others, from now on."""
+
+
 class Recovery:
     """Makes tenures."""
 
-    def __init__(self, settings: Settings, role: Role, committed: Committed) -> None:
+    def __init__(self, settings: Settings, role: InformedRole, committed: Committed) -> None:
         self._settings = settings
         self._role = role
         self._committed = committed
@@ -46,9 +53,12 @@ class Recovery:
         self,
         partitions: set[int],
         aside: MutableMapping[int, Tenure],
-        references: Iterable[bytes],
+        latest: Callable[[], Awaitable[Sequence[bytes]]],
     ) -> dict[int, Tenure]:
-        """Return a tenure for each of `partitions`; those used again leave `aside`."""
+        """Return a tenure for each of `partitions`; those used again leave `aside`.
+
+        `latest` returns all references up to the present end of their topic.
+        """
         if not partitions:
             return {}
         consumer = restore.detached_consumer(self._settings.connection)
@@ -59,6 +69,9 @@ class Recovery:
             stored = await restore.read_slots(consumer, self._settings.state_topic, partitions)
         finally:
             await consumer.stop()
+        # After the snapshots: whatever reference they were counted by is in the topic already.
+        references = await latest()
+        self._role.know(references)
         tenures = {}
         for partition in sorted(partitions):
             found = restore.choose(stored.pop(partition), self._settings.secret)

@@ -28,27 +28,28 @@ class References:
         self._tps = [TopicPartition(topic, number) for number in range(partitions)]
         self._tell = tell
         self._known: dict[bytes, bytes] = {}
+        self._read_to: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def known(self) -> Sequence[bytes]:
-        """Return the references known now, oldest first."""
-        return tuple(self._known.values())
-
     async def start(self) -> None:
-        """Read to the present end, then follow."""
-        consumer = self._consumer = detached_consumer(self._connection)
-        await consumer.start()
-        consumer.assign(self._tps)
-        await consumer.seek_to_beginning(*self._tps)
-        ends = await consumer.end_offsets(self._tps)
+        """Begin to read at the beginning, and follow from then on."""
+        self._consumer = detached_consumer(self._connection)
+        await self._consumer.start()
+        self._consumer.assign(self._tps)
+        await self._consumer.seek_to_beginning(*self._tps)
+        self._task = asyncio.create_task(self._follow(self._consumer))
+
+    async def latest(self) -> Sequence[bytes]:
+        """Return the references up to the present end of the topic, oldest first."""
+        assert self._consumer is not None, "not started"
+        ends = await self._consumer.end_offsets(self._tps)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while any([await consumer.position(tp) < ends[tp] for tp in self._tps]):
-            if await self._read(500):
-                deadline = time.monotonic() + PATIENCE_SECONDS
+        while any(self._read_to.get(tp, 0) < end for tp, end in ends.items()):
             if time.monotonic() > deadline:
                 raise UnreachableError(f"{self._tps[0].topic} cannot be read to its end")
-        self._task = asyncio.create_task(self._follow())
+            await asyncio.sleep(0.01)
+        return tuple(self._known.values())
 
     async def stop(self) -> None:
         """Stop following."""
@@ -57,24 +58,23 @@ class References:
         if self._consumer is not None:
             await self._consumer.stop()
 
-    async def _follow(self) -> None:
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         try:
             while True:
-                for value in await self._read(1000):
-                    self._tell(value)
+                got = await consumer.getmany(timeout_ms=1000)
+                for records in got.values():
+                    for record in records:
+                        self._note(record)
+                for tp in self._tps:
+                    # Not before the records are noted: `latest` waits for this.
+                    self._read_to[tp] = await consumer.position(tp)
         except Exception as error:  # noqa: BLE001 - a worker without references is wrong silently
             leave_because(error, "reading references")
 
-    async def _read(self, timeout_ms: int) -> list[bytes]:
-        """Return new references in log order, and remember them."""
-        assert self._consumer is not None
-        got: dict[TopicPartition, list[Any]] = await self._consumer.getmany(timeout_ms=timeout_ms)
-        fresh = []
-        for records in got.values():
-            for record in records:
-                key = record.key or b""
-                self._known.pop(key, None)  # so that the order is that of the last records
-                if record.value is not None:
-                    self._known[key] = record.value
-                    fresh.append(record.value)
-        return fresh
+    def _note(self, record: Any) -> None:  # noqa: ANN401 - aiokafka publishes no types
+        """Remember a record, and hand it on."""
+        key = record.key or b""
+        self._known.pop(key, None)  # so that the order is that of the last records
+        if record.value is not None:
+            self._known[key] = record.value
+            self._tell(record.value)

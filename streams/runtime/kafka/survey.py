@@ -13,6 +13,8 @@ import msgspec
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 
+from schemas.config import Config
+from schemas.topics import HEADROOM, plan
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
 
@@ -103,3 +105,36 @@ def check_inputs(
             f"prediction: {listed}"
         )
     return next(iter(counts.values()))
+
+
+def check_config(topics: Mapping[str, Topic], config: Config) -> None:
+    """RefusedError if the topics that are there cannot carry what the config asks for."""
+    by_broker = sorted(n for n, model in config.models.items() if model.clock == "broker")
+    waits = {
+        name: model.labels.horizon + model.lateness
+        for name, model in config.models.items()
+        if model.labelled and config.redis is None
+    }
+    for planned in plan(config):
+        topic = topics.get(planned.name)
+        if topic is None:
+            continue
+        stamped = topic.settings.get("message.timestamp.type")
+        if planned.flow == "in" and by_broker and stamped != "LogAppendTime":
+            raise RefusedError(
+                f"{topic.name} carries the producer's time ({stamped}), but {by_broker[0]} goes by "
+                "the broker's: set message.timestamp.type=LogAppendTime, or clock: event"
+            )
+        kept = int(topic.settings.get("retention.ms", "-1"))
+        for model, wait in waits.items():
+            if planned.topic in ("predictions", "labels") and 0 <= kept < wait:
+                raise RefusedError(
+                    f"{topic.name} is kept for {kept} ms, but {model} waits {wait} ms for labels: "
+                    "after a restart their partners could not be found"
+                )
+        limit = int(topic.settings.get("max.message.bytes", "0"))
+        if planned.flow == "out" and limit < config.limits.batch + HEADROOM:
+            raise RefusedError(
+                f"{topic.name} takes records of {limit} bytes; a dead letter of the largest input "
+                f"needs {config.limits.batch + HEADROOM} (max.message.bytes, or limits.batch)"
+            )

@@ -12,7 +12,7 @@ import gc
 import logging
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,12 +22,11 @@ from faust.types import TP
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
-from streams.runtime.kafka.recovery import Recovery
+from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
 from streams.runtime.kafka.settings import Settings
 from streams.runtime.kafka.tenure import Tenure
 from streams.runtime.kafka.ticker import Ticker
-from streams.runtime.machine import Role
 
 REVOKE_SECONDS: Final = 3.0
 """How long a rebalance is held up for a last cycle; what is not durable by then is repeated."""
@@ -43,7 +42,7 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Runs until it is told to stop. One per process."""
 
-    def __init__(self, settings: Settings, role: Role) -> None:
+    def __init__(self, settings: Settings, role: InformedRole) -> None:
         self._settings = settings
         self._role = role
         self._logs = {settings.names[log]: log for log in role.inputs}
@@ -182,8 +181,9 @@ class Worker:
             async with self._restoring:
                 await self._start_once()
                 generation = self._generation
-                known = self._references.known() if self._references is not None else ()
-                tenures = await self._recovery.tenures(self._assigned(), self._aside, known)
+                tenures = await self._recovery.tenures(
+                    self._assigned(), self._aside, self._latest_references
+                )
                 if generation != self._generation:
                     return  # revoked meanwhile; the next assignment restores again
                 self._tenures = tenures
@@ -234,6 +234,9 @@ class Worker:
         if any(other != numbers[0] for other in numbers):
             raise RefusedError(f"the inputs are not given out by partition number: {by_topic}")
         return numbers[0]
+
+    async def _latest_references(self) -> Sequence[bytes]:
+        return () if self._references is None else await self._references.latest()
 
     async def _committed(self, log: str, partition: int) -> int | None:
         offset: int | None = await self._app.consumer.committed(

@@ -1,0 +1,271 @@
+"""A worker on a real broker: nothing is lost or doubled, whatever ends its processes."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from streams import snapshot as slots
+
+PROGRAM = Path(__file__).with_name("counting.py")
+PARTITIONS = 4
+EVERY = 1000
+INPUTS = ["predictions", "labels"]
+
+
+class Fleet:
+    """Worker processes of one group, and the topics they share."""
+
+    def __init__(self, bootstrap, names, group):
+        self.bootstrap = bootstrap
+        self.names = names
+        self.group = group
+        self.processes = []
+
+    def start(self, **settings):
+        given = {
+            "bootstrap": self.bootstrap,
+            "inputs": INPUTS,
+            "group": self.group,
+            "names": self.names,
+            "store_s": 0.5,
+            "session_timeout_s": 6.0,
+            **settings,
+        }
+        process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), json.dumps(given)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def end(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            print(process.stderr.read())  # shown where a test fails
+            process.stderr.close()
+
+    async def read(self, name):
+        """Every record of a topic, by partition."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            tps = [TopicPartition(self.names[name], number) for number in range(PARTITIONS)]
+            consumer.assign(tps)
+            ends = await consumer.end_offsets(tps)
+            records = {number: [] for number in range(PARTITIONS)}
+            for tp in tps:
+                while await consumer.position(tp) < ends[tp]:
+                    for record in (await consumer.getmany(tp, timeout_ms=200)).get(tp, []):
+                        records[tp.partition].append(record)
+            return records
+        finally:
+            await consumer.stop()
+
+    async def states(self):
+        """The newest state of each partition, None where there is none."""
+        states = {}
+        for number, records in (await self.read("profiler-state")).items():
+            found = slots.assemble(slots.SlotRecord(r.key, r.value) for r in records)
+            states[number] = None if found is None else msgspec.msgpack.decode(found.snapshot)
+        return states
+
+    async def counted_to(self, ends, seconds=60):
+        """The states, once every log was counted to its end."""
+        deadline = time.monotonic() + seconds
+        while True:
+            states = await self.states()
+            if all(s and s["positions"] == ends[n] for n, s in states.items()):
+                return states
+            assert time.monotonic() < deadline, (states, ends, [p.poll() for p in self.processes])
+            await asyncio.sleep(0.3)
+
+    async def outputs(self, name="journal"):
+        return [r.value.decode() for records in (await self.read(name)).values() for r in records]
+
+
+class Feed:
+    """Writes integers, and remembers what an exact count of them is."""
+
+    def __init__(self, fleet):
+        self.fleet = fleet
+        self.number = 0
+        self.rows = {log: Counter() for log in INPUTS}
+        self.totals = {log: Counter() for log in INPUTS}
+        self.offsets = {log: Counter() for log in INPUTS}
+        self.outputs = set()
+        self.bad = []
+
+    async def write(self, count, *, seconds=0.0, bad_every=0):
+        """Write `count` numbers over `seconds`; a bad record follows each `bad_every`-th."""
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.fleet.bootstrap, acks="all", enable_idempotence=True, linger_ms=5
+        ) as producer:
+            begun = time.monotonic()
+            for step in range(count):
+                log, at = INPUTS[self.number % 2], (self.number // 2) % PARTITIONS
+                await self._send(producer, log, at, b"%d" % self.number)
+                self._count(log, at, self.number)
+                if bad_every and self.number % bad_every == 0:
+                    value = [b"poison", b"", None, b"\xff\xfe", b"{" * 5000][step % 5]
+                    self.bad.append((f"{log}/{at}/{self.offsets[log][at]}", value))
+                    await self._send(producer, log, at, value)
+                self.number += 1
+                if seconds and step % 500 == 0:
+                    await asyncio.sleep(max(0.0, begun + seconds * step / count - time.monotonic()))
+
+    async def _send(self, producer, log, at, value):
+        await producer.send(self.fleet.names[log], value, key=b"k", partition=at)
+        self.offsets[log][at] += 1
+
+    def _count(self, log, at, number):
+        self.rows[log][at] += 1
+        self.totals[log][at] += number
+        if self.rows[log][at] % EVERY == 0:
+            self.outputs.add(f"{log}:{at}:{self.rows[log][at]}:{self.totals[log][at]}")
+
+    @property
+    def ends(self):
+        """Log ends by partition."""
+        return {at: {log: self.offsets[log][at] for log in INPUTS} for at in range(PARTITIONS)}
+
+    def assert_exact(self, states):
+        """Every record was counted once."""
+        for at, state in states.items():
+            assert {log: self.rows[log][at] for log in INPUTS} == state["rows"]
+            assert {log: self.totals[log][at] for log in INPUTS} == state["totals"]
+
+
+@pytest.fixture
+def fleet(broker, make_topic, topic_prefix):
+    names = {
+        log: make_topic(log, PARTITIONS, message_timestamp_type="LogAppendTime") for log in INPUTS
+    }
+    names |= {
+        name: make_topic(name, PARTITIONS) for name in ("journal", "readings", "dead-letters")
+    }
+    names |= {
+        name: make_topic(
+            name, PARTITIONS, cleanup_policy="compact", message_timestamp_type="LogAppendTime"
+        )
+        for name in ("profiler-state", "references")
+    }
+    fleet = Fleet(broker.bootstrap, names, f"{topic_prefix}group")
+    yield fleet
+    fleet.end()
+
+
+async def test_kill_9_loses_and_doubles_nothing(fleet):
+    """A worker killed twice half-way leaves the same counts and outputs as one that ran through."""
+    feed = Feed(fleet)
+    worker = fleet.start()
+    writing = asyncio.create_task(feed.write(60_000, seconds=10))
+    for _ in range(2):
+        await asyncio.sleep(4.5)
+        worker.kill()
+        assert -signal.SIGKILL == worker.wait()
+        worker = fleet.start()
+    await writing
+    feed.assert_exact(await fleet.counted_to(feed.ends))
+    outputs = await fleet.outputs()
+    assert feed.outputs == set(outputs)
+    worker.terminate()
+    assert 0 == await asyncio.to_thread(worker.wait, 30)
+
+
+async def test_poison_is_a_dead_letter_each_and_stops_nothing(fleet):
+    """Bad records, tombstones among them, become one dead letter each, bytes unchanged."""
+    feed = Feed(fleet)
+    await feed.write(20_000, bad_every=7)
+    worker = fleet.start()
+    states = await fleet.counted_to(feed.ends)
+    feed.assert_exact(states)
+    letters = Counter(
+        (dict(r.headers)["at"].decode(), r.value)
+        for records in (await fleet.read("dead-letters")).values()
+        for r in records
+    )
+    assert Counter((at, value or b"") for at, value in feed.bad) == letters
+    assert worker.poll() is None
+
+
+async def test_workers_joining_and_leaving_change_nothing(fleet):
+    """A second worker joins, the first is stopped in order, then killed ones come back: exact."""
+    feed = Feed(fleet)
+    first = fleet.start()
+    writing = asyncio.create_task(feed.write(60_000, seconds=14))
+    await asyncio.sleep(5)
+    second = fleet.start()
+    await asyncio.sleep(5)
+    first.send_signal(signal.SIGTERM)
+    assert 0 == await asyncio.to_thread(first.wait, 30)
+    await writing
+    feed.assert_exact(await fleet.counted_to(feed.ends))
+    assert feed.outputs == set(await fleet.outputs())
+    assert second.poll() is None
+
+
+async def test_a_stale_worker_that_wakes_up_changes_nothing(fleet):
+    """A worker stopped beyond its session, while another takes over, cannot set the state back."""
+    feed = Feed(fleet)
+    sleeper = fleet.start()
+    await feed.write(20_000, seconds=4)
+    await fleet.counted_to(feed.ends)
+    writing = asyncio.create_task(feed.write(40_000, seconds=12))
+    await asyncio.sleep(1.0)
+    sleeper.send_signal(signal.SIGSTOP)
+    fleet.start()
+    await asyncio.sleep(9)
+    sleeper.send_signal(signal.SIGCONT)
+    await writing
+    feed.assert_exact(await fleet.counted_to(feed.ends))
+    assert feed.outputs == set(await fleet.outputs())
+
+
+async def test_a_reference_makes_the_machines_read_their_logs_again(fleet):
+    """What is adopted while running is counted from the first offsets, once."""
+    feed = Feed(fleet)
+    fleet.start()
+    await feed.write(20_000, seconds=3)
+    await fleet.counted_to(feed.ends)
+    async with AIOKafkaProducer(bootstrap_servers=fleet.bootstrap) as producer:
+        await producer.send_and_wait(fleet.names["references"], b"grid-1", key=b"m", partition=1)
+    await feed.write(10_000, seconds=1)
+    deadline = time.monotonic() + 30
+    states = await fleet.counted_to(feed.ends)
+    while any(state["adopted"] != ["grid-1"] for state in states.values()):
+        assert time.monotonic() < deadline
+        states = await fleet.counted_to(feed.ends)
+    feed.assert_exact(states)
+
+
+async def test_ticks_come_only_at_the_real_end_of_a_log(fleet):
+    """Each log read to its end is told so, at an instant that the broker has passed."""
+    feed = Feed(fleet)
+    await feed.write(800)
+    before = time.time() * 1000
+    fleet.start(tick_ms=1000, allowance_ms=500)
+    await fleet.counted_to(feed.ends)
+    await asyncio.sleep(4)
+    told = [tick.split(":") for tick in await fleet.outputs("readings")]
+    assert {(str(at), log) for at in range(PARTITIONS) for log in INPUTS} == {
+        (at, log) for _, at, log, _ in told
+    }
+    instants = [int(now) for *_, now in told]
+    assert before - 2000 < min(instants)
+    assert max(instants) < time.time() * 1000 - 400

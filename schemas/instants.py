@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from schemas import instant_columns
 from schemas.log import Millis
 from schemas.vocabulary import TimestampUnit
 
@@ -53,14 +54,29 @@ def parse_many(
     values: Sequence[object], unit: TimestampUnit = "auto"
 ) -> tuple[npt.NDArray[np.int64], list[int]]:
     """Epoch milliseconds (n,) of a column, and the positions that are no instants (0 there)."""
-    out = np.zeros(len(values), np.int64)
+    out, known = _usual(values, unit)
     bad: list[int] = []
-    for i, value in enumerate(values):
+    for i in np.flatnonzero(~known).tolist():
         try:
-            out[i] = parse(value, unit)  # type: ignore[arg-type] # refuses other types itself
+            out[i] = parse(values[i], unit)  # type: ignore[arg-type] # refuses other types itself
         except ValueError:
+            out[i] = 0
             bad.append(i)
     return out, bad
+
+
+def _usual(
+    values: Sequence[object], unit: TimestampUnit
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Instants (n,) of a column of one usual form, and for which rows that is certain."""
+    kind = instant_columns.same_type(values)
+    if kind is str and unit in ("auto", "rfc3339"):
+        return instant_columns.texts(values)  # type: ignore[arg-type] # seen
+    if (kind is int or kind is float) and unit != "rfc3339":
+        below = {"s": math.inf, "ms": 0.0}.get(unit, SECONDS_BELOW)
+        out, known = instant_columns.numbers(values, seconds_below=below)  # type: ignore[arg-type]
+        return out, known & (out >= EARLIEST) & (out <= LATEST)
+    return np.zeros(len(values), np.int64), np.zeros(len(values), np.bool_)
 
 
 def rfc3339(instant: Millis) -> str:

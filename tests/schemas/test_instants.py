@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import instants
@@ -135,3 +135,43 @@ def test_a_column_names_its_bad_rows():
     column, bad = instants.parse_many([1, "x", 2.5, None])
     assert [1000, 0, 2500, 0] == column.tolist()
     assert [1, 3] == bad
+
+
+forms = st.sampled_from(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S"])
+moments = st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1))  # noqa: DTZ001 - UTC
+texts = st.builds(
+    lambda moment, form, cut, suffix: moment.strftime(form)[: 40 - cut] + suffix,
+    moments,
+    forms,
+    st.integers(0, 20),
+    st.sampled_from(["Z", "+00:00", "+01:30", "z", ""]),
+)
+edges = st.sampled_from(
+    ["2024-02-29T23:59:59Z", "2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "0000-01-01T00:00:00Z",
+     "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-00-10T00:00:00Z", "2026-01-00T00:00:00Z",
+     "2026-11-21T24:00:00Z", "2016-12-31T23:59:60Z", "2026-11-21T07:55:0/Z", "2026-11-2:T07:55:00Z",
+     "2026-11-21T07:55:00.Z", "٢026-11-21T07:55:00Z", "", "Z", "+00:00"]
+)  # fmt: skip
+sane = st.floats(-1e14, 1e14) | st.integers(0, 4 * 10**12).map(lambda n: n / 1000)
+columns = (
+    st.lists(texts | edges, max_size=6)
+    | st.lists(edges, max_size=6)
+    | st.lists(moments.map(lambda m: m.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")), max_size=6)
+    | st.lists(st.integers(-(10**19), 10**19) | st.integers(-(2**53), 2**53), max_size=6)
+    | st.lists(st.floats() | sane, max_size=6)
+    | st.lists(st.none() | st.booleans() | st.integers() | texts, max_size=6)
+)
+
+
+@given(columns, st.sampled_from(["auto", "s", "ms", "rfc3339"]))
+@settings(max_examples=400)
+def test_a_column_is_read_as_its_rows_are(column, unit):
+    expected, refused = [], []
+    for i, value in enumerate(column):
+        try:
+            expected.append(instants.parse(value, unit))
+        except ValueError:
+            expected.append(0)
+            refused.append(i)
+    found, bad = instants.parse_many(column, unit)
+    assert (expected, refused) == (found.tolist(), bad)

@@ -71,6 +71,11 @@ class Desk:
         """The signals of an incident that fire or are resolving, by key."""
         return [t for t in self.members(incident) if t.phase in ALIVE]
 
+    def is_loud(self, incident: str) -> bool:
+        """Whether a signal that alarmed by itself still fires in the incident."""
+        found = (self.signals[key] for key in self._members.get(incident, ()))
+        return any(t.alarmed and t.phase == "firing" for t in found)
+
     def knows(self, incident: str, signal: str) -> bool:
         """Whether a signal of this name (in any segment or version) is in the incident."""
         return signal in self._named.get(incident, ())

@@ -133,7 +133,7 @@ def _match(desk: Desk, seen: Observation, cluster: Cluster, leaving: str = "") -
 def _fits(desk: Desk, seen: Observation, incident: Incident, cluster: Cluster) -> bool:
     """Whether the signal and the open incident share a cause."""
     family, kind = seen.family, incident.kind
-    if not _same_world(seen, incident):
+    if not _same_world(seen, incident) or not (seen.alarm or desk.is_loud(incident.id)):
         return False
     if ALONE & {family, kind}:
         known = desk.knows(incident.id, seen.key.signal)

@@ -40,7 +40,8 @@ def track(desk: Desk, seen: Observation, phase: Phase) -> Tracked:
         heard=desk.now,
         severity=seen.severity or "yellow",
         family=seen.family,
-        alarmed=seen.alarm,
+        # Only an alarm, or one whose effect is in doubt, makes a signal wait.
+        alarmed=seen.alarm or phase == "pending",
         lead=lead[0].name if lead else "",
         lead_shift=lead[0].current - lead[0].reference if lead else 0.0,
         direction=seen.finding.direction,
@@ -84,7 +85,9 @@ def enter(desk: Desk, seen: Observation, name: str, what: str, why: str) -> None
     before = desk.signals.get(seen.key)
     if before is not None and before.incident and before.incident != name:
         desk.forget(seen.key)
-    fired = replace(track(desk, seen, "firing"), incident=name, opened=desk.now)
+    proven = seen.alarm or (before is not None and before.phase == "pending")
+    fired = track(desk, seen, "firing")
+    fired = replace(fired, incident=name, opened=desk.now, alarmed=proven)
     desk.put(fired)
     announce(desk, fired, "opened", why)
     desk.say("opened" if what == "opened" else "joined", why, seen.key, name)
@@ -95,7 +98,7 @@ def enter(desk: Desk, seen: Observation, name: str, what: str, why: str) -> None
     desk.incidents[name] = replace(
         incident, evidence=merge_evidence(incident.evidence, seen.finding.evidence)
     )
-    if seen.alarm:
+    if proven:
         cause_moved(desk, name, seen)
 
 

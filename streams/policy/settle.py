@@ -15,7 +15,7 @@ from streams.policy.family import INPUTS
 from streams.policy.grouping import NOWHERE, clusters_of, place, strongest, tier_of
 from streams.policy.incidents import causes, end, leave, severity_of_members
 from streams.policy.observation import Observation
-from streams.policy.scope import scope_of
+from streams.policy.scope import WHOLE, scope_of
 from streams.policy.state import Incident, Tracked
 
 GONE_PANES: Final = 50
@@ -42,27 +42,37 @@ def settle(desk: Desk) -> None:
         _release(desk, desk.incidents[name])
     for incident in desk.open_incidents():
         members = desk.alive(incident.id)
+        if members and not any(t.alarmed for t in members):
+            for t in members:
+                leave(desk, t, "what it joined is over")
+            members = []
         if not members:
             end(desk, incident.id, "all its signals are back inside the tolerance")
             continue
-        found = replace(incident, severity=severity_of_members(members))
-        moved = [t for t in members if desk.now in (t.opened, t.turned)]
-        if moved or found.kind != (found.told.kind if found.told else found.kind):
-            found = replace(found, segment=_segment(desk, found, members))
+        found = replace(
+            incident,
+            severity=severity_of_members(members),
+            segment=_segment(desk, incident, members),
+        )
         if found != incident:
             desk.incidents[incident.id] = replace(found, updated=desk.now)
 
 
 def _segment(desk: Desk, incident: Incident, members: list[Tracked]) -> str:
-    """Where the incident's cause moves, by its members and by who holds still at this pane."""
-    own = causes(members, incident.kind) or members
-    names = {(t.key.version, t.key.signal) for t in own}
-    # A sibling that moves as a consequence only is no sign that the cause is there too.
-    seen = [o for o in desk.seen.values() if (o.key.version, o.key.signal) in names]
-    firing = frozenset(t.key.segment for t in own)
-    if not seen:
+    """Where the incident's cause moves, by its alarms and by who holds still at this pane.
+
+    Looked at anew only when the cause moves; after its youth it can widen but not narrow, as
+    signals that recover one by one would narrow it to the last.
+    """
+    own = [t for t in causes(members, incident.kind) if t.alarmed]
+    reclassed = incident.told is not None and incident.told.kind != incident.kind
+    if not reclassed and not any(desk.now in (t.opened, t.turned) for t in own):
         return incident.segment
-    return scope_of(seen, firing)
+    names = {(t.key.version, t.key.signal) for t in own}
+    seen = [o for o in desk.seen.values() if (o.key.version, o.key.signal) in names]
+    found = scope_of(seen, frozenset(t.key.segment for t in own)) if seen else incident.segment
+    young = desk.now - incident.opened <= desk.rules.young
+    return found if young or reclassed or found == WHOLE else incident.segment
 
 
 def _release(desk: Desk, incident: Incident) -> None:

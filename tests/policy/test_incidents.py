@@ -300,3 +300,14 @@ def test_calibration_is_seen_beside_an_old_covariate_incident():
     still = [old, *STILL, *quiet("prediction", version="2")]
     run.panes(2, red("score", version="2"), *still)
     assert ["calibration_drift", "covariate_drift"] == sorted(i.kind for i in run.open)
+
+
+def test_what_only_joined_holds_nothing_open():
+    """When the last alarmed signal is over, those that joined it leave with it."""
+    run = Run()
+    joined = finding("feature:b", joins=True, psi=0.1)
+    run.pane_of(red("feature:a"), joined)
+    run.panes(3, *quiet("feature:a"), joined)
+    assert ([], []) == (run.open, [t for t in run.state.signals if t.phase == "firing"])
+    run.panes(3, *quiet("feature:a"), joined)
+    assert 2 == len([e for e in run.drift if e.transition == "opened"])

@@ -207,3 +207,18 @@ def test_any_text_is_a_config_or_a_config_error(text):
     except ConfigError as refusal:
         outcome = refusal
     assert isinstance(outcome, Config) or outcome.problems
+
+
+def test_problems_name_the_file_that_was_loaded():
+    with pytest.raises(ConfigError, match=r"^conf/prod\.yaml:1: model: unknown key; did you mean"):
+        load("conf/prod.yaml", {}, lambda _: "model: {a: {task: none}}")
+
+
+def test_a_file_that_is_no_text_is_no_yaml():
+    with pytest.raises(ConfigError, match=r"^windage\.yaml: is no YAML"):
+        load("windage.yaml", {}, lambda _: b"\xff".decode())
+
+
+def test_a_secret_that_is_null_is_none():
+    made = load_text("models: {a: {task: none}}\nredis: {password: null}\n", {}, read)
+    assert made.redis.password is None

@@ -210,7 +210,9 @@ def test_any_text_is_a_config_or_a_config_error(text):
 
 
 def test_problems_name_the_file_that_was_loaded():
-    with pytest.raises(ConfigError, match=r"^conf/prod\.yaml:1: model: unknown key; did you mean"):
+    with pytest.raises(
+        ConfigError, match=r"conf/prod\.yaml:1: model: unknown key; did you mean \"models\""
+    ):
         load("conf/prod.yaml", {}, lambda _: "model: {a: {task: none}}")
 
 

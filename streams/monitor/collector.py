@@ -46,6 +46,8 @@ class Collector:
     @property
     def rows(self) -> int:
         """Rows in all panes."""
+        if not self._signals:
+            return 0
         return sum(int(vectors[0].sum()) for vectors in self._panes.get(WHOLE, {}).values())
 
     def normals(self) -> dict[str, dict[str, Normal]]:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from detectors.budget import e_bh
+from detectors.budget import Mask, benjamini_hochberg, e_bh
 from detectors.reference import SignalReference
 from detectors.shiryaev_roberts import Bank, BankState
 from schemas.baseline import Normal
@@ -20,7 +20,7 @@ from schemas.finding import Finding
 from schemas.journal import Counts
 from schemas.judging import Judging
 from schemas.log import Millis
-from streams.monitor.effects import Measure, measure
+from streams.monitor.effects import Depth, Measure, measure
 from streams.signals import Signal
 
 WINDOW_ROWS: Final = 1000
@@ -144,8 +144,15 @@ class Panel:
 
     def _findings(self, pane: int) -> list[Finding]:
         logs, updates = self._bank.log_mean, np.maximum(self._bank.updates, 1)
-        evidence = logs - np.log(updates)
-        joins = e_bh(np.exp(np.minimum(evidence, _LARGEST)), FALSE_DISCOVERIES)
+        evidence = np.minimum(logs - np.log(updates), _LARGEST)
+        alarms = logs >= self._threshold
+        joins = e_bh(np.exp(evidence), FALSE_DISCOVERIES) | alarms
+        seen = [
+            self._measure(i, "all" if joins[i] else "effect" if logs[i] > 0 else "psi")
+            for i in range(len(self.signals))
+        ]
+        if alarms.any():
+            self._recruit(joins, seen)
         length = self._judging.pane
         span = self._window[0][0] * length, (pane + 1) * length
         since = self._bank.updates - self._bank.start
@@ -155,26 +162,37 @@ class Panel:
                 Verdict(
                     log_mean=float(logs[index]),
                     evidence=float(evidence[index]),
-                    alarm=bool(logs[index] >= self._threshold),
+                    alarm=bool(alarms[index]),
                     joins=bool(joins[index]),
                     change=self._panes[-min(max(int(since[index]), 1), len(self._panes))] * length,
                 ),
+                measured,
                 span,
             )
-            for index in range(len(self.signals))
+            for index, measured in enumerate(seen)
         ]
 
-    def _finding(self, index: int, said: Verdict, span: tuple[Millis, Millis]) -> Finding:
+    def _recruit(self, joins: Mask, seen: list[Measure]) -> None:
+        """Once one signal has proven a change, let windows say which others it has reached.
+
+        A window sees sooner than a sequential detector, which pays for looking at any time; the
+        share of false ones stays bounded (Benjamini-Hochberg), and the tolerance holds.
+        """
+        found = benjamini_hochberg([one.p_value for one in seen], FALSE_DISCOVERIES) & ~joins
+        for index in np.flatnonzero(found).tolist():
+            closer = self._measure(index, "all")
+            if not closer.inside:
+                joins[index], seen[index] = True, closer
+
+    def _measure(self, index: int, depth: Depth) -> Measure:
+        reference, window = self._references[index], self._sums[index]
+        return measure(self.signals[index], reference, window, self._judging.tolerance, depth)
+
+    def _finding(
+        self, index: int, said: Verdict, seen: Measure, span: tuple[Millis, Millis]
+    ) -> Finding:
         signal, reference = self.signals[index], self._references[index]
-        window = self._sums[index]
-        rows = int(window.sum())
-        seen: Measure = measure(
-            signal,
-            reference,
-            window,
-            self._judging.tolerance,
-            depth="all" if said.alarm or said.joins else "effect" if said.log_mean > 0 else "psi",
-        )
+        rows = int(self._sums[index].sum())
         return Finding(
             model=self.place.model,
             version=self.place.version,
@@ -183,12 +201,12 @@ class Panel:
             detector="shiryaev_roberts",
             state="judged" if rows else "too_few_rows",
             alarm=said.alarm,
-            joins=said.joins or said.alarm,
+            joins=said.joins,
             inside=seen.inside,
             symptom=seen.symptom,
             statistic=said.log_mean if np.isfinite(said.log_mean) else None,
             threshold=self._threshold,
-            e_value=float(np.exp(min(said.evidence, _LARGEST))),
+            e_value=float(np.exp(said.evidence)),
             p_value=seen.p_value,
             effect=seen.effect,
             direction=seen.direction,

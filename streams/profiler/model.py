@@ -63,8 +63,9 @@ class ModelCounter:
         if self._layout:
             self._columns = Columns(self._layout)
             self._panes = Panes(self._layout, partition=partition, pane=counting.pane)
-        segments = len(grid.segments) if grid else 0
-        features = len(grid.features) if grid else 0
+        # numpy knows no empty subarrays, so a model without segments keeps one column of zeros
+        segments = max(1, len(grid.segments)) if grid else 1
+        features = max(1, len(grid.features)) if grid else 1
         shapes = {"cells": f"({features},)u2", "segments": f"({segments},)u2"}
         self._content = np.dtype(list({**_CONTENT, **shapes}.items()))
         self._join = Join(counting.horizon, {**_CONTENT, **shapes})
@@ -198,10 +199,11 @@ class ModelCounter:
             self._waiting.append(lesson(self.counting.model, self._partition, rows, events))
             return np.zeros(len(events), np.int8)
         columns = self._columns.of(events)
-        content = np.empty(len(events), self._content)
+        content = np.zeros(len(events), self._content)
         content["pane"], content["target"] = panes, columns.target
         content["score"], content["number"] = columns.score, columns.value
-        content["cells"], content["segments"] = columns.features, columns.segments
+        content["cells"][:, : columns.features.shape[1]] = columns.features
+        content["segments"][:, : columns.segments.shape[1]] = columns.segments
         versions = self._version_codes([e.version for e in events])
         verdicts, joined = self._join.predict(rows, versions, digest(rows.times, columns), content)
         kept = (verdicts == ACCEPTED) & new

@@ -48,7 +48,7 @@ def tell(desk: Desk) -> None:
             desk.say("silenced", "all its signals are silenced", None, name)
             continue
         first = incident.told is None
-        incident = replace(incident, told=now, updated=desk.now)
+        incident = replace(incident, told=now)
         desk.incidents[name] = incident
         desk.alerts.append(_alert(desk, incident, members, now.status))
         desk.say("alerted", "first alert" if first else _difference(now), None, name)
@@ -121,7 +121,8 @@ def _alert(desk: Desk, incident: Incident, members: list[Tracked], status: Alert
         else sentence(leader.last, leader.severity, desk.rules.limits_of(leader.key))
     )
     if len(shown) > 1:
-        summary += f"; {len(shown) - 1} more signals moved"
+        rest = len(shown) - 1
+        summary += f"; {rest} more signal{'s' if rest > 1 else ''} moved"
     return Alert(
         status=status,
         sequence=max(0, desk.sequence),

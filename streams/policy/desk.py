@@ -10,13 +10,12 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
-from schemas.finding import Evidence
 from schemas.log import Millis
 from schemas.outputs import Alert, DriftEvent, RetrainRequest, RollbackRequest
 from streams.policy.decisions import Decisions, Reason, Rebuild, Restart, What
 from streams.policy.observation import Observation
 from streams.policy.rules import Rules
-from streams.policy.state import MAX_EVIDENCE, Incident, PolicyState, SignalKey, Tracked
+from streams.policy.state import Incident, PolicyState, SignalKey, Tracked
 
 ALIVE = ("firing", "resolving")
 
@@ -133,15 +132,3 @@ def identity(*parts: object) -> str:
     """A short id that is a function of `parts` (16 hex digits of BLAKE2b)."""
     text = "\x1f".join(str(part) for part in parts)
     return blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def merge_evidence(old: tuple[Evidence, ...], new: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """One range per log and partition, as wide as all of them together; at most MAX_EVIDENCE."""
-    spans = {(e.log, e.partition): e for e in old}
-    for e in new:
-        was = spans.get((e.log, e.partition))
-        if was is not None:
-            first, last = min(was.first, e.first), max(was.last, e.last)
-            e = replace(e, first=first, last=last)  # noqa: PLW2901 - the wider range replaces it
-        spans[(e.log, e.partition)] = e
-    return tuple(spans[place] for place in sorted(spans)[:MAX_EVIDENCE])

@@ -82,9 +82,9 @@ def extent(finding: Finding, severity: Severity | None, limits: Limits) -> str:
     fall = fall_of(finding)
     if fall is not None:
         side = "below" if fall >= 0 else "above"
-        return f"{abs(fall):.1%} {side} its baseline, red from {limits.fall_red:.0%}".replace(
-            "%", " %"
-        )
+        whose = "accuracy" if finding.signal.startswith("error") else ""
+        said = f"{whose} {_percent(abs(fall))} {side} its baseline"
+        return f"{said.strip()}, red from {100 * limits.fall_red:g} %"
     if effect.psi is not None:
         return f"PSI {effect.psi:.2f}, red from {limits.psi_red:g}"
     if effect.mean_shift_sd is not None and not finding.cells:

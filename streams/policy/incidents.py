@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from schemas.finding import Finding
 from schemas.log import Millis
 from schemas.vocabulary import Severity
-from streams.policy.desk import Desk, identity, merge_evidence
+from streams.policy.desk import Desk, identity
 from streams.policy.drift import announce
 from streams.policy.explain import leading, sentence
 from streams.policy.family import INPUTS, PROOF, Family
@@ -66,7 +66,6 @@ def open_new(desk: Desk, seen: Observation, segment: str) -> bool:
         opened=desk.now,
         moved=desk.now,
         change_point=seen.finding.change_point,
-        updated=desk.now,
         inputs_judged=sum(
             1 for key, o in desk.seen.items() if o.judged and key.signal.startswith("feature")
         ),
@@ -94,10 +93,7 @@ def enter(desk: Desk, seen: Observation, name: str, what: str, why: str) -> None
     incident = desk.incidents[name]
     if seen.key.version not in incident.versions and len(incident.versions) < MAX_KEPT:
         versions = tuple(sorted((*incident.versions, seen.key.version)))
-        incident = replace(incident, versions=versions)
-    desk.incidents[name] = replace(
-        incident, evidence=merge_evidence(incident.evidence, seen.finding.evidence)
-    )
+        desk.incidents[name] = replace(incident, versions=versions)
     if proven:
         cause_moved(desk, name, seen)
 
@@ -122,9 +118,7 @@ def cause_moved(desk: Desk, name: str, seen: Observation) -> None:
 def reopen(desk: Desk, name: str) -> None:
     """Take an ended incident up again, under its id."""
     incident = desk.incidents[name]
-    desk.incidents[name] = replace(
-        incident, ended=None, calmed=None, cool_until=0, moved=desk.now, updated=desk.now
-    )
+    desk.incidents[name] = replace(incident, ended=None, calmed=None, cool_until=0, moved=desk.now)
     desk.say("reopened", "it breached again within the cool-down", None, name)
 
 

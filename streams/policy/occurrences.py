@@ -206,7 +206,6 @@ def _wish(desk: Desk, at: Millis, event: ModelEvent, since: Millis | None) -> No
     wish = Wish(
         id=name,
         trigger="labels_redefined" if trigger == "labels_redefined" else "external",
-        at=at,
         since=since,
         note=(event.note or "")[:512],
         urgent=event.severity == "red",

@@ -90,7 +90,7 @@ def _for_incident(desk: Desk, incident: Incident) -> None:
         incidents=(incident,),
         trigger=wanted.trigger,
         urgency=wanted.urgency,
-        reason=wanted.reason,
+        reason=f"{wanted.cause}: {wanted.reason}",
         since=None,
     )
     _send(desk, cause)

@@ -75,7 +75,6 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     min_interval: Millis = 7 * DAY
     min_labels: int = 0
     when: frozenset[RetrainCause] = frozenset()
-    approval: bool = False
     attempts: int = 3
     expires_after: Millis = 7 * DAY
     gates: Gates = Gates()
@@ -162,7 +161,6 @@ def compile_rules(config: ModelConfig, model: str, pane: Millis) -> Rules:
             min_interval=retrain.min_interval,
             min_labels=retrain.min_labels,
             when=frozenset(retrain.when),
-            approval=retrain.approval == "required",
             expires_after=retrain.expires_after,
             gates=Gates(
                 metrics={

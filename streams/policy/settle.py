@@ -55,7 +55,7 @@ def settle(desk: Desk) -> None:
             segment=_segment(desk, incident, members),
         )
         if found != incident:
-            desk.incidents[incident.id] = replace(found, updated=desk.now)
+            desk.incidents[incident.id] = found
 
 
 def _segment(desk: Desk, incident: Incident, members: list[Tracked]) -> str:

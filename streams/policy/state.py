@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas.finding import Evidence, Finding
+from schemas.finding import Finding
 from schemas.log import DAWN, Millis
 from schemas.vocabulary import Severity
 from streams.policy.family import Family
@@ -19,8 +19,6 @@ MAX_INCIDENTS: Final = 200
 """Incidents open or cooling down at once; beyond it new ones wait and are counted."""
 MAX_KEPT: Final = 64
 """Versions, silences, stretches, openings and queued causes kept, newest last."""
-MAX_EVIDENCE: Final = 16
-"""Offset ranges kept per incident, widest spread."""
 
 Phase = Literal["pending", "firing", "resolving", "cooling"]
 
@@ -98,7 +96,6 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     opened: Millis
     moved: Millis
     change_point: Millis | None = None
-    updated: Millis = 0
     calmed: Millis | None = None
     ended: Millis | None = None
     cool_until: Millis = 0
@@ -110,7 +107,6 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     decisions_held: bool = False
     told: Told | None = None
     asked: Asked = Asked()
-    evidence: tuple[Evidence, ...] = ()
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -151,7 +147,6 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     id: str
     trigger: Literal["external", "labels_redefined"]
-    at: Millis
     since: Millis | None
     note: str
     urgent: bool

@@ -311,3 +311,21 @@ def test_what_only_joined_holds_nothing_open():
     assert ([], []) == (run.open, [t for t in run.state.signals if t.phase == "firing"])
     run.panes(3, *quiet("feature:a"), joined)
     assert 2 == len([e for e in run.drift if e.transition == "opened"])
+
+
+def test_a_fall_is_told_in_the_words_of_its_metric():
+    """The error rate rises; what falls is the accuracy."""
+    run = Run()
+    run.pane_of(
+        error(0.365),
+        finding("metric:accuracy", alarm=True, fall_ratio=0.085, current=0.764, baseline=0.835),
+    )
+    said = {e.signal: e.explanation for e in run.drift}
+    assert (
+        "the error rate in m 1: rose from 16.5 % to 36.5 % over 1,500 rows"
+        " (accuracy 24.0 % below its baseline, red from 5 %)"
+    ) == said["error"]
+    assert (
+        "accuracy in m 1: fell from 0.835 to 0.764 over 1,500 rows"
+        " (8.5 % below its baseline, red from 5 %)"
+    ) == said["metric:accuracy"]

@@ -115,7 +115,7 @@ def outputs(run):
     return [encode_event(e) for e in (*run.drift, *run.alerts, *run.retrains, *run.rollbacks)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PANES, REPEATS)
 def test_a_firing_signal_is_never_forgotten(panes, repeats):
     """Each signal's openings and resolutions alternate; what is not resolved is in the state."""
@@ -139,7 +139,7 @@ def test_a_firing_signal_is_never_forgotten(panes, repeats):
     assert set(kept.values()) == {i.id for i in run.open}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PANES, REPEATS)
 def test_alerts_open_and_resolve_in_pairs(panes, repeats):
     """An incident told as firing is told as resolved, or is still open; never twice the same."""
@@ -153,7 +153,7 @@ def test_alerts_open_and_resolve_in_pairs(panes, repeats):
     assert sorted(a.sequence for a in run.alerts) == [a.sequence for a in run.alerts]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PANES, REPEATS)
 def test_no_second_incident_for_a_signal_within_its_cool_down(panes, repeats):
     """A signal that breaches in its cool-down opens no new incident.
@@ -182,7 +182,7 @@ def test_no_second_incident_for_a_signal_within_its_cool_down(panes, repeats):
                     assert e.incident_id == incident or goes_on or not (cooling and new)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PANES, REPEATS)
 def test_requests_keep_their_distance(panes, repeats):
     """Two requests that are no emergency are an interval apart; no cause and attempt twice."""
@@ -195,7 +195,7 @@ def test_requests_keep_their_distance(panes, repeats):
     assert len(set(causes)) == len(causes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(PANES, REPEATS, st.randoms(use_true_random=False))
 def test_order_and_repetition_within_a_pane_change_nothing(panes, repeats, chance):
     """Shuffled and doubled findings give the same outputs and the same state."""
@@ -223,7 +223,7 @@ class Forgetful(Run):
         return out
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(PANES, REPEATS)
 def test_a_crash_at_any_pane_changes_nothing(panes, repeats):
     """The state through its bytes at every pane gives the same outputs."""

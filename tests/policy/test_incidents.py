@@ -329,3 +329,18 @@ def test_a_fall_is_told_in_the_words_of_its_metric():
         "accuracy in m 1: fell from 0.835 to 0.764 over 1,500 rows"
         " (8.5 % below its baseline, red from 5 %)"
     ) == said["metric:accuracy"]
+
+
+def test_a_member_that_cools_down_returns_to_its_incident():
+    """Errors that come back under the fault that explained them open nothing new."""
+    run = Run(policy={"cool_down": "100h"})
+    fault = red("feature:SCHL", symptom="missing")
+    run.panes(2, fault, error(0.3), *STILL)
+    run.panes(30, fault, *quiet("error"), *STILL)
+    run.panes(3, fault, error(0.3), *STILL)
+    assert "data_quality" == run.incident.kind
+    run = Run(policy={"cool_down": "4h"})
+    run.panes(2, fault, error(0.3), *STILL)
+    run.panes(30, fault, *quiet("error"), *STILL)
+    run.panes(3, fault, error(0.3), *STILL)
+    assert ["concept_drift", "data_quality"] == sorted(i.kind for i in run.open)

@@ -20,8 +20,7 @@ NEVER: Final = -1
 
 
 class Normal(msgspec.Struct, frozen=True, array_like=True):
-    """What is normal of one signal in one segment: counts per cell and their dispersion
-    (see `detectors.reference`)."""
+    """What is normal of one signal in one segment, as `detectors.reference` describes it."""
 
     kind: SignalKind
     counts: tuple[int, ...]

@@ -159,8 +159,17 @@ def finite(value: float | None) -> float | None:
 
 def encode(event: OutputEvent) -> bytes:
     """The JSON bytes of an event; ValueError (our fault) names a field that is not finite."""
-    _refuse_non_finite(event, type(event).__name__)
+    if type(event) is not Reading or not _is_finite(event):
+        _refuse_non_finite(event, type(event).__name__)
     return _encoder.encode(event)
+
+
+def _is_finite(reading: Reading) -> bool:
+    """Whether no number of a reading is NaN or infinite; readings are many, so in one sum."""
+    effect = reading.effect
+    numbers = [getattr(effect, name) for name in effect.__struct_fields__]
+    numbers += [reading.statistic, reading.threshold, reading.p_value, reading.e_value]
+    return math.isfinite(sum(number for number in numbers if number is not None))
 
 
 def _refuse_non_finite(value: object, path: str) -> None:

@@ -70,7 +70,7 @@ class Join:
             "joined": np.full(len(kept), NONE),
         }
         columns |= {name: content[name][kept] for name in content.dtype.names or ()}
-        numbers = self.predictions.append(ids, columns)
+        numbers = self.predictions.append(ids, columns, fresh=not suspects)
         waiting = self.labels.newest(ids)
         joined: list[Joined] = []
         for position in np.flatnonzero(waiting != NONE):
@@ -133,6 +133,7 @@ class Join:
                 "revision": revisions[kept],
                 "joins": np.zeros(len(kept)),
             },
+            fresh=not suspects,
         )
         return verdicts, self._meet_predictions(ids, numbers)
 

@@ -6,6 +6,7 @@ Leaves to others: what the columns mean and when a row is no longer needed (`joi
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -58,7 +59,7 @@ class Ledger:
         if not self._newest:
             return np.full(len(ids), NONE, np.int64)
         find = self._newest.get
-        return np.fromiter((find(i, NONE) for i in ids), np.int64, len(ids))
+        return np.fromiter(map(find, ids, repeat(NONE)), np.int64, len(ids))
 
     def chain(self, row: int) -> Iterator[int]:
         """Row numbers of one id from `row` back to the oldest kept."""
@@ -66,8 +67,10 @@ class Ledger:
             yield row
             row = self.get("previous", row)
 
-    def append(self, ids: Sequence[str], columns: Mapping[str, Column]) -> Rows:
-        """Add rows in order; gives their numbers (n,)."""
+    def append(
+        self, ids: Sequence[str], columns: Mapping[str, Column], *, fresh: bool = False
+    ) -> Rows:
+        """Add rows in order; gives their numbers (n,). `fresh`: no id is known or comes twice."""
         size = len(self._ids)
         count = len(ids)
         self._reserve(size + count)
@@ -75,12 +78,15 @@ class Ledger:
         numbers = np.arange(first, first + count, dtype=np.int64)
         for name, values in columns.items():
             self._columns[name][size : size + count] = values
-        self._columns["previous"][size : size + count] = self._link(ids, first)
+        self._columns["previous"][size : size + count] = self._link(ids, first, fresh=fresh)
         self._ids.extend(ids)
         return numbers
 
-    def _link(self, ids: Sequence[str], first: int) -> Rows:
+    def _link(self, ids: Sequence[str], first: int, *, fresh: bool) -> Rows | int:
         """Enter the rows into the index; gives what was the newest row of each id before."""
+        if fresh:
+            self._newest.update(zip(ids, range(first, first + len(ids)), strict=True))
+            return NONE
         before = self.newest(ids)
         if len(set(ids)) == len(ids):
             self._newest.update(zip(ids, range(first, first + len(ids)), strict=True))

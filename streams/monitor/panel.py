@@ -63,6 +63,7 @@ class SavedPanel(msgspec.Struct, frozen=True, kw_only=True):
 
     bank: BankState
     panes: list[int]
+    joined: list[bool]
     window: list[tuple[int, list[bytes]]]
 
 
@@ -89,6 +90,7 @@ class Panel:
         )
         self._panes: list[int] = []
         self._window: deque[tuple[int, list[Counts]]] = deque()
+        self._joined = np.zeros(len(signals), np.bool_)
         self._sums = [np.zeros(reference.width, np.int64) for reference in self._references]
 
     def update(self, pane: int, counts: Sequence[Counts]) -> list[Finding]:
@@ -118,12 +120,18 @@ class Panel:
     def save(self) -> SavedPanel:
         """The state, for a snapshot."""
         window = [(pane, [v.tobytes() for v in vectors]) for pane, vectors in self._window]
-        return SavedPanel(bank=self._bank.state(), panes=list(self._panes), window=window)
+        return SavedPanel(
+            bank=self._bank.state(),
+            panes=list(self._panes),
+            joined=self._joined.tolist(),
+            window=window,
+        )
 
     def load(self, saved: SavedPanel) -> None:
         """Take a snapshot up."""
         self._bank.load(saved.bank)
         self._panes = list(saved.panes)
+        self._joined = np.array(saved.joined, np.bool_)
         self._window = deque(
             (pane, [np.frombuffer(v, np.int64).copy() for v in vectors])
             for pane, vectors in saved.window
@@ -147,10 +155,12 @@ class Panel:
         evidence = np.minimum(logs - np.log(updates), _LARGEST)
         alarms = logs >= self._threshold
         joins = e_bh(np.exp(evidence), FALSE_DISCOVERIES) | alarms
+        news = joins & ~self._joined
         seen = [
-            self._measure(i, "all" if joins[i] else "effect" if logs[i] > 0 else "psi")
+            self._measure(i, "all" if news[i] else "effect" if logs[i] > 0 else "psi")
             for i in range(len(self.signals))
         ]
+        self._joined = joins
         if alarms.any():
             self._recruit(joins, seen)
         length = self._judging.pane

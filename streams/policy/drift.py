@@ -49,7 +49,7 @@ def announce(
             shape=_shape(desk, finding),
             severity=tracked.severity,
             previous_severity=previous,
-            monitor=f"{finding.signal}/{finding.segment}/{finding.detector}",
+            monitor=f"{finding.signal}/{finding.detector}",
             signal=finding.signal,
             detector=_detector(finding),
             reference=ReferenceRef(id=finding.reference_id, rows=finding.reference_rows),

@@ -24,10 +24,10 @@ def size_of(finding: Finding) -> float | None:
     """The size of an effect, comparable between the segments of one signal only."""
     effect = finding.effect
     fall = fall_of(finding)
-    for size in (effect.size, fall, effect.psi, effect.ks):
-        if size is not None:
-            return abs(size)
-    return None
+    if fall is not None:
+        return max(fall, 0.0)
+    known = (size for size in (effect.size, effect.psi, effect.ks) if size is not None)
+    return next((abs(size) for size in known), None)
 
 
 def siblings(one: str, other: str) -> bool:

@@ -65,8 +65,8 @@ def moved(signal, effect, chance, **says):
     )
 
 
-def pane_findings(pane, chance):
-    """All findings of one pane."""
+def pane_findings(pane, chance, delay):
+    """All findings of one pane; those of labels say that they may be `delay` late."""
     row = ROWS * (pane + 1)
     version = "2" if 56_000 < row <= 64_000 else "1"
     found = []
@@ -99,7 +99,7 @@ def pane_findings(pane, chance):
         flipped = share(late, 40_000, 48_000) * {"*": 0.5, "SEX=1": 0.0, "SEX=2": 1.0}[segment]
         spoilt = share(late, 8_000, 11_000)
         rate = 0.165 + 0.2 * flipped + 0.05 * spoilt + chance.uniform(-0.004, 0.004)
-        delayed = {**where, "label_delay": LAG * ROWS * 450_000}
+        delayed = {**where, "label_delay": delay}
         grown = share(late, 18_000, 24_000) * 0.15
         found.append(moved("label", 0.3 * flipped + grown, chance, **delayed))
         found.append(
@@ -122,6 +122,7 @@ def pane_findings(pane, chance):
                 baseline=0.835,
                 fall_ratio=fall,
                 fall=rate - 0.165,
+                size=0.1,
                 alarm=fall > 0.02,
                 joins=fall > 0.015,
                 inside=fall < 0.015,
@@ -152,16 +153,20 @@ FOUND = [
 """The first row of each incident, and the last by which it must be found."""
 
 
+@pytest.mark.parametrize("delay", [0, LAG * ROWS * 450_000], ids=["unknown", "known"])
 @pytest.mark.parametrize("seed", range(3))
-def test_five_incidents_of_the_right_class_and_nothing_else(seed):
-    """Five alerts (updates apart), three retrain requests, one each, no rollback."""
+def test_five_incidents_of_the_right_class_and_nothing_else(seed, delay):
+    """Five alerts (updates apart), three retrain requests, no rollback; label delay known or not."""
     chance = random.Random(seed)
     run = Run(pane=ROWS * 450_000)
     classes, rows = {}, {}
     for pane in range(138):
         begin = run.now + (1 - WINDOW) * run.pane
         run.pane_of(
-            *(msgspec.structs.replace(f, window_start=begin) for f in pane_findings(pane, chance))
+            *(
+                msgspec.structs.replace(f, window_start=begin)
+                for f in pane_findings(pane, chance, delay)
+            )
         )
         for incident in run.open:
             classes[incident.id] = (incident.kind, incident.segment)

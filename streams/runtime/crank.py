@@ -7,7 +7,9 @@ Leaves to others: where records come from and go to (`replay`, `embedded`), and 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
+
+import msgspec
 
 from schemas.log import LogRecord, Millis, Output
 from streams.runtime.machine import Machine, Role
@@ -32,8 +34,8 @@ Accounts = dict[str, dict[str, int]]
 class Accountable(Protocol):
     """A machine that can say what became of every record it has read."""
 
-    def accounting(self) -> Accounts:
-        """Records by input log and outcome."""
+    def accounting(self) -> Mapping[Any, msgspec.Struct]:
+        """By input log, a struct of counts: a field for each outcome."""
 
 
 class Crank:
@@ -129,9 +131,9 @@ class Crank:
         total: Accounts = {}
         for machine in self.profilers:
             if isinstance(machine, Accountable):
-                for log, outcomes in machine.accounting().items():
+                for log, tally in machine.accounting().items():
                     own = total.setdefault(log, {})
-                    for outcome, count in outcomes.items():
+                    for outcome, count in msgspec.structs.asdict(tally).items():
                         own[outcome] = own.get(outcome, 0) + count
         return total
 

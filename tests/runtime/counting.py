@@ -8,10 +8,17 @@ what the profilers of all partitions say and gives a reading each time the total
 import json
 from typing import NamedTuple
 
+import msgspec
 import orjson
 
 from schemas.log import INPUT_LOGS, Output
 from streams.runtime.machine import Machine
+
+
+class Read(msgspec.Struct):
+    """What became of records, for machines that only read."""
+
+    read: int = 0
 
 
 class CountingProfiler:
@@ -43,7 +50,7 @@ class CountingProfiler:
                 )
 
     def accounting(self):
-        return {log: {"read": rows} for log, rows in self.rows.items()}
+        return {log: Read(read=rows) for log, rows in self.rows.items()}
 
     def tick(self, log, now):
         self.ticks.append((log, now))

@@ -140,24 +140,23 @@ def _symptom(
 ) -> Symptom:
     """How the signal departs, the faults of data first."""
     rows = int(window.sum())
-    grown = {
-        cell.first: cell.shift > tolerance + _SURE * cell.error
-        for cell in found.leading
-        if cell.first == cell.last
-    }
+    single = {cell.first: cell for cell in found.leading if cell.first == cell.last}
+    grown = {i for i, cell in single.items() if cell.shift > tolerance + _SURE * cell.error}
+    # New values explain a departure only where they are what moved most.
+    new = grown & {found.leading[0].first}
     last = len(window) - 1
-    if grown.get(last):
+    if last in grown:
         return "missing"
     now, was = window / rows, reference.shares
     if rows >= _ENOUGH and now[:last].max() >= _STUCK and was[:last].max() < _VARIED:
         return "constant"
     if signal.kind == "categorical":
-        return "unseen" if grown.get(last - 1) else "shift"
+        return "unseen" if last - 1 in new else "shift"
     outside, used = float(now[0] + now[last - 1]), float(was[0] + was[last - 1])
     several = last - 2 > 1  # a constant reference has no scale to depart from
     if several and rows >= _ENOUGH and outside >= _ELSEWHERE and used <= _INSIDE:
         return "rescaled"
-    return "range" if grown.get(0) or grown.get(last - 1) else "shift"
+    return "range" if {0, last - 1} & new else "shift"
 
 
 def _direction(signal: Signal, found: Effect, lead: CellShift) -> str:

@@ -101,7 +101,9 @@ def enter(desk: Desk, seen: Observation, name: str, what: str, why: str) -> None
 def cause_moved(desk: Desk, name: str, seen: Observation) -> None:
     """Note that an alarmed member moved: it may date, or reclass, the incident."""
     incident = desk.incidents[name]
-    if PROOF[seen.family] > PROOF[incident.kind]:
+    stronger = PROOF[seen.family] > PROOF[incident.kind]
+    # A mild departure of a better proven kind is a detail of what is red, not its cause.
+    if stronger and RANK[seen.severity] >= RANK[incident.severity]:
         desk.say(
             "classified",
             f"{seen.family} is stronger proof than {incident.kind}",

@@ -11,8 +11,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.inputs import ModelEvent
-from schemas.instants import parse, rfc3339
-from schemas.log import DUSK, Millis
+from schemas.instants import LATEST, parse, rfc3339
+from schemas.log import Millis
 from schemas.vocabulary import ModelEventType
 from streams.policy.desk import Desk, identity
 from streams.policy.incidents import end, leave
@@ -82,7 +82,7 @@ def _assigned(desk: Desk, _: Millis, event: ModelEvent) -> None:
 def _silence(desk: Desk, at: Millis, event: ModelEvent) -> None:
     """Alerts of matching signals wait from `from` (now) until `until` (a day)."""
     start = _instant(event.from_, at)
-    stop = min(_instant(event.until, start + 86_400_000), DUSK)
+    stop = min(_instant(event.until, start + 86_400_000), LATEST)
     matchers = event.matchers
     silence = Silence(
         signal=matchers.signal if matchers else "*",

@@ -14,12 +14,15 @@ from schemas.config_model import ModelConfig
 from schemas.finding import Finding
 from schemas.inputs import ModelEvent
 from schemas.log import Millis
+from schemas.vocabulary import Severity
 from streams.policy import alert, grouping, occurrences, retrain, rollback, settle, signals
 from streams.policy.decisions import Decisions
 from streams.policy.desk import Desk
+from streams.policy.family import family_of
 from streams.policy.observation import observe
 from streams.policy.rules import compile_rules
-from streams.policy.state import MAX_KEPT, Fault, PolicyState, Stretch
+from streams.policy.severity import severity_of
+from streams.policy.state import MAX_KEPT, Fault, PolicyState, SignalKey, Stretch
 from streams.policy.triage import refine
 
 
@@ -28,6 +31,13 @@ class Policy:
 
     def __init__(self, config: ModelConfig, model: str, pane_ms: Millis) -> None:
         self.rules = compile_rules(config, model, pane_ms)
+
+    def severity(self, finding: Finding) -> Severity | None:
+        """How bad one finding is by itself, for readings; None where it is no breach."""
+        if finding.state != "judged" or finding.inside or not finding.alarm:
+            return None
+        limits = self.rules.limits_of(SignalKey(finding.version, finding.segment, finding.signal))
+        return severity_of(finding, family_of(finding.signal, finding.symptom), limits)
 
     def judge(
         self,

@@ -20,14 +20,20 @@ Sizes = Mapping[str, float | None]
 """segment -> size of the effect there, None if unknown."""
 
 
-def size_of(finding: Finding) -> float | None:
-    """The size of an effect, comparable between the segments of one signal only."""
+def sizes_of(finding: Finding) -> tuple[float | None, ...]:
+    """The sizes of an effect by measure: fall, tolerances, PSI, KS; None where not measured."""
     effect = finding.effect
     fall = fall_of(finding)
-    if fall is not None:
-        return max(fall, 0.0)
-    known = (size for size in (effect.size, effect.psi, effect.ks) if size is not None)
-    return next((abs(size) for size in known), None)
+    known = (effect.size, effect.psi, effect.ks)
+    return (
+        None if fall is None else max(fall, 0.0),
+        *(None if size is None else abs(size) for size in known),
+    )
+
+
+def size_of(finding: Finding) -> float | None:
+    """The size of an effect by the first measure it has."""
+    return next((size for size in sizes_of(finding) if size is not None), None)
 
 
 def siblings(one: str, other: str) -> bool:
@@ -61,10 +67,13 @@ def _stands_out(value: str, moving: set[str], still: set[str], seen: list[Observ
     if not any(siblings(value, other) for other in still):
         # Nobody to compare with: believed only if nothing else moves at all.
         return moving == {value}
-    own = {o.key.signal for o in seen if o.key.segment == value and o.judged and not o.still}
-    for signal in sorted(own):
-        sizes = {o.key.segment: size_of(o.finding) for o in seen if o.key.signal == signal}
-        if not _exceeds(value, sizes):
+    moved = {o.key.signal for o in seen if o.key.segment == value and o.judged and not o.still}
+    for signal in sorted(moved):
+        measured = {o.key.segment: sizes_of(o.finding) for o in seen if o.key.signal == signal}
+        own = measured[value]
+        first = next((i for i, size in enumerate(own) if size is not None), 0)
+        # Only one measure compares: a fall here says nothing against a distance there.
+        if not _exceeds(value, {segment: sizes[first] for segment, sizes in measured.items()}):
             return False
     return True
 

@@ -156,7 +156,7 @@ FOUND = [
 @pytest.mark.parametrize("delay", [0, LAG * ROWS * 450_000], ids=["unknown", "known"])
 @pytest.mark.parametrize("seed", range(3))
 def test_five_incidents_of_the_right_class_and_nothing_else(seed, delay):
-    """Five alerts (updates apart), three retrain requests, no rollback; label delay known or not."""
+    """Five alerts (updates apart), three requests, no rollback; delay known or not."""
     chance = random.Random(seed)
     run = Run(pane=ROWS * 450_000)
     classes, rows = {}, {}

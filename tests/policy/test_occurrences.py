@@ -93,10 +93,11 @@ def test_what_is_unknown_or_of_another_model_is_a_reason():
             event("rolled_back"),
             event("approved"),
             event("silence", until="never"),
+            event("silence", from_="9999-12-31T23:00:00Z"),
             event("end_of_stream"),
         ]
     )
-    assert 8 == len(run.reasons)
+    assert 9 == len(run.reasons)
     assert ["ignored", "ignored", "event"] == [r.what for r in run.reasons[:3]]
 
 

@@ -196,3 +196,10 @@ def test_the_pane_length_is_the_models():
     run.panes(4, *quiet("feature:a"))
     run.pane_of(red("feature:a"))
     assert first == run.incident.id
+
+
+def test_a_reading_has_the_severity_of_its_own_effect():
+    """Without any state: red, yellow, or None where it is no breach."""
+    policy = Run().policy
+    said = [red("feature:a"), yellow("feature:a"), *quiet("feature:a"), error(0.1)]
+    assert ["red", "yellow", None, None] == [policy.severity(one) for one in said]

@@ -1,0 +1,209 @@
+"""The commands and their options, and nothing else: each imports its work when it runs.
+
+Promises: every command listed works; options are those of the public contract, and a few more.
+Leaves to others: what a command does (the module of its name).
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    name="windage",
+    help="Watches the predictions of models in production and says when their world has drifted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+reference = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+topics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]
+Column = Annotated[str | None, typer.Option(metavar="COLUMN", show_default=False)]
+Every = Annotated[
+    str | None,
+    typer.Option(metavar="30s", help="Time between rows, where they have no timestamps."),
+]
+DEFAULT_CONFIG = Path("windage.yaml")
+
+
+@app.command()
+def demo(
+    kafka: Annotated[bool, typer.Option(help="Through a real broker and the workers.")] = False,
+    inject: Annotated[bool, typer.Option(help="The quiet rows with five made incidents.")] = False,
+    port: Annotated[int | None, typer.Option(help="Of the web page (8080, or a free one).")] = None,
+    once: Annotated[bool, typer.Option(help="End after the last event.")] = False,
+    json: Json = False,
+    bootstrap: Annotated[str | None, typer.Option(help="A broker that runs already.")] = None,
+    rows: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Watch 208,892 real predictions and their late labels, and say what is wrong with them."""
+    from streams.cli.demo import run
+
+    run(
+        kafka=kafka or bootstrap is not None,
+        inject=inject,
+        port=port,
+        once=once,
+        as_json=json,
+        bootstrap=bootstrap,
+        rows=rows,
+    )
+
+
+@app.command()
+def serve(
+    config: ConfigFile = DEFAULT_CONFIG,
+    data: Annotated[Path, typer.Option(help="Directory of the log.")] = Path("windage-data"),
+    port: Annotated[int | None, typer.Option(help="Instead of http.port.")] = None,
+) -> None:
+    """One machine: HTTP intake, SQLite log, detection, web page. Until Ctrl-C."""
+    from streams.cli.serve import run
+
+    run(config, data, port)
+
+
+@app.command()
+def worker(
+    config: ConfigFile = DEFAULT_CONFIG,
+    role: Annotated[
+        Literal["profiler", "monitor"] | None,
+        typer.Option(help="One process of one role; without it both are kept running."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes per role.")] = 1,
+) -> None:
+    """Kafka workers. Until SIGTERM or Ctrl-C."""
+    from streams.cli.worker import run
+
+    raise typer.Exit(run(config, role, workers))
+
+
+@app.command()
+def replay(
+    predictions: Annotated[Path, typer.Argument(help="CSV(.gz), JSON Lines(.gz) or Parquet.")],
+    labels: Annotated[Path | None, typer.Option(help="A file of labels by id.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="A file of what is normal.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c")] = None,
+    model: Annotated[str | None, typer.Option(help="Which model of the config.")] = None,
+    id: Column = None,  # noqa: A002 - the option's name is public
+    timestamp: Column = None,
+    prediction: Column = None,
+    score: Column = None,
+    label: Column = None,
+    every: Every = None,
+    pane: Annotated[str | None, typer.Option(metavar="5m", help="Default: 10 x every.")] = None,
+    tolerance: Annotated[float | None, typer.Option(min=0, help="In reference sd.")] = None,
+    false_alarms: Annotated[str | None, typer.Option(metavar='"1 per 30d"')] = None,
+    json: Json = False,
+    fail_on: Annotated[Literal["yellow", "red"] | None, typer.Option(help="Exit with 1.")] = None,
+) -> None:
+    """A recording through the same machines, as fast as they go."""
+    from streams.cli.replay import Asked, run
+    from streams.runtime.mapping import Columns
+
+    columns = Columns(id=id, timestamp=timestamp, prediction=prediction, score=score, label=label)
+    asked = Asked(
+        predictions=predictions,
+        labels=labels,
+        reference=reference,
+        config=config,
+        model=model,
+        columns=columns,
+        every=every,
+        pane=pane,
+        tolerance=tolerance,
+        false_alarms=false_alarms,
+        fail_on=fail_on,
+    )
+    raise typer.Exit(run(asked, as_json=json))
+
+
+@app.command()
+def init(
+    sample: Annotated[Path, typer.Argument(help="A file of predictions, as for replay.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    model: Annotated[str, typer.Option(help="Name of the model.")] = "model",
+    prediction: Column = None,
+    score: Column = None,
+    label: Column = None,
+    every: Every = None,
+    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a configuration that fits a sample of predictions."""
+    from streams.cli.init import run
+    from streams.runtime.mapping import Columns
+
+    columns = Columns(prediction=prediction, score=score, label=label)
+    run(sample, config, model, columns, every=every, force=force)
+
+
+@app.command()
+def validate(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Check a configuration: every problem with path, line and what is allowed."""
+    from streams.cli.validate import run
+
+    raise typer.Exit(run(config, as_json=json))
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="config, or an event: prediction, alert, ...")],
+) -> None:
+    """Print the JSON Schema of the configuration or of an event."""
+    from streams.cli.schema import run
+
+    run(name)
+
+
+@reference.command("build")
+def reference_build(
+    rows: Annotated[Path, typer.Argument(help="A file of rows known to be normal.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    model: Annotated[str | None, typer.Option(help="Which model of the config.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Default: MODEL.reference by the config.")] = None,
+    id: Column = None,  # noqa: A002 - the option's name is public
+    timestamp: Column = None,
+    prediction: Column = None,
+    score: Column = None,
+    label: Column = None,
+) -> None:
+    """Make grid and reference of a file of rows."""
+    from streams.cli.reference import build
+    from streams.runtime.mapping import Columns
+
+    columns = Columns(id=id, timestamp=timestamp, prediction=prediction, score=score, label=label)
+    build(rows, config, model, to, columns)
+
+
+@reference.command("show")
+def reference_show(
+    file: Annotated[Path, typer.Argument(help="What `reference build` wrote.")],
+    json: Json = False,
+) -> None:
+    """Show what a reference describes as normal."""
+    from streams.cli.reference import show
+
+    show(file, as_json=json)
+
+
+@topics.command("plan")
+def topics_plan(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Print the topics the configuration wants, and what the broker has."""
+    from streams.cli.topics import plan
+
+    plan(config, as_json=json)
+
+
+@topics.command("create")
+def topics_create(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Create the topics that are missing; nothing that exists is changed."""
+    from streams.cli.topics import create
+
+    create(config, as_json=json)
+
+
+app.add_typer(reference, name="reference", help="Descriptions of what is normal.")
+app.add_typer(topics, name="topics", help="Topics on the broker.")

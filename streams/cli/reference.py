@@ -1,0 +1,118 @@
+"""`windage reference build|show`: descriptions of normal, made offline.
+
+Promises: a file is written whole or not at all; what is shown is what detectors compare with.
+Leaves to others: counting the rows (`runtime.reference`).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas import baseline as baselines
+from schemas.baseline import Baseline
+from schemas.config import Config
+from schemas.config_model import FromFile, ModelConfig
+from streams.cli.configured import SUFFIX, choose_model, load_config
+from streams.cli.console import emit_object, results, say
+from streams.cli.endings import REFUSED, UNREACHABLE, OperatorError
+from streams.runtime.mapping import Columns
+
+
+def build(
+    rows: Path, config_path: Path, model_name: str | None, to: Path | None, columns: Columns
+) -> None:
+    """Write the reference of a model, made of a file of rows."""
+    config = load_config(config_path)
+    name, model = choose_model(config, model_name)
+    if to is None:
+        to = config_path.parent / f"{name}{SUFFIX}"
+        if isinstance(model.reference, FromFile) and model.reference.path.endswith(SUFFIX):
+            to = config_path.parent / model.reference.path
+    baseline = baseline_of_rows(rows, name, model, config, columns)
+    write_baseline(to, baseline)
+    say(f"{to}: {_rows(baseline):,} rows of {rows}, reference {baseline.id}")
+
+
+def show(path: Path, *, as_json: bool) -> None:
+    """Print what a reference file describes."""
+    baseline = read_baseline(path)
+    content = _content(baseline)
+    if as_json:
+        emit_object(content)
+        return
+    from rich.table import Table
+
+    table = Table(title=f"{baseline.model}: reference {baseline.id} of {baseline.source}")
+    for heading in ("segment", "signal", "kind", "rows", "dispersion"):
+        table.add_column(heading, justify="right" if heading in ("rows", "dispersion") else "left")
+    for one in content["signals"]:
+        table.add_row(
+            one["segment"], one["signal"], one["kind"], f"{one['rows']:,}", f"{one['dispersion']}"
+        )
+    results().print(table)
+
+
+def baseline_of_rows(
+    path: Path, name: str, model: ModelConfig, config: Config, columns: Columns
+) -> Baseline:
+    """Grid and reference of a file of rows; FileError or OperatorError if it cannot be used."""
+    from streams.runtime.reference import build_reference
+    from streams.runtime.roles import counting
+
+    try:
+        return build_reference(name, model, counting(name, model, config), path, columns)
+    except ValueError as error:
+        raise OperatorError(f"{path}: {error}", REFUSED) from None
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """Write a reference file."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(baselines.encode(baseline))
+    os.replace(part, path)  # noqa: PTH105 - the same call, and says that it is atomic
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a reference file."""
+    try:
+        return baselines.decode(path.read_bytes())
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        message = f"{path}: is not a reference that this version of windage wrote"
+        raise OperatorError(message, REFUSED) from None
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        hint = " (windage reference build makes it)"
+        raise OperatorError(f"{path}: {reason}{hint}", UNREACHABLE) from None
+
+
+def _rows(baseline: Baseline) -> int:
+    """Rows the reference rests on: those of its longest signal."""
+    return max(
+        (n.rows for signals in baseline.normals.values() for n in signals.values()), default=0
+    )
+
+
+def _content(baseline: Baseline) -> dict[str, Any]:
+    return {
+        "model": baseline.model,
+        "id": baseline.id,
+        "source": baseline.source,
+        "grid": baseline.grid.id,
+        "task": baseline.grid.task,
+        "rows": _rows(baseline),
+        "provisional": baseline.provisional,
+        "signals": [
+            {
+                "segment": segment,
+                "signal": signal,
+                "kind": normal.kind,
+                "rows": normal.rows,
+                "cells": len(normal.counts),
+                "dispersion": round(max(normal.dispersion, default=1.0), 3),
+            }
+            for segment, signals in sorted(baseline.normals.items())
+            for signal, normal in sorted(signals.items())
+        ],
+    }

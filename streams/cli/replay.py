@@ -1,0 +1,162 @@
+"""`windage replay`: a recording judged, as fast as the machines go.
+
+Promises: without a config one is inferred, and said on stderr; with `--json` every output event
+is one structured CloudEvent per line; the same file and options give the same lines.
+Leaves to others: the run itself (`runtime.replay`), what a file means (`inference`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from schemas.baseline import Baseline
+from schemas.config import Config
+from schemas.log import Millis
+from streams.cli import console
+from streams.cli.casebook import Casebook
+from streams.cli.configured import choose_model, load_baseline, load_baselines, load_config
+from streams.cli.endings import DRIFT
+from streams.cli.inference import Sample, every_of, infer_model, validated, without_roles
+from streams.cli.reference import baseline_of_rows
+from streams.cli.structured import structured
+from streams.runtime.mapping import Columns
+from streams.runtime.recording import Chunk, Recording
+from streams.runtime.replay import Replay
+from streams.runtime.roles import MonitorRole, ProfilerRole
+from streams.runtime.rows import FIRST_INSTANT, Entries
+
+NAME: Final = "model"
+"""Of the model, where no config names it."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said on the command line."""
+
+    predictions: Path
+    labels: Path | None = None
+    reference: Path | None = None
+    config: Path | None = None
+    model: str | None = None
+    columns: Columns = Columns()
+    every: str | None = None
+    pane: str | None = None
+    tolerance: float | None = None
+    false_alarms: str | None = None
+    fail_on: str | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is run."""
+
+    model: str
+    config: Config
+    baselines: dict[str, Baseline]
+    recording: Recording
+
+
+def run(asked: Asked, *, as_json: bool) -> int:
+    """Replay, and print; gives the exit code."""
+    plan = plan_of(asked)
+    every = plan.recording.columns.every
+    book = Casebook(lambda instant: _row(instant, every))
+    roles = (
+        ProfilerRole(plan.config, plan.baselines),
+        MonitorRole(plan.config, plan.baselines),
+    )
+    machines = Replay(*roles)
+    with console.progress("rows", plan.recording.rows) as bar:
+        chunks = _counted(_wanted(plan), bar)
+        for output in machines.run(chunks, [plan.model]):
+            book.take(output.topic, output.value or b"")
+            if as_json:
+                line = structured(output)
+                if line is not None:
+                    console.emit(line)
+    if book.refused:
+        console.say(f"{book.refused:,} records were refused")
+    if not as_json:
+        _print(book)
+    worst = book.worst
+    found = worst == "red" or (worst == "yellow" and asked.fail_on == "yellow")
+    return DRIFT if asked.fail_on is not None and found else 0
+
+
+def plan_of(asked: Asked) -> Plan:
+    """Files and options as something to run; errors are the operator's."""
+    every = every_of(asked.every)
+    columns = without_roles(asked.columns, every)
+    if asked.config is not None:
+        config = load_config(asked.config)
+        name, model = choose_model(config, asked.model)
+    else:
+        said = {
+            "pane": asked.pane,
+            "tolerance": asked.tolerance,
+            "false_alarms": asked.false_alarms,
+        }
+        given = {key: value for key, value in said.items() if value is not None}
+        name = asked.model or NAME
+        sample = Sample(_recording(asked, name, columns))
+        written = infer_model(sample, given)
+        model = validated(written, asked.predictions)
+        _say_inferred(written, sample.columns, asked.reference)
+        config = Config(models={name: model})
+    config = config.model_copy(update={"models": {name: model}})
+    recording = _recording(asked, name, columns)
+    if asked.reference is not None and asked.reference.suffix != ".reference":
+        baselines = {name: baseline_of_rows(asked.reference, name, model, config, columns)}
+    elif asked.reference is not None:
+        baselines = {name: load_baseline(asked.reference, name, model, config)}
+    else:
+        folder = asked.config.parent if asked.config is not None else Path()
+        baselines = load_baselines(config, folder)
+    return Plan(model=name, config=config, baselines=baselines, recording=recording)
+
+
+def _recording(asked: Asked, name: str, columns: Columns) -> Recording:
+    return Recording(asked.predictions, model=name, columns=columns, labels=asked.labels)
+
+
+def _wanted(plan: Plan) -> Iterator[Chunk]:
+    """The recording; labels are left out where the model has none."""
+    if plan.config.models[plan.model].labelled:
+        yield from plan.recording.chunks()
+        return
+    nothing = Entries(times=[], keys=[], values=[])
+    for chunk in plan.recording.chunks():
+        entries = {**chunk.entries, "labels": nothing}
+        last = max((t for one in entries.values() for t in one.times[-1:]), default=chunk.last)
+        yield Chunk(entries=entries, last=last)
+
+
+def _counted(chunks: Iterator[Chunk], bar: Any) -> Iterator[Chunk]:  # noqa: ANN401 - rich, lazily
+    for chunk in chunks:
+        yield chunk
+        predictions = chunk.entries.get("predictions")
+        bar.advance(0, len(predictions.times) if predictions is not None else 0)
+
+
+def _row(instant: Millis, every: Millis | None) -> int | None:
+    return None if every is None else (instant - FIRST_INSTANT) // every
+
+
+def _say_inferred(model: dict[str, Any], columns: Columns, reference: Path | None) -> None:
+    roles = [f"{role} {getattr(columns, role)}" for role in ("id", "prediction", "score", "label")]
+    named = ", ".join(role for role in roles if not role.endswith("None")) or "features only"
+    first = f"first {model['reference']['rows']:,} rows" if reference is None else "a file"
+    console.say(
+        f"task {model['task']} ({named}), {len(columns.features)} features, pane {model['pane']}, "
+        f"reference: {first}"
+    )
+
+
+def _print(book: Casebook) -> None:
+    from streams.cli.telling import table_of
+
+    out = console.results()
+    if book.told():
+        out.print(table_of(book))
+    else:
+        out.print("no incidents")

@@ -1,0 +1,28 @@
+"""`windage validate`: whether a configuration can be used, and every reason why not.
+
+Promises: problems name file, line, path, reason and the nearest known word; exit code 2 then.
+Leaves to others: what is allowed (`schemas.load`).
+"""
+
+from pathlib import Path
+
+from schemas.config_error import ConfigError
+from streams.cli.configured import load_config
+from streams.cli.console import emit_object, say
+from streams.cli.endings import REFUSED
+
+
+def run(path: Path, *, as_json: bool) -> int:
+    """Check the config at `path`; gives the exit code."""
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        if as_json:
+            emit_object({"valid": False, "problems": error.problems})
+        for problem in error.problems:
+            say(str(problem))
+        return REFUSED
+    if as_json:
+        emit_object({"valid": True, "problems": [], "models": config.hashes()})
+    say(f"{path}: ok, {len(config.models)} model{'s' if len(config.models) != 1 else ''}")
+    return 0

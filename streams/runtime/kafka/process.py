@@ -5,8 +5,9 @@ an operator must mend is one line and exit code 2.
 Leaves to others: several processes (`supervisor`), reading the config file (the command line).
 """
 
+import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -18,7 +19,9 @@ from streams.runtime.kafka import survey
 from streams.runtime.kafka.connection import Connection, connection_of
 from streams.runtime.kafka.exits import REFUSED, UNREACHABLE, RefusedError, UnreachableError
 from streams.runtime.kafka.recovery import InformedRole
+from streams.runtime.kafka.reset import reset as reset_states
 from streams.runtime.kafka.settings import Settings
+from streams.runtime.kafka.supervisor import Command, supervise
 from streams.runtime.kafka.worker import Worker
 from streams.runtime.machine import Machine, Role
 from streams.runtime.roles import MonitorRole, ProfilerRole
@@ -55,24 +58,87 @@ class ConfiguredRole:
         return self._role.restored(partition, partitions, snapshot)
 
 
-def run(config: Config, name: RoleName, *, baselines: Mapping[str, Baseline]) -> int:
+def run(
+    config: Config,
+    name: RoleName,
+    *,
+    baselines: Mapping[str, Baseline],
+    reset_from: str | int | None = None,
+) -> int:
     """Run one worker of the config until it is told to stop; returns its exit code.
 
-    `baselines`: references made of files, by model.
+    `baselines`: references made of files, by model. `reset_from`: as `reset`, done once, now.
     """
     try:
         connection = connection_of(config.kafka)
+        role = ConfiguredRole(name, config, baselines)
         settings = ask(
-            ConfiguredRole(name, config, baselines),
+            role,
             connection,
             group=access.group_of(config, name),
             names=topic_names(config, name),
             **settings_of(config, name),
         )
         survey.check_config(survey.survey(connection, settings.names.values()), config)
+        if reset_from is not None:
+            reset(config, name, reset_from)
     except (RefusedError, UnreachableError) as error:
         return last_line(error)
-    return Worker(settings, ConfiguredRole(name, config, baselines)).run()
+    return Worker(settings, role).run()
+
+
+def run_all(
+    config: Config,
+    command: Callable[[RoleName], tuple[str, ...]],
+    *,
+    workers: int = 1,
+    reset_from: str | int | None = None,
+) -> int:
+    """Keep `workers` profilers and one monitor running as processes; returns an exit code.
+
+    `command` returns the arguments that start one worker of a role (and do not reset again).
+    """
+    names: tuple[RoleName, ...] = ("profiler", "monitor")
+    try:
+        connection = connection_of(config.kafka)
+        for name in names:
+            topic_of = topic_names(config, name)
+            there = survey.survey(connection, topic_of.values())
+            inputs = {log: topic_of[log] for log in ROLES[name].inputs}
+            survey.check_inputs(there, inputs, topic_of.values())
+            survey.check_config(there, config)
+        if reset_from is not None:
+            for name in names:
+                reset(config, name, reset_from)
+    except (RefusedError, UnreachableError) as error:
+        return last_line(error)
+    profilers = [
+        Command(name=f"profiler {number}", arguments=command("profiler"))
+        for number in range(workers)
+    ]
+    return supervise([*profilers, Command(name="monitor", arguments=command("monitor"))])
+
+
+def reset(config: Config, name: RoleName, where: str | int) -> dict[int, Mapping[str, int]]:
+    """Give up the state of a role and let it begin at `where`; returns the offsets by partition.
+
+    `where`: "earliest", "latest", or epoch milliseconds. No worker of the role should be running:
+    one that is goes on with its old state until the next rebalance.
+    """
+    names = topic_names(config, name)
+    inputs = {log: names[log] for log in ROLES[name].inputs}
+    connection = connection_of(config.kafka)
+    partitions = survey.check_inputs(survey.survey(connection, names.values()), inputs, ())
+    return asyncio.run(
+        reset_states(
+            connection,
+            names[f"{name}-state"],
+            inputs,
+            partitions,
+            where=where,
+            secret=_secret(config),
+        )
+    )
 
 
 def run_role(
@@ -137,16 +203,20 @@ def settings_of(config: Config, name: RoleName) -> dict[str, Any]:
     """Return the fields of `Settings` that the config decides."""
     panes = [model.pane for model in config.models.values() if model.clock == "broker"]
     hashes = sorted(config.hashes().items())
-    key = config.state.key
     return {
         "store_s": config.state.every / 1000,
         "tick_ms": min(panes) if panes and name == "profiler" else None,
         "allowance_ms": config.limits.skew,
         "record_bytes": config.limits.batch + 2 * topics.HEADROOM,
-        # Keys may be of any length, the digest's key may not.
-        "secret": b"" if key is None else blake2b(key.get_secret_value().encode()).digest(),
+        "secret": _secret(config),
         "config": blake2b(repr(hashes).encode(), digest_size=8).hexdigest(),
     }
+
+
+def _secret(config: Config) -> bytes:
+    """Return the key of snapshots' digests; keys may be of any length, the digest's may not."""
+    key = config.state.key
+    return b"" if key is None else blake2b(key.get_secret_value().encode()).digest()
 
 
 def last_line(error: RefusedError | UnreachableError) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from streams import snapshot as slots
@@ -49,24 +49,27 @@ async def read_slots(
 ) -> dict[int, list[SlotRecord]]:
     """Return every record of these partitions of the state topic, in log order."""
     found: dict[int, list[SlotRecord]] = {partition: [] for partition in partitions}
-    for partition, records in found.items():
-        tp = TopicPartition(topic, partition)
-        consumer.assign([tp])
-        begin = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
-        if begin == end:
-            continue
-        consumer.seek(tp, begin)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while await consumer.position(tp) < end:
-            for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, []):
-                records.append(SlotRecord(record.key or b"", record.value))
-                deadline = time.monotonic() + PATIENCE_SECONDS
-            if time.monotonic() > deadline:
-                raise UnreachableError(f"{topic}[{partition}] cannot be read to its end {end}")
-        if not records:
+    tps = [TopicPartition(topic, partition) for partition in found]
+    begins = await consumer.beginning_offsets(tps)
+    ends = await consumer.end_offsets(tps)
+    # All at once: one after the other would cost a long poll each.
+    left = {tp for tp in tps if begins[tp] < ends[tp]}
+    consumer.assign(left)
+    for tp in left:
+        consumer.seek(tp, begins[tp])
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while left:
+        for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
+            found[tp.partition] += [SlotRecord(r.key or b"", r.value) for r in records]
+            deadline = time.monotonic() + PATIENCE_SECONDS
+        left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"{topic} cannot be read to its end")
+    for tp in tps:
+        if begins[tp] < ends[tp] and not found[tp.partition]:
             raise RefusedError(
-                f"{topic}[{partition}] has offsets {begin}..{end - 1}, but none came{RESET_HINT}"
+                f"{topic}[{tp.partition}] has offsets {begins[tp]}..{ends[tp] - 1}, but none came"
+                f"{RESET_HINT}"
             )
     return found
 
@@ -131,77 +134,3 @@ def check_never_read(committed: Mapping[str, int | None]) -> None:
                 f"the group has read {log} up to {offset}, but the state topic holds no snapshot"
                 f"{RESET_HINT}"
             )
-
-
-async def reset(
-    connection: Connection, state_topic: str, names: Mapping[str, str], where: str | int
-) -> dict[int, Mapping[str, int]]:
-    """Give up the states of a role and let it begin at `where`; returns the new start offsets.
-
-    `where`: "earliest", "latest", or epoch milliseconds. Written as an empty snapshot of a higher
-    order than any before it, so that a worker that still holds the old state cannot win.
-    """
-    consumer = detached_consumer(connection)
-    producer = AIOKafkaProducer(**connection.aiokafka(), acks="all", enable_idempotence=True)
-    await consumer.start()
-    await producer.start()
-    try:
-        topic = next(iter(names.values()))
-        # Metadata of topics is only loaded for topics that were asked for.
-        partitions = sorted(await _partitions(consumer, topic))
-        bounds = await read_bounds(consumer, names, partitions)
-        starts: dict[int, Mapping[str, int]] = {}
-        for partition, slot_records in (
-            await read_slots(consumer, state_topic, partitions)
-        ).items():
-            starts[partition] = await _begin_at(
-                consumer, names, partition, bounds[partition], where
-            )
-            marker = slots.split(
-                b"",
-                Meta(
-                    order=(int(time.time() * 1000),),
-                    positions=starts[partition],
-                    start=starts[partition],
-                ),
-                slot=0,
-            ).manifest
-            gone = {record.key for record in slot_records}
-            for record in [*(SlotRecord(key, None) for key in sorted(gone)), marker]:
-                await producer.send_and_wait(
-                    state_topic, record.value, key=record.key, partition=partition
-                )
-        return starts
-    finally:
-        await producer.stop()
-        await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        await consumer.topics()
-        found = consumer.partitions_for_topic(topic)
-        if found:
-            return set(found)
-    raise RefusedError(f"there is no topic {topic}")
-
-
-async def _begin_at(
-    consumer: AIOKafkaConsumer,
-    names: Mapping[str, str],
-    partition: int,
-    bounds: Bounds,
-    where: str | int,
-) -> Mapping[str, int]:
-    """Return the offset of each log at `where`."""
-    if where == "earliest":
-        return bounds.begins
-    if where == "latest":
-        return bounds.ends
-    tps = {TopicPartition(topic, partition): log for log, topic in names.items()}
-    found = await consumer.offsets_for_times(dict.fromkeys(tps, int(where)))
-    return {
-        log: found[tp].offset if found[tp] is not None else bounds.ends[log]
-        for tp, log in tps.items()
-    }

@@ -1,0 +1,84 @@
+"""An operator's reset: the state of a role is given up, and reading begins at a place they name.
+
+Promises: after it nothing of the old state can come back, also not from a worker that still runs.
+Leaves to others: making sure that none does, and asking the operator.
+"""
+
+import time
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import TopicPartition
+
+from streams import snapshot as slots
+from streams.runtime.kafka.connection import Connection
+from streams.runtime.kafka.restore import Bounds, detached_consumer, read_bounds, read_slots
+from streams.snapshot import Meta, SlotRecord
+
+
+async def reset(
+    connection: Connection,
+    state_topic: str,
+    names: Mapping[str, str],
+    partitions: int,
+    *,
+    where: str | int,
+    secret: bytes = b"",
+) -> dict[int, Mapping[str, int]]:
+    """Give up the states of a role and let it begin at `where`; returns the new start offsets.
+
+    `names`: logical name > topic of the inputs, each with so many `partitions`; `where`:
+    "earliest", "latest", or epoch milliseconds. Written as an empty snapshot of a higher
+    order than any before it, so that a worker that still holds the old state cannot win.
+    """
+    consumer = detached_consumer(connection)
+    producer = AIOKafkaProducer(**connection.aiokafka(), acks="all", enable_idempotence=True)
+    await consumer.start()
+    await producer.start()
+    try:
+        bounds = await read_bounds(consumer, names, range(partitions))
+        stored = await read_slots(consumer, state_topic, range(partitions))
+        starts: dict[int, Mapping[str, int]] = {}
+        for partition, slot_records in stored.items():
+            starts[partition] = await _begin_at(
+                consumer, names, partition, bounds[partition], where
+            )
+            marker = slots.split(
+                b"",
+                Meta(
+                    order=(int(time.time() * 1000),),
+                    positions=starts[partition],
+                    start=starts[partition],
+                ),
+                slot=0,
+                secret=secret,
+            ).manifest
+            gone = {record.key for record in slot_records}
+            for record in [*(SlotRecord(key, None) for key in sorted(gone)), marker]:
+                await producer.send_and_wait(
+                    state_topic, record.value, key=record.key, partition=partition
+                )
+        return starts
+    finally:
+        await producer.stop()
+        await consumer.stop()
+
+
+async def _begin_at(
+    consumer: AIOKafkaConsumer,
+    names: Mapping[str, str],
+    partition: int,
+    bounds: Bounds,
+    where: str | int,
+) -> Mapping[str, int]:
+    """Return the offset of each log at `where`."""
+    if where == "earliest":
+        return bounds.begins
+    if where == "latest":
+        return bounds.ends
+    tps = {TopicPartition(topic, partition): log for log, topic in names.items()}
+    found = await consumer.offsets_for_times(dict.fromkeys(tps, int(where)))
+    return {
+        log: found[tp].offset if found[tp] is not None else bounds.ends[log]
+        for tp, log in tps.items()
+    }

@@ -38,6 +38,14 @@ class Accountable(Protocol):
         """By input log, a struct of counts: a field for each outcome."""
 
 
+@runtime_checkable
+class Informed(Protocol):
+    """A role whose machines must know what was learned before one can be restored."""
+
+    def know(self, references: Sequence[bytes]) -> None:
+        """Make machines that know these records of `references` from now on."""
+
+
 class Crank:
     """Both machines over one set of logs; the journal has one partition."""
 
@@ -55,13 +63,17 @@ class Crank:
         SnapshotError where a snapshot cannot be used.
         """
         self._inputs = profiler.inputs
+        told = list(references)
+        for role in (profiler, monitor):
+            if isinstance(role, Informed):
+                role.know(told)
         stored = snapshots or {}
         self.profilers = [
             _machine(profiler, number, partitions, stored.get(_name(number)))
             for number in range(partitions)
         ]
         self.monitor = _machine(monitor, 0, 1, stored.get(MONITOR))
-        for reference in references:
+        for reference in told:
             for machine in (*self.profilers, self.monitor):
                 machine.adopt(reference)
         self._cursors = [dict(machine.positions()) for machine in self.profilers]

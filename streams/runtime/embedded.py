@@ -57,8 +57,8 @@ class Embedded:
         """Restore what is in `directory`, or begin there.
 
         `references` come from the configuration; learned ones are in the log. Input records are
-        kept `keep` ms at least: longer than any label is waited for, and for as long as one of
-        `models` is learning its grid. LogError, SnapshotError: the directory cannot be used.
+        kept `keep` ms at least: longer than any label is waited for, and until each of `models`
+        has learned its grid. LogError, SnapshotError: the directory cannot be used.
         """
         self.log = SqliteLog(directory, partitions)
         self.failure: BaseException | None = None
@@ -321,7 +321,7 @@ class Embedded:
             for record in self.outputs(REFERENCES, limit=1_000_000)
             if record.key is not None
         }
-        return not self._references and not self._models <= known
+        return not self._models <= known
 
 
 def _is_machine(name: str) -> bool:

@@ -234,14 +234,14 @@ def test_trimming_keeps_offsets_and_what_is_needed(tmp_path, monkeypatch):
     runtime.trim()
     assert 10 == len(runtime.log.read("predictions", 0, 0, 100)), "its model has no grid yet"
     runtime.stop()
-    runtime = opened(tmp_path, models=["m"], references=[b"reference"], keep=0)
+    runtime = opened(tmp_path, keep=0)
     numbers(runtime, 10)
     time.sleep(0.005)
     runtime.trim()
     kept = [record.offset for record in runtime.log.read("predictions", 0, 0, 100)]
     assert [10] == kept, "everything counted is gone"
     runtime.stop()
-    runtime = opened(tmp_path, references=[b"reference"])
+    runtime = opened(tmp_path)
     numbers(runtime, 11)
     runtime.run_until_idle()
     assert {"predictions": sum(range(12))} == readings(runtime)[-1]["sums"]

@@ -6,14 +6,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas import baseline as baselines
 from schemas.load import load_text
-from streams.runtime.embedded import Embedded
+from streams.runtime.assembly import open_embedded, open_replay
 from streams.runtime.mapping import Columns
 from streams.runtime.recording import Recording
 from streams.runtime.reference import build_reference
-from streams.runtime.replay import END_HEADERS, Replay
-from streams.runtime.roles import MonitorRole, ProfilerRole, counting
+from streams.runtime.replay import END_HEADERS
+from streams.runtime.roles import counting
 
 CONFIG = """
 version: 1
@@ -78,12 +77,7 @@ def recorded(files, block_rows=512):
 
 
 def replayed(files, config, known, block_rows=512, **options):
-    replay = Replay(
-        ProfilerRole(config, known),
-        MonitorRole(config, known),
-        references=[baselines.encode(one) for one in known.values()],
-        **options,
-    )
+    replay = open_replay(config, known, **options)
     return said(replay.run(recorded(files, block_rows).chunks(), ["m"]))
 
 
@@ -149,9 +143,7 @@ def restart(config, tmp_path):
     def opened(known):
         for runtime in open_now:
             runtime.stop()
-        roles = ProfilerRole(config, known), MonitorRole(config, known)
-        references = [baselines.encode(one) for one in known.values()]
-        open_now[:] = [Embedded(*roles, tmp_path, references=references, models=["m"])]
+        open_now[:] = [open_embedded(config, known, tmp_path)]
         return open_now[0]
 
     yield opened
@@ -209,7 +201,7 @@ def test_embedded_says_what_replay_says(files, known, expected, restart):
 
 
 def learning(files, config, **options):
-    replay = Replay(ProfilerRole(config, {}), MonitorRole(config, {}), **options)
+    replay = open_replay(config, {}, **options)
     return said(replay.run(recorded(files).chunks(), ["m"]))
 
 
@@ -221,9 +213,15 @@ def test_learning_changes_with_nothing_either(files, config):
     assert expected == learning(files, config, partitions=3)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a profiler restored before it is handed its learned grid refuses"
-)
+@pytest.mark.parametrize("seed", range(2))
+def test_crashes_while_learning_change_nothing(files, config, seed):
+    """Law 2, from the first row on and across the moment the grid appears."""
+    chance = random.Random(seed)
+    points = [*[None] * 7, "stepped", "appended", "stored"]
+    crash = lambda turn: chance.choice(points)
+    assert learning(files, config) == learning(files, config, crash=crash)
+
+
 def test_a_restart_after_learning(files, config, restart):
     """What was learned is in the log: the snapshot counted on it can be used again."""
     runtime = restart({})

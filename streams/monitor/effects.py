@@ -9,8 +9,10 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
+from detectors.arrays import Floats
 from detectors.distances import Pair, hellinger, js, ks, psi, wasserstein
 from detectors.effect import CellShift, Effect, effect
+from detectors.grid import Kind
 from detectors.reference import SignalReference
 from schemas.finding import Cell, Measured, Symptom
 from schemas.journal import Counts
@@ -59,19 +61,43 @@ Depth = Literal["psi", "effect", "all"]
 histograms and the dearer distances)."""
 
 
+class Standard(NamedTuple):
+    """What a window is measured against: the reference, and what distances need of it."""
+
+    reference: SignalReference
+    kind: Kind
+    values: Floats | None
+    dispersion: float
+
+    @classmethod
+    def of(cls, signal: Signal, reference: SignalReference) -> "Standard":
+        """The standard of one signal."""
+        return cls(
+            reference,
+            "numeric" if signal.kind == "numeric" else "categorical",
+            np.array(signal.values) if signal.values is not None else None,
+            float(reference.dispersion.mean()),
+        )
+
+    def pair(self, window: Counts) -> Pair:
+        """A window beside it."""
+        return Pair(window, self.reference.counts, self.kind, self.values, self.dispersion)
+
+
 def measure(
-    signal: Signal, reference: SignalReference, window: Counts, tolerance: float, depth: Depth
+    signal: Signal, standard: Standard, window: Counts, tolerance: float, depth: Depth
 ) -> Measure:
     """Measure merged counts (width,) of a window."""
+    reference = standard.reference
     if signal.kind != "binary" and depth == "psi":
-        return _quiet(_pair(signal, reference, window))
+        return _quiet(standard.pair(window))
     found = effect(window, reference)
     if found is None:
         return _NOTHING
     if signal.kind == "binary":
         return _binary(found, reference, window, tolerance)
     full = depth == "all"
-    pair = _pair(signal, reference, window)
+    pair = standard.pair(window)
     stability = psi(pair)
     lead = found.leading[0]
     return Measure(
@@ -88,16 +114,6 @@ def measure(
         cells=tuple(_cell(signal, cell) for cell in found.leading[:_LEADING]),
         histogram=_histogram(signal, reference, window) if full else (),
         p_value=stability.p_value if stability else None,
-    )
-
-
-def _pair(signal: Signal, reference: SignalReference, window: Counts) -> Pair:
-    return Pair(
-        window,
-        reference.counts,
-        "numeric" if signal.kind == "numeric" else "categorical",
-        np.array(signal.values) if signal.values is not None else None,
-        float(reference.dispersion.mean()),
     )
 
 

@@ -20,6 +20,7 @@ from schemas.instants import parse
 from schemas.journal import Counts, Forwarded, LearningBatch, Profile, Progress
 from schemas.judging import Judging
 from schemas.log import Millis
+from schemas.vocabulary import Severity
 from streams.monitor.evidence import Ranges, SavedRanges
 from streams.monitor.intake import Intake, SavedIntake, Taken
 from streams.monitor.lane import Lane, Part, SavedLane
@@ -43,6 +44,8 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
 
     pane: int
     findings: list[Finding]
+    severities: list[Severity | None]
+    """Of each finding, where it alarms."""
     decisions: Decisions
 
 
@@ -178,7 +181,8 @@ class ModelMonitor:
             self._state, now, findings, self._due(pane), sequence
         )
         self._obey(decisions)
-        return Closed(pane=pane, findings=findings, decisions=decisions)
+        severities = [self._policy.severity(one) if one.alarm else None for one in findings]
+        return Closed(pane=pane, findings=findings, severities=severities, decisions=decisions)
 
     def _due(self, pane: int) -> list[tuple[Millis, ModelEvent]]:
         """Forwarded model events that act by this pane, by time and source."""

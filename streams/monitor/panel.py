@@ -20,7 +20,7 @@ from schemas.finding import Finding
 from schemas.journal import Counts
 from schemas.judging import Judging
 from schemas.log import Millis
-from streams.monitor.effects import Depth, Measure, measure
+from streams.monitor.effects import Depth, Measure, Standard, measure
 from streams.signals import Signal
 
 WINDOW_ROWS: Final = 1000
@@ -82,6 +82,10 @@ class Panel:
         self.place, self.signals = place, signals
         self._judging, self._threshold = judging, threshold
         self._references: list[SignalReference] = [normal.reference() for normal in normals]
+        self._normals = [
+            Standard.of(signal, reference)
+            for signal, reference in zip(signals, self._references, strict=True)
+        ]
         self._bank = Bank(
             self._references,
             tolerance=judging.tolerance,
@@ -155,14 +159,13 @@ class Panel:
         evidence = np.minimum(logs - np.log(updates), _LARGEST)
         alarms = logs >= self._threshold
         joins = e_bh(np.exp(evidence), FALSE_DISCOVERIES) | alarms
-        news = joins & ~self._joined
+        before, self._joined = self._joined, joins
         seen = [
-            self._measure(i, "all" if news[i] else "effect" if logs[i] > 0 else "psi")
+            self._measure(i, _depth(new=joins[i] and not before[i], evidence=logs[i] > 0))
             for i in range(len(self.signals))
         ]
-        self._joined = joins
         if alarms.any():
-            self._recruit(joins, seen)
+            self._recruit(joins, before, seen)
         length = self._judging.pane
         span = self._window[0][0] * length, (pane + 1) * length
         since = self._bank.updates - self._bank.start
@@ -182,7 +185,7 @@ class Panel:
             for index, measured in enumerate(seen)
         ]
 
-    def _recruit(self, joins: Mask, seen: list[Measure]) -> None:
+    def _recruit(self, joins: Mask, before: Mask, seen: list[Measure]) -> None:
         """Once one signal has proven a change, let windows say which others it has reached.
 
         A window sees sooner than a sequential detector, which pays for looking at any time; the
@@ -190,13 +193,18 @@ class Panel:
         """
         found = benjamini_hochberg([one.p_value for one in seen], FALSE_DISCOVERIES) & ~joins
         for index in np.flatnonzero(found).tolist():
-            closer = self._measure(index, "all")
+            closer = self._measure(index, _depth(new=not before[index], evidence=True))
             if not closer.inside:
                 joins[index], seen[index] = True, closer
 
     def _measure(self, index: int, depth: Depth) -> Measure:
-        reference, window = self._references[index], self._sums[index]
-        return measure(self.signals[index], reference, window, self._judging.tolerance, depth)
+        return measure(
+            self.signals[index],
+            self._normals[index],
+            self._sums[index],
+            self._judging.tolerance,
+            depth,
+        )
 
     def _finding(
         self, index: int, said: Verdict, seen: Measure, span: tuple[Millis, Millis]
@@ -231,3 +239,10 @@ class Panel:
             dispersion=float(np.max(reference.dispersion)),
             important=signal.important,
         )
+
+
+def _depth(*, new: bool, evidence: bool) -> Depth:
+    """Histograms and dear distances are worth their price once, when a signal begins to move."""
+    if new:
+        return "all"
+    return "effect" if evidence else "psi"

@@ -24,7 +24,7 @@ from schemas.outputs import (
     encode,
     finite,
 )
-from schemas.vocabulary import EventType
+from schemas.vocabulary import EventType, Severity
 from streams.monitor.model import Closed
 
 _TOPICS: Final[dict[type[OutputEvent], tuple[OutputTopic, EventType]]] = {
@@ -38,12 +38,15 @@ _TOPICS: Final[dict[type[OutputEvent], tuple[OutputTopic, EventType]]] = {
 
 def say(closed: Closed, source: str, now: Millis) -> list[Output]:
     """Everything that a closed pane makes known; `now` is its end, the stream time of all of it."""
-    events: list[OutputEvent] = [reading(finding) for finding in closed.findings]
+    events: list[OutputEvent] = [
+        reading(finding, severity)
+        for finding, severity in zip(closed.findings, closed.severities, strict=True)
+    ]
     events += closed.decisions.events
     return [_sealed(event, source, now) for event in events]
 
 
-def reading(finding: Finding) -> Reading:
+def reading(finding: Finding, severity: Severity | None) -> Reading:
     """What a monitor says now."""
     judged = finding.state == "judged"
     return Reading(
@@ -56,7 +59,7 @@ def reading(finding: Finding) -> Reading:
         statistic=finite(finding.statistic) if judged else None,
         threshold=finding.threshold,
         breach=finding.alarm,
-        severity=None,
+        severity=severity,
         p_value=finding.p_value,
         e_value=finite(finding.e_value),
         effect=Effect(**msgspec.structs.asdict(finding.effect)),

@@ -82,13 +82,13 @@ def worker(
 
 
 @app.command()
-def replay(
+def replay(  # noqa: PLR0917 - typer passes options by name
     predictions: Annotated[Path, typer.Argument(help="CSV(.gz), JSON Lines(.gz) or Parquet.")],
     labels: Annotated[Path | None, typer.Option(help="A file of labels by id.")] = None,
     reference: Annotated[Path | None, typer.Option(help="A file of what is normal.")] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c")] = None,
     model: Annotated[str | None, typer.Option(help="Which model of the config.")] = None,
-    id: Column = None,  # noqa: A002 - the option's name is public
+    id: Column = None,
     timestamp: Column = None,
     prediction: Column = None,
     score: Column = None,
@@ -159,12 +159,12 @@ def schema(
 
 
 @reference.command("build")
-def reference_build(
+def reference_build(  # noqa: PLR0917 - typer passes options by name
     rows: Annotated[Path, typer.Argument(help="A file of rows known to be normal.")],
     config: ConfigFile = DEFAULT_CONFIG,
     model: Annotated[str | None, typer.Option(help="Which model of the config.")] = None,
     to: Annotated[Path | None, typer.Option(help="Default: MODEL.reference by the config.")] = None,
-    id: Column = None,  # noqa: A002 - the option's name is public
+    id: Column = None,
     timestamp: Column = None,
     prediction: Column = None,
     score: Column = None,

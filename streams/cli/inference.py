@@ -75,7 +75,7 @@ class Sample:
         return [orjson.loads(value).get(field) for value in values]
 
     def task(self) -> str:
-        """none without predictions; else by their distinct values, and those of the labels."""
+        """The task: none without predictions, else by their distinct values and the labels'."""
         if not self._predicted:
             return "none"
         told = [value for field in ("prediction", "label") for value in self._values(field)]

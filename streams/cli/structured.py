@@ -16,9 +16,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def structured(output: Output) -> bytes | None:
-    """The record as a structured CloudEvent; None for one that is no event (a reference, a
-    dead letter).
-    """
+    """The record as a structured CloudEvent; None for references and dead letters."""
     attributes: dict[str, str | msgspec.Raw] = {
         name.removeprefix(_PREFIX): text.decode()
         for name, text in output.headers

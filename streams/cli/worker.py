@@ -43,10 +43,10 @@ def run(path: Path, role: RoleName | None, workers: int) -> int:
 
 def _ask(config: Config) -> None:
     """UnreachableError or RefusedError if no worker could run."""
+    from schemas.log import INPUT_LOGS
     from schemas.topics import plan
     from streams.runtime.kafka.connection import connection_of
     from streams.runtime.kafka.survey import check_config, check_inputs, survey
-    from schemas.log import INPUT_LOGS
 
     names = [topic.name for topic in plan(config)]
     there = survey(connection_of(config.kafka), names)

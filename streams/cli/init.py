@@ -1,0 +1,78 @@
+"""`windage init`: a configuration that fits a sample of predictions.
+
+Promises: what is written passes `windage validate`; nothing is replaced without --force; every
+feature stands in it by name and type, to be looked over by a person.
+Leaves to others: what a sample says (`inference`), types of features (`learning`).
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import yaml
+
+from schemas.config_model import ModelConfig
+from schemas.durations import show_duration
+from streams.cli.configured import load_config
+from streams.cli.console import say
+from streams.cli.endings import REFUSED, OperatorError
+from streams.cli.inference import Sample, every_of, infer_model, validated, without_roles
+from streams.learning import LearningRows, build_grid
+from streams.runtime.mapping import Columns
+from streams.runtime.recording import Recording
+
+SCHEMA: Final = "windage.schema.json"
+"""Written beside the config, so that an editor can complete and check it."""
+
+_HEAD: Final = f"""# yaml-language-server: $schema={SCHEMA}
+# Written by `windage init` from {{sample}}.
+# Types of features were guessed from {{rows:,}} rows: look them over.
+"""
+
+
+def run(
+    sample_path: Path, to: Path, name: str, columns: Columns, *, every: str | None, force: bool
+) -> None:
+    """Write the config, and its schema beside it."""
+    from schemas.generate import config_schema, show
+
+    if to.exists() and not force:
+        raise OperatorError(f"{to}: is there already (--force replaces it)", REFUSED)
+    wanted = without_roles(columns, every_of(every))
+    recording = Recording(sample_path, model=name, columns=wanted)
+    model = infer_model(Sample(recording), {})
+    if recording.columns.timestamp is not None:
+        # A service goes by the broker's clock, with room for what is on its way.
+        model |= {"clock": "broker", "lateness": "30s", "pane": _pane(model["pane"])}
+    model["reference"] = {"from": "first", "rows": 5_000}
+    rows = _rows(Recording(sample_path, model=name, columns=wanted))
+    grid = build_grid(name, validated(model, sample_path), rows)
+    model["features"] = {feature.name: feature.type for feature in grid.features}
+    text = _HEAD.format(sample=sample_path.name, rows=len(rows.predictions))
+    text += yaml.safe_dump({"version": 1, "models": {name: model}}, sort_keys=False)
+    to.write_text(text, encoding="utf-8")
+    (to.parent / SCHEMA).write_text(show(config_schema()), encoding="utf-8")
+    load_config(to)
+    say(f"{to}: model {name}, task {model['task']}, {len(grid.features)} features")
+    say(f"next: windage validate --config {to}, then windage serve --config {to}")
+
+
+def _pane(inferred: str) -> str:
+    """A pane of a live service: a minute at least."""
+    from schemas.durations import parse_duration
+
+    least: int = ModelConfig.model_fields["pane"].default
+    return show_duration(max(least, parse_duration(inferred)))
+
+
+def _rows(recording: Recording) -> LearningRows:
+    """The first block of the sample, as the machines would learn from it."""
+    chunk = next(iter(recording.chunks()))
+    rows: list[dict[str, Any]] = [orjson.loads(v) for v in chunk.entries["predictions"].values]
+    names = dict.fromkeys(name for row in rows for name in row.get("features", {}))
+    return LearningRows(
+        features={name: [row["features"].get(name) for row in rows] for name in names},
+        predictions=[row.get("prediction") for row in rows],
+        scores=[row.get("score") for row in rows],
+        tags={},
+    )

@@ -1,0 +1,66 @@
+"""`windage serve`: one machine with HTTP intake, SQLite log, both machines and a web page.
+
+Promises: what was accepted before a stop is there after the next start; a port that is taken, or
+a directory that cannot be used, is one line.
+Leaves to others: the runtime (`runtime.embedded`), the paths (`web.server`).
+"""
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from schemas import baseline as baselines
+from schemas.baseline import Baseline
+from schemas.config import Config
+from schemas.config_links import Http
+from streams.cli.configured import load_baselines, load_config
+from streams.cli.console import say
+from streams.cli.endings import UNREACHABLE, OperatorError
+from streams.runtime.embedded import Embedded
+from streams.runtime.roles import MonitorRole, ProfilerRole
+from streams.web.server import Server
+
+
+def run(config_path: Path, directory: Path, port: int | None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    config = load_config(config_path)
+    runtime = open_runtime(config, load_baselines(config, config_path.parent), directory)
+    http = config.http if port is None else config.http.model_copy(update={"port": port})
+    asyncio.run(_serve(runtime, config, http))
+
+
+def open_runtime(config: Config, known: Mapping[str, Baseline], directory: Path) -> Embedded:
+    """The embedded runtime of a config; LogError or SnapshotError where the directory says no."""
+    horizons = [model.labels.horizon + model.lateness for model in config.models.values()]
+    return Embedded(
+        ProfilerRole(config, known),
+        MonitorRole(config, known),
+        directory,
+        references=[baselines.encode(one) for one in known.values()],
+        models=config.models,
+        keep=max(7 * 86_400_000, *(2 * horizon for horizon in horizons)),
+    )
+
+
+def tasks_of(config: Config) -> dict[str, str]:
+    """What each model does, as the web page names it."""
+    return {name: model.task for name, model in config.models.items()}
+
+
+async def _serve(runtime: Embedded, config: Config, http: Http) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    runtime.start()
+    server = Server(runtime, http, tasks_of(config))
+    try:
+        port = await server.start()
+        say(f"http://{http.host}:{port}/  POST events to /v1/events; Ctrl-C ends")
+        await stopped.wait()
+    except OSError as error:
+        message = f"cannot listen at {http.host}:{http.port}: {error.strerror or error}"
+        raise OperatorError(message, UNREACHABLE) from None
+    finally:
+        await server.stop()
+        await asyncio.to_thread(runtime.stop)

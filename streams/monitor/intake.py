@@ -127,16 +127,10 @@ class Intake:
         A stretch without any row is passed over in one step, so that an idle year costs nothing.
         """
         while True:
-            waiting = [key.arrived for key, one in self._held.items() if one.taken is None]
-            if self.next_pane is None:
-                if not waiting:
-                    return
-                self.next_pane = min(waiting)
-            over = self.watermark // self._pane
-            if self.next_pane >= over:
-                return
-            upcoming = min((a for a in waiting if a >= self.next_pane), default=None)
-            if upcoming is None or upcoming >= over:
+            begin = self.next_pane if self.next_pane is not None else DAWN
+            waiting = (key.arrived for key, one in self._held.items() if one.taken is None)
+            upcoming = min((a for a in waiting if a >= begin), default=None)
+            if upcoming is None or upcoming >= self.watermark // self._pane:
                 return  # nothing to say of empty panes until a row comes
             self.next_pane = upcoming
             yield upcoming

@@ -1,0 +1,187 @@
+"""What must be counted, straight from the logs: no machines, no batches, no state.
+
+Pure definitions. A record's watermark is the largest time of its log so far less lateness; it
+arrived in the later of its own pane and its watermark's; identity lives until the watermark has
+passed time + horizon; a prediction takes the first label that fits, then higher revisions.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tests.laws.world import PANE, Item, World
+
+X_EDGES = (0.0, 1.0, 2.0, 3.0, 4.0)
+SCORE_EDGES = (0.0, 0.25, 0.5, 0.75, 1.0)
+FAR = 1 << 62
+_FIELDS = ["read", "counted", "duplicate", "conflict", "expired", "dead_lettered", "tombstone", "control", "late", "joined", "orphaned", "outcomes"]
+
+
+class Truth(NamedTuple):
+    """What one partition must have counted: rows by fate per log, and cells by profile key.
+
+    A cell is (kind, version, segment, pane, arrived, block, cell) with its count; block `rows`
+    cell 0 is the number of rows. `refused` are the (log, index) of dead letters.
+    """
+
+    accounts: dict[str, dict[str, int]]
+    cells: Counter
+    refused: set[tuple[str, int]]
+
+
+class Row(NamedTuple):
+    """An admitted record with its watermark and arrival pane."""
+
+    item: Item
+    seen: int
+    arrived: int
+
+
+def numeric(edges: Sequence[float], value: float | None) -> int:
+    """Cell of a number: below, between the edges, above, missing."""
+    if value is None:
+        return len(edges) + 1
+    return len(edges) - 1 if value == edges[-1] else bisect_right(edges, value)
+
+
+def categorical(names: Sequence[str], value: str | None) -> int:
+    """Cell of a category: by name, unseen, missing."""
+    if value is None:
+        return len(names) + 1
+    return names.index(value) if value in names else len(names)
+
+
+def truth(world: World, predictions: Sequence[Item], labels: Sequence[Item]) -> Truth:
+    """What a partition must count of (a prefix of) its two logs."""
+    accounts = {log: dict.fromkeys(_FIELDS, 0) for log in ("predictions", "labels")}
+    refused: set[tuple[str, int]] = set()
+    asked, mark_p = _admit(world, "predictions", predictions, accounts, refused)
+    told, mark_l = _admit(world, "labels", labels, accounts, refused)
+    cells: Counter = Counter()
+    for row in asked:
+        accounts["predictions"]["late"] += row.arrived > row.item.time // PANE
+        _count(cells, "predictions", row.item, row.arrived, _prediction_blocks(row.item), 1)
+    used: set[int] = set()
+    for row in asked:
+        now: Row | None = None
+        for i, label in enumerate(told):
+            if label.item.number != row.item.number or not _fits(world, row, label):
+                continue
+            if now is not None and label.item.revision <= now.item.revision:
+                continue
+            arrived = max(row.arrived, label.arrived)
+            kind = "outcomes" if now is None else "revisions"
+            if now is None:
+                accounts["labels"]["outcomes"] += 1
+            else:
+                _count(cells, kind, row.item, arrived, _outcome_blocks(row.item, now.item), -1)
+            _count(cells, kind, row.item, arrived, _outcome_blocks(row.item, label.item), 1)
+            now = label
+            used.add(i)
+    accounts["labels"]["joined"] = len(used)
+    over = min(mark_p, mark_l)
+    accounts["labels"]["orphaned"] = sum(
+        i not in used and row.item.time + world.horizon < over for i, row in enumerate(told)
+    )
+    return Truth(accounts, Counter({k: v for k, v in cells.items() if v}), refused)
+
+
+def _admit(
+    world: World,
+    log: str,
+    items: Iterable[Item],
+    accounts: dict[str, dict[str, int]],
+    refused: set[tuple[str, int]],
+) -> tuple[list[Row], int]:
+    """The admitted rows of one log, in order, and the watermark at its end."""
+    tally, rows, largest = accounts[log], [], -FAR
+    for index, item in enumerate(items):
+        tally["read"] += 1
+        if world.clock == "broker":
+            largest = max(largest, item.broker)
+        if item.kind == "end":
+            tally["control"] += 1
+            largest = FAR
+        if item.kind == "tombstone":
+            tally["tombstone"] += 1
+        if item.kind == "bad":
+            tally["dead_lettered"] += 1
+            refused.add((log, index))
+        if item.kind not in ("prediction", "label"):
+            continue
+        if world.clock == "event":
+            largest = max(largest, item.time)
+        row = Row(item, largest - world.lateness, 0)
+        row = row._replace(arrived=max(item.time, row.seen) // PANE)
+        fate = _fate(world, rows, row)
+        tally[fate] += 1
+        if fate == "counted":
+            rows.append(row)
+        elif fate != "duplicate":
+            refused.add((log, index))
+    return rows, largest if largest == FAR else largest - world.lateness
+
+
+def _fate(world: World, before: Sequence[Row], row: Row) -> str:
+    """What becomes of a sound record, given the admitted ones before it."""
+    item = row.item
+    if row.seen > item.time + world.horizon:
+        return "expired"
+    for other in reversed(before):
+        known = other.item
+        if (known.number, known.version) != (item.number, item.version):
+            continue
+        if row.seen > known.time + world.horizon:
+            continue
+        if item.kind == "label":
+            if item.revision > known.revision:
+                return "counted"
+            same = item.answer == known.answer or item.revision < known.revision
+        else:
+            same = _content(item) == _content(known)
+        return "duplicate" if same else "conflict"
+    return "counted"
+
+
+def _content(item: Item) -> tuple:
+    return (item.time, item.x, categorical("abc", item.c), item.score, item.answer)
+
+
+def _fits(world: World, row: Row, label: Row) -> bool:
+    p, one = row.item.time, label.item.time
+    near = abs(one - p) <= world.horizon
+    return near and label.seen <= p + world.horizon and row.seen <= one + world.horizon
+
+
+def _prediction_blocks(item: Item) -> list[tuple[str, int]]:
+    score = numeric(SCORE_EDGES, item.score)
+    return [
+        ("feature:x", numeric(X_EDGES, item.x)),
+        ("feature:c", categorical("abc", item.c)),
+        ("score", score),
+        ("prediction", item.answer),
+        ("decision", score * 4 + item.answer),
+    ]
+
+
+def _outcome_blocks(item: Item, label: Item) -> list[tuple[str, int]]:
+    wrong = int(item.answer != label.answer)
+    score = numeric(SCORE_EDGES, item.score)
+    return [
+        ("confusion", item.answer * 4 + label.answer),
+        ("slice:x", numeric(X_EDGES, item.x) * 2 + wrong),
+        ("slice:c", categorical("abc", item.c) * 2 + wrong),
+        ("calibration", score * 4 + label.answer),
+        ("wrong", score * 2 + wrong),
+    ]
+
+
+def _count(
+    cells: Counter, kind: str, item: Item, arrived: int, blocks: list[tuple[str, int]], sign: int
+) -> None:
+    region = item.region if item.region in ("eu", "us") else "other"
+    for segment in ("*", f"region={region}"):
+        place = (kind, item.version, segment, item.time // PANE, arrived)
+        for block, cell in (("rows", 0), *blocks):
+            cells[*place, block, cell] += sign

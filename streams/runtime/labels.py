@@ -65,8 +65,9 @@ class TimedLabels:
 class MatchedLabels:
     """A labels file without a time: each label takes the time of the prediction it belongs to.
 
-    Rows in any order: they are read ahead until the id is found, at most `held` of them. Ids no
-    prediction has are handed over when there is no more room, so nothing is lost.
+    Rows in any order: they are read ahead until the id is found, at most `held` of them. A label
+    read too late comes at once; one that no prediction has asked for in a long time makes room,
+    so nothing is lost.
     """
 
     def __init__(
@@ -83,7 +84,11 @@ class MatchedLabels:
         self._template = label_template(model)
         self._delay = delay
         self._held = held
-        self._ahead: dict[str, str] = {}
+        self._ahead: dict[str, tuple[str, int]] = {}
+        """Labels read by id, and how many predictions had been looked at then."""
+        self._missed: dict[str, None] = {}
+        """Predictions whose label was not found, the latest."""
+        self._looked = 0
 
     def after(self, predictions: Entries) -> Entries:
         """Labels of the ids in `predictions`, at their times."""
@@ -92,9 +97,9 @@ class MatchedLabels:
             if key is None:
                 continue
             text = key.decode()
-            found = self._ahead.pop(text, None)
-            if found is None:
-                found = self._search(text, time, out)
+            self._looked += 1
+            held = self._ahead.pop(text, None)
+            found = self._search(text, time, out) if held is None else held[0]
             if found is not None:
                 self._write(out, text, found, time)
         return out
@@ -102,25 +107,41 @@ class MatchedLabels:
     def rest(self, last: Millis) -> Entries:
         """Labels no prediction has asked for, at time `last`."""
         out = _nothing()
-        for text, found in [*self._ahead.items(), *self._rows]:
+        for text, (found, _) in self._ahead.items():
             self._write(out, text, found, last)
         self._ahead.clear()
+        for text, found in self._rows:
+            self._write(out, text, found, last)
         return out
 
     def _search(self, wanted: str, time: Millis, out: Entries) -> str | None:
-        while len(self._ahead) < self._held:
+        while len(self._ahead) < self._held or self._make_room(time, out):
             row = next(self._rows, None)
             if row is None:
-                return None
+                break
             text, found = row
             if text == wanted:
                 return found
+            if text in self._missed:
+                del self._missed[text]
+                self._write(out, text, found, time)
+                continue
             if text in self._ahead:  # a second label of one id: a correction or a duplicate
-                self._write(out, text, self._ahead[text], time)
-            self._ahead[text] = found
-        oldest = next(iter(self._ahead))  # makes room: one out for each id not found
-        self._write(out, oldest, self._ahead.pop(oldest), time)
+                self._write(out, text, self._ahead[text][0], time)
+            self._ahead[text] = (found, self._looked)
+        self._missed[wanted] = None
+        if len(self._missed) > self._held:
+            del self._missed[next(iter(self._missed))]
         return None
+
+    def _make_room(self, time: Millis, out: Entries) -> bool:
+        """Hand over the oldest label if nobody has asked for it for long; gives whether it did."""
+        text, (found, since) = next(iter(self._ahead.items()))
+        if self._looked - since <= 2 * self._held:
+            return False
+        del self._ahead[text]
+        self._write(out, text, found, time)
+        return True
 
     def _write(self, out: Entries, text: str, found: str, time: Millis) -> None:
         if found == NULL:

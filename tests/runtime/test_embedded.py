@@ -88,40 +88,49 @@ def test_a_bad_record_is_a_dead_letter_with_its_bytes(runtime):
     assert [b"\xff\x00 nothing"] == [record.value for record in runtime.outputs("dead-letters")]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path, seed):
-    """Killed at any moment, several times: every acknowledged record is counted once."""
+def check_after_kill(directory, acknowledged):
+    """What was acknowledged is there, counted once and said once; gives the last number."""
+    runtime = opened(directory)
+    runtime.run_until_idle()
+    stored = runtime.log.read("predictions", 0, 0, 1_000_000)
+    found = [orjson.loads(record.value)["n"] for record in stored]
+    assert list(range(len(found))) == found, "appended in order, none missing, none twice"
+    assert all(number < len(found) for number in acknowledged)
+    said = readings(runtime)
+    assert {"predictions": sum(found)} == said[-1]["sums"]
+    totals = [reading["rows"]["predictions"] for reading in said]
+    assert sorted(set(totals)) == totals, "no output twice, none out of order"
+    runtime.stop()
+    return found[-1]
+
+
+def serving(*arguments):
+    command = [sys.executable, "-m", "tests.runtime.serving", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_kill_9_at_any_moment(tmp_path, seed):
+    """Killed from outside, several times, while intake and machines run."""
     chance = random.Random(seed)
-    durable = -1
+    last = -1
     for _ in range(4):
-        with subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.runtime.serving",
-                str(tmp_path),
-                str(durable + 1),
-                "5000",
-            ],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-        ) as process:
-            process.stdout.readline()
+        with serving("threads", tmp_path, last + 1, 5000) as process:
+            first = process.stdout.readline()
             time.sleep(chance.uniform(0, 0.4))
             process.send_signal(signal.SIGKILL)
+            lines = [first, *process.stdout.read().split()]
+        last = check_after_kill(tmp_path, [int(line) for line in lines if line.strip()])
+
+
+def test_kill_9_at_each_statement(tmp_path):
+    """Killed before each BEGIN and COMMIT of a record's way, one after the other."""
+    last = -1
+    for at in (5, 6, 7, 8, 9):  # 1 to 4 are those of the first record
+        with serving("steps", tmp_path, last + 1, at) as process:
             lines = process.stdout.read().split()
-        runtime = opened(tmp_path)
-        runtime.run_until_idle()
-        stored = runtime.log.read("predictions", 0, 0, 1_000_000)
-        found = [orjson.loads(record.value)["n"] for record in stored]
-        assert list(range(len(found))) == found, "appended in order, none missing, none twice"
-        assert int(lines[-1]) < len(found) if lines else True, "what was acknowledged is there"
-        durable = found[-1]
-        said = readings(runtime)
-        assert {"predictions": sum(found)} == said[-1]["sums"]
-        totals = [reading["rows"]["predictions"] for reading in said]
-        assert sorted(set(totals)) == totals, "no output twice, none out of order"
-        runtime.stop()
+        assert -signal.SIGKILL == process.returncode
+        last = check_after_kill(tmp_path, [int(line) for line in lines])
 
 
 def test_a_failing_machine_is_started_again_from_the_last_commit(tmp_path, monkeypatch):

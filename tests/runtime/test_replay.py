@@ -119,6 +119,24 @@ def test_labels_no_prediction_asks_for_are_handed_over(tmp_path):
     assert sorted(ids) == sorted(found)
 
 
+@pytest.mark.parametrize("held", [3, 20, 1000])
+def test_missing_labels_do_not_shift_the_others(tmp_path, held):
+    """Where every third label never comes, the others still come with their predictions."""
+    predictions = tmp_path / "p.csv"
+    predictions.write_text("id,prediction\n" + "".join(f"p{i},1\n" for i in range(300)))
+    labels = tmp_path / "l.csv"
+    labels.write_text("id,label\n" + "".join(f"p{i},1\n" for i in range(300) if i % 3))
+    recording = Recording(predictions, model="m", labels=labels, block_rows=7)
+    recording._labels._held = held
+    times, found = {}, {}
+    for chunk in recording.chunks():
+        entries = chunk.entries
+        if "predictions" in entries:
+            times |= zip(entries["predictions"].keys, entries["predictions"].times, strict=True)
+        found |= zip(entries["labels"].keys, entries["labels"].times, strict=True)
+    assert {b"p%d" % i: times[b"p%d" % i] for i in range(300) if i % 3} == found
+
+
 def test_a_delay_moves_labels_and_their_timestamps(tmp_path):
     """A label delayed by two rows comes two rows later and says so itself."""
     path = tmp_path / "p.csv"

@@ -36,7 +36,7 @@ TOPICS: Final = (
 AHEAD: Final = 20_000
 """Records that wait to be judged, beyond which no more are appended."""
 
-_LOOK_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 0.1
 _PAGE: Final = 1_000
 
 
@@ -107,11 +107,14 @@ class EmbeddedStage:
         self._hand_on(take)
 
     def _hand_on(self, take: Take) -> None:
+        """Outputs since the last time, pane by pane (their time is the end of their pane)."""
+        news: list[tuple[Millis, str, bytes]] = []
         for topic in TOPICS:
             while records := self.runtime.outputs(topic, self._after[topic], _PAGE):
                 self._after[topic] = records[-1].offset
-                for record in records:
-                    take(topic, record.value or b"")
+                news += [(record.timestamp, topic, record.value or b"") for record in records]
+        for _, topic, value in sorted(news, key=lambda one: one[0]):
+            take(topic, value)
 
 
 def end_of_stream(last: Millis) -> bytes:

@@ -101,7 +101,7 @@ class _Told:
         self._rows += count.get("predictions", 0)
         self._labels += count.get("labels", 0)
         if self.bar is not None:
-            self.bar.update(0, completed=self._rows)
+            self.bar.update(self.bar.task_ids[0], completed=self._rows)
 
     def end(self, accounts: Accounts) -> None:
         """The table, or the document."""

@@ -12,10 +12,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from schemas.counting import AHEAD, Counting
+from schemas.counting import Counting
 from schemas.grid import Grid, Layout
 from schemas.inputs import Label
-from schemas.instants import parse_many
 from schemas.journal import Forwarded, JournalRecord, Progress
 from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis
 from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, Ints, Joined, Refusal, Verdicts
@@ -25,6 +24,7 @@ from streams.decode import Decoded, Decoder, Limits, prediction_type
 from streams.join import Arrivals, Join
 from streams.panes import Panes, Placed, Watermarks
 from streams.profiler.blocks import Mask, outcome_blocks, prediction_blocks
+from streams.profiler.dating import dated
 from streams.profiler.lesson import lesson
 from streams.profiler.saved import SavedLog, SavedModel, Tally
 
@@ -142,7 +142,7 @@ class ModelCounter:
             if decoded.positions is None
             else np.array(decoded.positions, np.int64)
         )
-        times, wrong = self._times(decoded.events, records, places)
+        times, wrong = dated(self.counting, decoded.events, records, places)
         refused += wrong
         tally.dead_lettered += sum(bool(new[r.position]) for r in refused)
         tally.tombstone += decoded.tombstones if new.all() else _tombstones(records, new)
@@ -273,26 +273,6 @@ class ModelCounter:
         self._refused[log] += rows.offsets[turned].tolist()
         loud = np.flatnonzero(new & ((verdicts == CONFLICT) | (verdicts == EXPIRED)))
         return [Refusal(int(places[i]), *_MESSAGES[int(verdicts[i])]) for i in loud]
-
-    def _times(
-        self, events: Sequence[Any], records: Sequence[LogRecord], places: Ints
-    ) -> tuple[Ints, list[Refusal]]:
-        """Event times (n,) in ms, -1 where refused, and the refusals."""
-        times, bad = parse_many([event.timestamp for event in events], self.counting.timestamps)
-        times[bad] = -1
-        broker = np.fromiter((records[i].timestamp for i in places), np.int64, len(places))
-        refused = [
-            Refusal(int(places[i]), "bad_timestamp", "the timestamp cannot be read as declared")
-            for i in np.flatnonzero(times <= 0)
-        ]
-        times[times <= 0] = -1
-        ahead = times > broker + AHEAD
-        refused += [
-            Refusal(int(places[i]), "future_timestamp", "the timestamp is ahead of broker time")
-            for i in np.flatnonzero(ahead)
-        ]
-        times[ahead] = -1
-        return times, refused
 
     def _version_codes(self, versions: Sequence[str]) -> Ints:
         for version in sorted(set(versions) - self._versions.keys()):

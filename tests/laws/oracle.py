@@ -15,7 +15,20 @@ from tests.laws.world import PANE, Item, World
 X_EDGES = (0.0, 1.0, 2.0, 3.0, 4.0)
 SCORE_EDGES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FAR = 1 << 62
-_FIELDS = ["read", "counted", "duplicate", "conflict", "expired", "dead_lettered", "tombstone", "control", "late", "joined", "orphaned", "outcomes"]
+_FIELDS = [
+    "read",
+    "counted",
+    "duplicate",
+    "conflict",
+    "expired",
+    "dead_lettered",
+    "tombstone",
+    "control",
+    "late",
+    "joined",
+    "orphaned",
+    "outcomes",
+]
 
 
 class Truth(NamedTuple):

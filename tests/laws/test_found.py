@@ -36,3 +36,22 @@ def test_the_first_pane_is_the_earliest_of_all_partitions():
     alone = Mill(world(*items), 1).finish()
     spread = Mill(world(*items), 2).finish()
     assert alone.spoken("evidence") == spread.spoken("evidence")
+
+
+def letters(mill):
+    """(log, offset) of every dead letter, and how often it was written."""
+    return {(log, offset): n for (log, _, offset), n in mill.letters.items()}
+
+
+def books(mill, log="labels"):
+    """The tallies of partition 0."""
+    return mill.owners[0].machine.accounting()[log]
+
+
+def test_another_model_is_not_ours():
+    """With one configured model, records that name another are refused, not counted as its."""
+    value = b'{"model":"else","version":"1","prediction_id":"p1","timestamp":%d,"prediction":1}'
+    mill = Mill(world(asked(0, 0), bad("predictions", value % T0))).finish()
+    assert {("predictions", mill.offsets["predictions", 0][1]): 1} == letters(mill)
+    assert (1, 1) == (books(mill, "predictions").counted, books(mill, "predictions").dead_lettered)
+    assert mill.truths()[0].cells == mill.cells()

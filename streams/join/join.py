@@ -42,7 +42,8 @@ class Join:
         self._horizon = horizon
         self.predictions = Ledger({**_PREDICTION, **content})
         self.labels = Ledger(_LABEL)
-        self.orphaned = 0
+        self.forgotten = 0
+        """Labels dropped so far."""
         self.skip: dict[str, set[int]] = {"predictions": set(), "labels": set()}
         """Offsets refused earlier that lie in what a restore reads again."""
 
@@ -147,14 +148,15 @@ class Join:
         suspects: Sequence[int],
     ) -> None:
         """Settle, in log order, labels of ids that have one: a higher revision is a correction."""
-        fresh: dict[str, int] = {}
+        fresh: dict[str, list[int]] = {}
         table = self.labels
         for i in suspects:
             key, seen = rows.ids[i], int(rows.seen[i])
             earlier: tuple[int, int, float] | None = None
-            if key in fresh and seen <= rows.times[fresh[key]] + self._horizon:
-                j = fresh[key]
-                earlier = int(revisions[j]), int(labels[j]), float(values[j])
+            for j in reversed(fresh.get(key, [])):
+                if seen <= rows.times[j] + self._horizon:
+                    earlier = int(revisions[j]), int(labels[j]), float(values[j])
+                    break
             else:
                 for row in table.chain(int(table.newest([key])[0])):
                     if seen <= table.get("time", row) + self._horizon:
@@ -163,7 +165,7 @@ class Join:
                         earlier = table.get("revision", row), table.get("label", row), value
                         break
             if earlier is None or revisions[i] > earlier[0]:
-                fresh[key] = i
+                fresh.setdefault(key, []).append(i)
                 continue
             same = labels[i] == earlier[1] and (
                 values[i] == earlier[2] or (np.isnan(values[i]) and np.isnan(earlier[2]))
@@ -213,6 +215,7 @@ class Join:
         if old < self.labels.start or not (
             self.labels.get("revision", mark) > self.labels.get("revision", old)
         ):
+            self._extend(a, np.array([old]), self.labels.get("time", mark))
             return []
         taken = self._outcome(a, np.array([old]), -1, moved_by=b)
         return [taken, self._marry(a, b, revision=True)]
@@ -231,11 +234,20 @@ class Join:
         first = labels.take("joins", marks) == 0
         predictions.put("joined", rows, marks)
         np.add.at(labels.column("joins"), marks - labels.start, 1)
-        reach = np.maximum(predictions.take("time", rows), labels.take("time", marks))
-        predictions.put("reach", rows, np.maximum(predictions.take("reach", rows), reach))
-        np.maximum.at(labels.column("reach"), marks - labels.start, reach)
+        self._extend(rows, marks, labels.take("time", marks))
+        self._extend(rows, marks, predictions.take("time", rows))
         out = self._outcome(rows, marks, 1, moved_by=marks if revision else None)
-        return out._replace(first=first & (not revision))
+        return out._replace(first=first)
+
+    def _extend(self, rows: Ints, marks: Ints, time: Ints | Millis) -> None:
+        """Keep pairs together for as long as a record of `time` is needed.
+
+        A pair is also kept for a label that fits but is no correction, or a re-reading that has
+        lost the first label would take the second.
+        """
+        predictions, labels = self.predictions, self.labels
+        predictions.put("reach", rows, np.maximum(predictions.take("reach", rows), time))
+        np.maximum.at(labels.column("reach"), marks - labels.start, time)
 
     def _outcome(self, rows: Ints, marks: Ints, sign: int, moved_by: Ints | None) -> Joined:
         """The outcome of pairs; `moved_by` are the corrections, whose arrival then counts."""
@@ -285,14 +297,19 @@ class Join:
             needed = table.column("reach") + self._horizon >= before
             count = int(np.argmax(needed)) if needed.any() else len(table)
             if table is self.labels:
-                self.orphaned += int((table.column("joins")[:count] == 0).sum())
+                self.forgotten += count
             table.drop(count)
 
-    def orphans(self, before: Millis) -> int:
-        """Labels, dropped or kept, whose horizon passed without a prediction."""
+    def orphans(self, before: Millis, joined: int) -> int:
+        """Labels, dropped or kept, whose horizon passed without a prediction; `joined` of all did.
+
+        Told by those still open: re-read after a restore, an old label may lack the prediction it
+        joined, an open one never does.
+        """
         table = self.labels
-        passed = table.column("time") + self._horizon < before
-        return self.orphaned + int((passed & (table.column("joins") == 0)).sum())
+        open_ = table.column("time") + self._horizon >= before
+        passed = self.forgotten + len(table) - int(open_.sum())
+        return passed - (joined - int((open_ & (table.column("joins") > 0)).sum()))
 
 
 def _times(rows: Arrivals, kept: Ints) -> dict[str, Column]:

@@ -202,8 +202,8 @@ class Profiler:
             )
             for refusal in refused:
                 self._letter(log, own[begin + refusal.position], refusal)
-            if event is not None and event.type == "end_of_stream":
-                model.end(log, own[stop].offset)
+            if event is not None:
+                model.control(log, own[stop].offset, ends=event.type == "end_of_stream")
         model.done(log, end)
 
     def _forward(self, log: InputLog, records: Sequence[LogRecord]) -> None:
@@ -360,5 +360,5 @@ def _part(decoded: Decoded, begin: int, stop: int) -> Decoded:
             if begin <= refusal.position < stop
         ],
         [],
-        decoded.tombstones if begin == 0 else 0,
+        decoded.tombstones,
     )

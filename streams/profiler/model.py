@@ -113,12 +113,13 @@ class ModelCounter:
         if self.counting.clock == "broker":
             self._clocks[log].tick(now)
 
-    def end(self, log: InputLog, offset: int) -> None:
-        """An end-of-stream record at `offset`."""
+    def control(self, log: InputLog, offset: int, *, ends: bool) -> None:
+        """A model event written into this log at `offset`; `ends`: it ends the stream."""
         if offset >= self._boundary[log]:
             self.tallies[log].read += 1
             self.tallies[log].control += 1
-        self._clocks[log].end()
+        if ends:
+            self._clocks[log].end()
 
     def finish(self) -> None:
         """All logs have ended."""
@@ -145,7 +146,8 @@ class ModelCounter:
         times, wrong = dated(self.counting, decoded.events, records, places)
         refused += wrong
         tally.dead_lettered += sum(bool(new[r.position]) for r in refused)
-        tally.tombstone += decoded.tombstones if new.all() else _tombstones(records, new)
+        if decoded.positions is not None:
+            tally.tombstone += _tombstones(records, new)
         events = decoded.events
         if wrong:
             keep = np.flatnonzero(times >= 0)
@@ -332,7 +334,9 @@ class ModelCounter:
     def accounting(self) -> dict[InputLog, Tally]:
         """What became of every record read."""
         tallies = {log: msgspec.structs.replace(tally) for log, tally in self.tallies.items()}
-        tallies["labels"].orphaned = self._join.orphans(self._forgettable())
+        tallies["labels"].orphaned = self._join.orphans(
+            self._forgettable(), tallies["labels"].joined
+        )
         return tallies
 
     # -- snapshots ---------------------------------------------------------------------------------
@@ -356,7 +360,7 @@ class ModelCounter:
             grid=self.grid.id if self.grid else "",
             logs=logs,
             versions=list(self._versions),
-            orphaned=self._join.orphaned,
+            forgotten=self._join.forgotten,
             profiles=self._panes.save() if self._layout is not None else [],
         )
 
@@ -369,7 +373,7 @@ class ModelCounter:
             if one.rebuild_from < one.next:
                 self._join.skip[log] = set(one.refused)
         self._versions = {version: code for code, version in enumerate(saved.versions)}
-        self._join.orphaned = saved.orphaned
+        self._join.forgotten = saved.forgotten
         if self._layout is not None:
             self._panes.load(saved.profiles)
 

@@ -51,5 +51,6 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
     grid: str
     logs: dict[InputLog, SavedLog]
     versions: list[str]
-    orphaned: int
+    forgotten: int
+    """Labels that the pending store has dropped."""
     profiles: list[SavedProfile]

@@ -65,8 +65,13 @@ def categorical(names: Sequence[str], value: str | None) -> int:
     return names.index(value) if value in names else len(names)
 
 
-def truth(world: World, predictions: Sequence[Item], labels: Sequence[Item]) -> Truth:
-    """What a partition must count of (a prefix of) its two logs."""
+def truth(
+    world: World, predictions: Sequence[Item], labels: Sequence[Item], *, over: int = -FAR
+) -> Truth:
+    """What a partition must count of (a prefix of) its two logs.
+
+    `over`: ticks have told that nothing before this instant is waited for any more.
+    """
     accounts = {log: dict.fromkeys(_FIELDS, 0) for log in ("predictions", "labels")}
     refused: set[tuple[str, int]] = set()
     asked, mark_p = _admit(world, "predictions", predictions, accounts, refused)
@@ -93,7 +98,7 @@ def truth(world: World, predictions: Sequence[Item], labels: Sequence[Item]) -> 
             now = label
             used.add(i)
     accounts["labels"]["joined"] = len(used)
-    over = min(mark_p, mark_l)
+    over = max(over, min(mark_p, mark_l))
     accounts["labels"]["orphaned"] = sum(
         i not in used and row.item.time + world.horizon < over for i, row in enumerate(told)
     )

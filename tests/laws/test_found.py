@@ -1,7 +1,7 @@
 """What the laws found once: the smallest case of each, kept."""
 
-from tests.laws.mill import Mill
-from tests.laws.world import PANE, T0, Item, World
+from tests.laws.mill import LOGS, Mill
+from tests.laws.world import END_HEADERS, PANE, T0, Item, World
 
 SPAN = {"lateness": 3_000, "horizon": 15_000}
 
@@ -55,3 +55,79 @@ def test_another_model_is_not_ours():
     assert {("predictions", mill.offsets["predictions", 0][1]): 1} == letters(mill)
     assert (1, 1) == (books(mill, "predictions").counted, books(mill, "predictions").dead_lettered)
     assert mill.truths()[0].cells == mill.cells()
+
+
+def step(mill, now):
+    """Read all that has come by `now`, flush, store."""
+    mill.now, owner = T0 + now, mill.owners[0]
+    for log in LOGS:
+        mill.poll(owner, log, 99)
+    mill.flush(owner)
+    mill.send(owner, 99)
+
+
+def crash(mill):
+    """Partition 0 goes on from its newest snapshot."""
+    mill.owners[0] = mill._restored(0)
+
+
+def test_a_correction_that_joins_is_a_joined_label():
+    """Of the counted labels each is joined, waiting or orphaned; a correction joins too."""
+    items = [asked(0, 0), told(0, 1_000), told(0, 2_000, answer=1, revision=2)]
+    assert 2 == books(Mill(world(*items), check=True).finish()).joined
+
+
+def test_a_joined_label_is_no_orphan_after_a_restore():
+    """A label may outlive its prediction in memory; re-read alone, it is still a joined one."""
+    items = [
+        told(9, 200_000, broker=0),  # keeps later labels in the store
+        asked(1, 1_000),
+        told(1, 1_000),
+        asked(2, 60_000),
+        told(2, 60_000),
+    ]
+    mill = Mill(world(*items), check=True)
+    step(mill, 2_000)
+    step(mill, 61_000)
+    crash(mill)
+    step(mill, 62_000)
+    mill.finish()
+    assert [] == mill.problems
+    assert (2, 1) == (books(mill).joined, books(mill).orphaned)
+
+
+def test_a_label_meets_all_live_labels_of_its_batch():
+    """Which label came before is the same whether they are read in one batch or one by one."""
+    items = [
+        told(1, 14_000, broker=14_001),
+        told(1, 0, broker=14_002, revision=2),
+        told(1, 16_000, broker=20_000),
+    ]
+    expected = Mill(world(*items)).truths()[0].accounts["labels"]
+    mill = Mill(world(*items), check=True)
+    step(mill, 30_000)
+    assert [] == mill.problems
+    assert 1 == expected["conflict"] + expected["duplicate"]
+
+
+def test_only_the_end_of_a_stream_ends_it_but_every_control_is_counted():
+    """Model events in the wrong log are counted as controls, so that the books add up."""
+    value = b'{"model":"m","type":"external","timestamp":%d}' % T0
+    items = [asked(1, 0), asked(2, 2_000)]
+    stray = bad("predictions", value, 1_000, END_HEADERS)
+    mill = Mill(world(*items, stray)).finish()
+    assert (3, 1, 2) == tuple(
+        getattr(books(mill, "predictions"), name) for name in ("read", "control", "counted")
+    )
+
+
+def test_tombstones_beyond_a_control_are_counted_after_a_restore():
+    """A batch cut by a control and by what a snapshot includes still counts every tombstone."""
+    tombs = [Item("predictions", "tombstone", T0 + t, 0) for t in (1_000, 3_000)]
+    end = Item("predictions", "end", T0 + 2_000, 0, time=T0, headers=END_HEADERS)
+    mill = Mill(world(asked(1, 0), *tombs, end, clock="event"), check=True)
+    step(mill, 1_000)
+    crash(mill)
+    mill.finish()
+    assert 2 == books(mill, "predictions").tombstone
+    assert [] == mill.problems

@@ -44,10 +44,11 @@ class ConfiguredRole:
         self._role: Role = ROLES[name](config, baselines)
 
     def know(self, references: Sequence[bytes]) -> None:
-        """Make machines that know these references, and those of the config."""
-        told = [baseline.decode(reference) for reference in references]
-        known = {**self._baselines, **{one.model: one for one in told}}
-        self._role = ROLES[self.name](self._config, known)
+        """Make machines that know these references, besides those of files."""
+        if self.name == "monitor":
+            return  # its snapshot holds them, and a new one is handed them by adopt()
+        told = {one.model: one for one in map(baseline.decode, references)}
+        self._role = ROLES[self.name](self._config, {**told, **self._baselines})
 
     def fresh(self, partition: int, partitions: int) -> Machine:
         """Return a machine that has read nothing."""

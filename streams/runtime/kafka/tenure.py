@@ -147,7 +147,8 @@ class Tenure:
             output.value,
             key=output.key,
             partition=output.partition,
-            timestamp_ms=output.timestamp,
+            # Retention goes by this time: an event about the past must not be deleted at once.
+            timestamp_ms=output.timestamp if output.topic == "dead-letters" else None,
             headers=list(output.headers),
         )
         return future

@@ -6,6 +6,7 @@ Leaves to others: watermarks and profiles (`intake`), judgement (`lane`), decisi
 """
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -185,12 +186,12 @@ class ModelMonitor:
         return Closed(pane=pane, findings=findings, severities=severities, decisions=decisions)
 
     def _due(self, pane: int) -> list[tuple[Millis, ModelEvent]]:
-        """Forwarded model events that act by this pane, by time and source."""
+        """Forwarded model events that act by this pane, in an order that no partition decides."""
         due = [one for one in self._pending if one.arrived <= pane]
         self._pending = [one for one in self._pending if one.arrived > pane]
-        due.sort(key=lambda one: (one.arrived, one.log, one.partition, one.offset))
+        due.sort(key=lambda one: (one.arrived, one.value))
         events = [_events.decode(one.value) for one in due if one.log == "model-events"]
-        return [(parse(event.timestamp), event) for event in events]
+        return sorted(((parse(event.timestamp), event) for event in events), key=itemgetter(0))
 
     def _finish_references(self, pane: int) -> None:
         """A reference that has grown enough is in force from the next pane on."""

@@ -15,11 +15,13 @@ from schemas import baseline as baselines
 from schemas.counting import Counting
 from schemas.grid import Grid
 from schemas.inputs import Metric, ModelEvent
-from schemas.instants import parse
+from schemas.inputs import encode as encode_event
+from schemas.instants import rfc3339
 from schemas.journal import encode
 from schemas.log import INPUT_LOGS, Headers, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
 from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
+from streams.profiler.dating import dated
 from streams.profiler.model import ModelCounter
 from streams.profiler.saved import SavedModel, Tally
 from streams.snapshot import SnapshotError
@@ -221,21 +223,22 @@ class Profiler:
             if owner is None:
                 self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
                 continue
-            try:
-                time = parse(event.timestamp, owner.counting.timestamps)
-            except ValueError:
-                refusal = Refusal(position, "bad_timestamp", "the timestamp cannot be read")
-                self._stray(log, record, refusal)
+            instants, wrong = dated(owner.counting, [event], [record], np.zeros(1, np.int64))
+            if wrong:
+                self._stray(log, record, wrong[0])
                 continue
-            seen = marks[event.model]
-            owner.forward(log, record, time, None if seen is None else int(seen[position]))
+            time, seen = int(instants[0]), marks[event.model]
+            plain = msgspec.structs.replace(event, timestamp=rfc3339(time))
+            mark = None if seen is None else int(seen[position])
+            owner.forward(log, record.offset, max(time, mark or time), encode_event(plain))
         for model in self._models.values():
             model.done(log, records[-1].offset + 1)
-        if records[0].offset >= self._spoken[log]:
-            tally = self._strays[log]
-            tally.read += decoded.tombstones + len(decoded.controls)
-            tally.tombstone += decoded.tombstones
-            tally.control += len(decoded.controls)
+        tally = self._strays[log]
+        fresh = [record for record in records if record.offset >= self._spoken[log]]
+        tally.tombstone += (empty := sum(record.value is None for record in fresh))
+        control = [p for p, _ in decoded.controls if records[p].offset >= self._spoken[log]]
+        tally.control += len(control)
+        tally.read += empty + len(control)
 
     # -- dead letters ------------------------------------------------------------------------------
 

@@ -162,11 +162,10 @@ class ModelCounter:
             refused += self._settle(log, rows, verdicts, places, new[places])
         return refused
 
-    def forward(self, log: InputLog, record: LogRecord, time: Millis, mark: Millis | None) -> None:
-        """Pass a metric or model event on, once, to act in its own arrival pane."""
-        if record.offset < self._boundary[log]:
+    def forward(self, log: InputLog, offset: int, acts: Millis, value: bytes) -> None:
+        """Pass a metric or model event on, once, to act in the pane of the instant `acts`."""
+        if offset < self.counted_to(log):
             return
-        acts = time if mark is None else max(time, mark)
         self.tallies[log].read += 1
         self.tallies[log].counted += 1
         self._waiting.append(
@@ -174,9 +173,9 @@ class ModelCounter:
                 model=self.counting.model,
                 log="metrics" if log == "metrics" else "model-events",
                 partition=self._partition,
-                offset=record.offset,
+                offset=offset,
                 arrived=acts // self.counting.pane,
-                value=record.value or b"",
+                value=value,
             )
         )
 

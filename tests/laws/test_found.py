@@ -1,7 +1,15 @@
 """What the laws found once: the smallest case of each, kept."""
 
+import msgspec
+import pytest
+
+from schemas.baseline import Baseline, encode
+from schemas.envelope import seal
+from schemas.journal import Forwarded, decode
+from schemas.log import Record
+from streams.profiler import Profiler
 from tests.laws.mill import LOGS, Mill
-from tests.laws.world import END_HEADERS, PANE, T0, Item, World
+from tests.laws.world import END_HEADERS, GRID, MODEL, PANE, T0, Item, World
 
 SPAN = {"lateness": 3_000, "horizon": 15_000}
 
@@ -131,3 +139,51 @@ def test_tombstones_beyond_a_control_are_counted_after_a_restore():
     mill.finish()
     assert 2 == books(mill, "predictions").tombstone
     assert [] == mill.problems
+
+
+def forwarded(mill):
+    """Model events in the journal."""
+    entries = [decode(record.value) for record in mill.journal]
+    return [entry for entry in entries if isinstance(entry, Forwarded)]
+
+
+@pytest.mark.parametrize("form", ["binary", "structured"])
+def test_a_model_event_in_any_envelope_reaches_the_monitor(form):
+    """The monitor reads forwarded events as the profiler did, whatever they came in."""
+    event = b'{"model":"m","type":"external","timestamp":%d,"id":"e"}' % T0
+    sealed = seal(event, type="windage.model-event.v1", id="e", source="ci", time=T0, form=form)
+    item = bad("model-events", sealed.value, headers=sealed.headers)
+    mill = Mill(world(asked(0, 0), asked(1, 20_000), item)).finish()
+    assert 1 == len(forwarded(mill))
+    plain = Mill(world(asked(0, 0), asked(1, 20_000), bad("model-events", event))).finish()
+    assert plain.spoken() == mill.spoken()
+
+
+@pytest.mark.parametrize("stamp", ["4102444800000", '"9999-12-31T00:00:00Z"', "-5", '"x"', "1e300"])
+def test_a_model_event_of_no_possible_instant_is_refused(stamp):
+    """An event far ahead of the broker, or before the epoch, is a dead letter, not a promise."""
+    value = b'{"model":"m","type":"external","timestamp":%s,"id":"e"}' % stamp.encode()
+    mill = Mill(world(asked(0, 0), bad("model-events", value))).finish()
+    assert [] == forwarded(mill)
+    assert [1] == list(mill.letters.values())
+
+
+def test_a_second_model_that_learns_does_not_disturb_the_first():
+    """When one model is read again on its new grid, the other's events are not counted again."""
+    one = world().roles()[0]._counting[MODEL]
+    counting = {MODEL: one, "n": msgspec.structs.replace(one, model="n")}
+    profiler = Profiler(counting, partition=0, partitions=1, grids={MODEL: GRID})
+    values = [
+        b'{"model":"%s","type":"external","timestamp":%d,"id":"e"}' % (m, T0) for m in (b"m", b"n")
+    ]
+    records = [Record(offset=i, timestamp=T0, value=value) for i, value in enumerate(values)]
+    profiler.step("model-events", records)
+    before = profiler.flush()
+    profiler.adopt(
+        encode(Baseline(model="n", grid=msgspec.structs.replace(GRID, model="n"), source=""))
+    )
+    profiler.step("model-events", records)
+    assert 2 == profiler.accounting()["model-events"].read
+    again = [decode(output.value) for output in profiler.flush()]
+    assert not [entry for entry in again if isinstance(entry, Forwarded) and entry.model == MODEL]
+    assert before

@@ -39,6 +39,8 @@ class Case:
         self.first: Alert | None = None
         self.firing: Alert | None = None
         """The last alert that said it goes on."""
+        self.worst: Alert | None = None
+        """The last of those that were as severe as any before."""
         self.resolved: Alert | None = None
         self.severity = "yellow"
         self.drift: list[DriftEvent] = []
@@ -46,7 +48,7 @@ class Case:
     @property
     def signals(self) -> list[str]:
         """Names of its signals: as the last alert ranks them, then the others."""
-        told = [signal.signal for signal in self.firing.signals] if self.firing else []
+        told = [signal.signal for signal in self.worst.signals] if self.worst else []
         return list(dict.fromkeys([*told, *(event.signal for event in self.drift)]))
 
     def told_of(self, signal: str) -> DriftEvent | None:
@@ -73,10 +75,10 @@ class Case:
                     }
 
     def effect(self) -> dict[str, Any]:
-        """The effect of its first signal, as far as it was measured."""
-        if self.firing is None or not self.firing.signals:
+        """The effect of its first signal at its worst, as far as it was measured."""
+        if self.worst is None or not self.worst.signals:
             return {}
-        return {k: v for k, v in _plain(self.firing.signals[0].effect).items() if v is not None}
+        return {k: v for k, v in _plain(self.worst.signals[0].effect).items() if v is not None}
 
     def evidence(self) -> list[dict[str, Any]]:
         """Offsets of the raw records, one range a topic and partition."""
@@ -137,6 +139,8 @@ class Casebook:
         self.worst = max(self.worst or "yellow", alert.severity, key=_RANK.__getitem__)
         if alert.status == "firing":
             case.firing, case.resolved = alert, None
+            if alert.severity == case.severity:
+                case.worst = alert
         else:
             case.resolved = alert
         return alert
@@ -158,19 +162,20 @@ class Casebook:
         first, now = case.first, case.firing or case.first
         assert first is not None
         assert now is not None
+        worst = case.worst or now
         ended = case.resolved.ends_at if case.resolved is not None else None
         return {
             "incident_id": case.id,
             "class": now.triage.class_,
             "severity": case.severity,
             "signals": case.signals,
-            "segment": _segment(now),
+            "segment": segment_of(worst),
             "opened_row": self.row_at(first.starts_at),
             "resolved_row": None if ended is None else self.row_at(ended),
             "opened_at": first.starts_at,
             "resolved_at": ended,
             "version": now.version,
-            "summary": now.summary or first.summary,
+            "summary": worst.summary,
             "action": now.recommended_action,
             "cells": list(case.cells()),
             "effect": case.effect(),
@@ -188,6 +193,6 @@ def _began(case: Case) -> str:
     return case.first.starts_at
 
 
-def _segment(alert: Alert) -> str:
-    """Where an incident is: the one segment named, else everywhere."""
-    return alert.segments[0] if len(alert.segments) == 1 else "*"
+def segment_of(alert: Alert) -> str:
+    """Where an incident is: one segment, or `*`."""
+    return alert.labels.get("segment", "*")

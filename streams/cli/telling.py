@@ -10,8 +10,9 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
+from schemas.grid import WHOLE
 from schemas.outputs import Alert, RetrainRequest, RollbackRequest
-from streams.cli.casebook import Case, Casebook
+from streams.cli.casebook import Case, Casebook, segment_of
 
 _COLOURS: Final = {"red": "bold red", "yellow": "yellow"}
 _MOST_SIGNALS: Final = 4
@@ -70,15 +71,11 @@ def _cells_of(case: Case, book: Casebook) -> list[str | Text]:
         _short(first.starts_at, book),
         "open" if ended is None else _short(ended, book),
         signals,
-        "\n".join([*_segments(now), *_moves(case)]),
+        "\n".join([segment_of(case.worst or now).replace(WHOLE, "everywhere"), *_moves(case)]),
         _effect(case),
         _evidence(case),
         "\n".join(requests) or "none",
     ]
-
-
-def _segments(alert: Alert) -> list[str]:
-    return [segment for segment in alert.segments if segment != "*"]
 
 
 def _moves(case: Case) -> list[str]:
@@ -118,8 +115,8 @@ def _asked(event: RetrainRequest) -> str:
 
 
 def _where(alert: Alert) -> str:
-    segments = _segments(alert)
-    return f" in {', '.join(segments)}" if len(segments) == 1 else ""
+    segment = segment_of(alert)
+    return "" if segment == WHOLE else f" in {segment}"
 
 
 def _place(instant: str, book: Casebook) -> str:

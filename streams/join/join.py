@@ -33,6 +33,11 @@ class Arrivals(NamedTuple):
     seen: Ints
     arrived: Ints
 
+    def only(self, kept: list[int]) -> "Arrivals":
+        """The records at positions `kept`."""
+        ids, columns = [self.ids[i] for i in kept], (self.times, self.seen, self.arrived)
+        return Arrivals(ids, self.offsets[kept], *(column[kept] for column in columns))
+
 
 class Join:
     """Predictions and labels of one model in one partition that may still meet."""
@@ -193,7 +198,8 @@ class Join:
             if fits.any():
                 out.append(self._marry(a[fits], b[fits]))
         for mark, row in zip(marks[~plain], rows[~plain], strict=True):
-            for prediction in self.predictions.chain(int(row)):
+            # The oldest first: after a restore it may be the only one that was met before.
+            for prediction in reversed(list(self.predictions.chain(int(row)))):
                 out += self._meet(prediction, int(mark))
         return out
 

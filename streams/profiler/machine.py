@@ -203,7 +203,9 @@ class Profiler:
                 log, own[begin:stop], part, None if seen is None else seen[begin:stop]
             )
             for refusal in refused:
-                self._letter(log, own[begin + refusal.position], refusal)
+                record = own[begin + refusal.position]
+                if record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
+                    self._letter(log, record, refusal)
             if event is not None:
                 model.control(log, own[stop].offset, ends=event.type == "end_of_stream")
         model.done(log, end)
@@ -247,12 +249,10 @@ class Profiler:
         if record.offset >= self._spoken[log]:
             self._strays[log].read += 1
             self._strays[log].dead_lettered += 1
-        self._letter(log, record, refusal)
+            self._letter(log, record, refusal)
 
     def _letter(self, log: InputLog, record: LogRecord, refusal: Refusal) -> None:
-        """Write a dead letter, once an offset: raw bytes, original headers, and the reason."""
-        if record.offset < self._spoken[log]:
-            return
+        """Write a dead letter: raw bytes, original headers, and the reason."""
         headers: Headers = record.headers or ()
         reason = {
             "windage.error.code": refusal.code,

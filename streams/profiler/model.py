@@ -26,6 +26,7 @@ from streams.panes import Panes, Placed, Watermarks
 from streams.profiler.blocks import Mask, outcome_blocks, prediction_blocks
 from streams.profiler.dating import dated
 from streams.profiler.lesson import lesson
+from streams.profiler.progress import panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
 
 _CONTENT: Final = {"pane": "<u4", "target": "<u2", "score": "<u2", "number": "<f8"}
@@ -59,6 +60,7 @@ class ModelCounter:
             "predictions": Decoder(prediction_type(grid), limits, grid),
             "labels": Decoder(Label, limits),
         }
+        self._lenient = Decoder(prediction_type(None), limits)
         self._layout = Layout(grid) if grid else None
         if self._layout:
             self._columns = Columns(self._layout)
@@ -179,6 +181,13 @@ class ModelCounter:
             )
         )
 
+    def unsaid(self, log: InputLog, record: LogRecord, refusal: Refusal) -> bool:
+        """Whether a record that was read before is refused only now that there is a grid."""
+        if record.offset < self._boundary[log]:
+            return False
+        typed = log == "predictions" and refusal.code in ("schema", "non_finite")
+        return refusal.code == "conflict" or (typed and bool(self._lenient.batch([record]).events))
+
     def broker_marks(self, log: InputLog, times: Ints) -> Ints | None:
         """The watermark at each record of a batch with broker `times`; None for event clock."""
         if self.counting.clock == "event":
@@ -197,8 +206,7 @@ class ModelCounter:
     def _predict(self, rows: Arrivals, events: Sequence[Any], new: Mask) -> Verdicts:
         panes = rows.times // self.counting.pane
         if self._layout is None:
-            self._waiting.append(lesson(self.counting.model, self._partition, rows, events))
-            return np.zeros(len(events), np.int8)
+            return self._learn(rows, events, new)
         columns = self._columns.of(events)
         content = np.zeros(len(events), self._content)
         content["pane"], content["target"] = panes, columns.target
@@ -221,6 +229,19 @@ class ModelCounter:
             counters = prediction_blocks(self._layout, columns, kept)
             self._panes.add("predictions", placed.only(kept), list(self._versions), counters)
         self._outcomes(joined)
+        return verdicts
+
+    def _learn(self, rows: Arrivals, events: Sequence[Any], new: Mask) -> Verdicts:
+        """Pass rows on to learn from, each id once; contents are compared when they are counted."""
+        n = len(events)
+        versions, alike = self._version_codes([e.version for e in events]), np.zeros(n, np.uint64)
+        verdicts, joined = self._join.predict(rows, versions, alike, np.zeros(n, self._content))
+        self._outcomes(joined)
+        kept = np.flatnonzero((verdicts == ACCEPTED) & new).tolist()
+        if kept:
+            learned = [events[i] for i in kept]
+            part = self.counting.model, self._partition
+            self._waiting.append(lesson(*part, rows.only(kept), learned))
         return verdicts
 
     def _label(self, rows: Arrivals, events: Sequence[Any], _new: Mask) -> Verdicts:
@@ -289,30 +310,18 @@ class ModelCounter:
         if self._layout is not None:
             out += self._panes.close(marks)
         self._forget()
-        progress = self._progress(marks)
-        if self._told is None or _panes_of(progress, self.counting.pane) != _panes_of(
-            self._told, self.counting.pane
-        ):
-            self._told = progress
-            out.append(progress)
+        said, pane = self._progress(marks), self.counting.pane
+        if self._told is None or panes_of(said, pane) != panes_of(self._told, pane):
+            self._told = said
+            out.append(said)
         return out
 
     def _progress(self, marks: Watermarks) -> Progress:
         events = DUSK
         if self.counting.clock == "broker":
             events = min(self._clocks["metrics"].now, self._clocks["model-events"].now)
-        return Progress(
-            model=self.counting.model,
-            partition=self._partition,
-            partitions=self._partitions,
-            epoch=self.grid.epoch if self.grid else 0,
-            grid=self.grid.id if self.grid else "",
-            predictions=marks.predictions,
-            outcomes=marks.outcomes,
-            predictions_rows=marks.predictions_rows,
-            outcomes_rows=marks.outcomes_rows,
-            events=events,
-        )
+        source = self._partition, self._partitions
+        return progress(self.counting, self.grid, source, marks, events)
 
     def _forget(self) -> None:
         before = self._forgettable()
@@ -379,14 +388,3 @@ class ModelCounter:
 
 def _tombstones(records: Sequence[LogRecord], new: Mask) -> int:
     return sum(record.value is None for record, fresh in zip(records, new, strict=True) if fresh)
-
-
-def _panes_of(progress: Progress, pane: Millis) -> tuple[object, ...]:
-    return (
-        progress.grid,
-        progress.predictions // pane,
-        progress.outcomes // pane,
-        progress.predictions_rows // pane,
-        progress.outcomes_rows // pane,
-        progress.events // pane,
-    )

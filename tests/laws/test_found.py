@@ -187,3 +187,41 @@ def test_a_second_model_that_learns_does_not_disturb_the_first():
     again = [decode(output.value) for output in profiler.flush()]
     assert not [entry for entry in again if isinstance(entry, Forwarded) and entry.model == MODEL]
     assert before
+
+
+def test_a_label_of_two_versions_is_joined_once_also_after_a_restore():
+    """Re-reading may meet the newer prediction before the label that an older one joined."""
+    items = [asked(1, 0), asked(1, 0, broker=5_000, version="2"), told(1, 2_000)]
+    mill = Mill(world(*items), check=True)
+    step(mill, 3_000)
+    crash(mill)
+    mill.now = T0 + 6_000
+    mill.poll(mill.owners[0], "predictions", 9)
+    mill.finish()
+    assert [] == mill.problems
+    assert 1 == books(mill).joined
+
+
+def learning(*items):
+    """A stream of forty panes, one row each, that is learned from; and these items."""
+    rows = [asked(i, i * PANE, x=float(i % 5), c="ab"[i % 2]) for i in range(100, 140)]
+    rows = [
+        row._replace(time=row.time - 100 * PANE, broker=row.broker - 100 * PANE) for row in rows
+    ]
+    return World((*rows, *items), **SPAN, learning=30)
+
+
+def test_what_only_counting_can_refuse_is_refused_after_learning():
+    """A conflict shows when learned rows are read again; its dead letter is written then."""
+    again = asked(100, 1_000, x=4.0)
+    mill = Mill(learning(again)).finish()
+    assert {("predictions", mill.offsets["predictions", 0][1]): 1} == letters(mill)
+    assert 1 == books(mill, "predictions").conflict
+
+
+def test_a_row_sent_twice_is_learned_from_once():
+    """The grid is the same whether the producer repeats itself or not."""
+    items = [asked(i, (i - 100) * PANE, x=float(i % 5), c="ab"[i % 2]) for i in range(100, 110)]
+    once, twice = Mill(learning()).finish(), Mill(learning(*items)).finish()
+    assert once.references
+    assert once.references == twice.references

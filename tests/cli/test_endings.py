@@ -1,0 +1,149 @@
+"""Exit codes and last lines are those of the contract."""
+
+import json
+import socket
+import time
+
+import pytest
+
+CONFIG = """version: 1
+kafka: {bootstrap: "127.0.0.1:PORT"}
+models:
+  fraud:
+    task: binary
+"""
+
+
+@pytest.fixture
+def closed_port():
+    """Return a port that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def silent_port():
+    """Return a port that takes connections and never answers."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        yield one.getsockname()[1]
+
+
+def lines_of(text):
+    return [line for line in text.splitlines() if line]
+
+
+def test_a_typo_is_told_with_path_line_and_nearest_key(windage, tmp_path):
+    (tmp_path / "windage.yaml").write_text(
+        "models:\n  fraud:\n    task: binary\n    latenes: 30s\n"
+    )
+    ended = windage("validate")
+    assert 2 == ended.code
+    (line,) = lines_of(ended.err)
+    assert line.startswith("windage.yaml:4: models.fraud.latenes: unknown key")
+    assert 'did you mean "lateness"?' in line
+    assert "" == ended.out
+
+
+def test_a_typo_as_json_leaves_one_document_on_stdout(windage, tmp_path):
+    (tmp_path / "windage.yaml").write_text("models:\n  fraud:\n    task: binry\n")
+    ended = windage("validate", "--json")
+    assert 2 == ended.code
+    document = json.loads(ended.out)
+    assert document["valid"] is False
+    assert ["models.fraud.task"] == [problem["path"] for problem in document["problems"]]
+    assert "binary" == document["problems"][0]["nearest"]
+
+
+def test_a_good_config_is_ok(windage, tmp_path):
+    (tmp_path / "windage.yaml").write_text(CONFIG.replace("PORT", "9092"))
+    ended = windage("validate", "--json")
+    assert 0 == ended.code
+    assert json.loads(ended.out)["valid"] is True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("validate", "--config", "absent.yaml"),
+        ("serve", "--config", "absent.yaml"),
+        ("worker", "--config", "absent.yaml"),
+        ("topics", "plan", "--config", "absent.yaml"),
+        ("replay", "absent.csv"),
+        ("reference", "show", "absent.reference"),
+        ("init", "absent.csv"),
+    ],
+)
+def test_a_file_that_is_not_there_is_one_line_and_code_3(windage, arguments):
+    ended = windage(*arguments)
+    assert 3 == ended.code
+    (line,) = lines_of(ended.err)
+    assert line.startswith("windage: absent.")
+    assert "no such file" in line
+    assert "" == ended.out
+
+
+@pytest.mark.parametrize("command", [("topics", "create"), ("topics", "plan"), ("worker",)])
+def test_a_dead_broker_is_one_line_and_code_3(windage, tmp_path, closed_port, command):
+    (tmp_path / "windage.yaml").write_text(CONFIG.replace("PORT", str(closed_port)))
+    ended = windage(*command)
+    assert 3 == ended.code
+    (line,) = lines_of(ended.err)
+    assert f"127.0.0.1:{closed_port}" in line
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("role", [(), ("--role", "monitor")])
+def test_a_broker_that_never_answers_is_told_within_15_seconds(
+    windage, tmp_path, silent_port, role
+):
+    (tmp_path / "windage.yaml").write_text(CONFIG.replace("PORT", str(silent_port)))
+    began = time.monotonic()
+    ended = windage("worker", *role)
+    assert 3 == ended.code
+    assert 15 > time.monotonic() - began
+    assert f"127.0.0.1:{silent_port}" in lines_of(ended.err)[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-command",),
+        ("replay",),
+        ("replay", "x.csv", "--no-such-option"),
+        ("replay", "x.csv", "--fail-on", "green"),
+        ("worker", "--role", "driver"),
+        ("schema", "predicton"),
+    ],
+)
+def test_a_slip_of_the_hand_is_code_2(windage, arguments):
+    ended = windage(*arguments)
+    assert 2 == ended.code
+    assert "" == ended.out
+    assert "Traceback" not in ended.err
+
+
+def test_the_nearest_schema_is_named(windage):
+    assert 'did you mean "prediction"?' in windage("schema", "predicton").err
+
+
+@pytest.mark.parametrize("name", ["config", "prediction", "alert"])
+def test_a_schema_is_printed_as_json(windage, name):
+    ended = windage("schema", name)
+    assert 0 == ended.code
+    assert "https://json-schema.org/draft/2020-12/schema" == json.loads(ended.out)["$schema"]
+
+
+def test_every_command_listed_says_what_it_does(windage):
+    listed = windage("--help")
+    assert 0 == listed.code
+    commands = [
+        line.split()[0]
+        for line in listed.out.partition("Commands:")[2].splitlines()
+        if line.startswith("  ") and line.strip()
+    ]
+    assert {"demo", "serve", "worker", "replay", "validate"} <= set(commands)
+    for command in commands:
+        assert 0 == windage(command, "--help").code

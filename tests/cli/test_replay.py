@@ -1,0 +1,113 @@
+"""`windage replay` judges files, and says it in JSON or in a table."""
+
+import json
+import random
+
+import pytest
+
+ROWS = 1_500
+SHIFTED_AT = 900
+
+
+@pytest.fixture
+def shifted(tmp_path):
+    """Return a file whose `amount` rises by two standard deviations at row 900."""
+    chance = random.Random(7)
+    lines = ["amount,kind,outcome"]
+    for row in range(ROWS):
+        amount = chance.gauss(10 + (4 if row >= SHIFTED_AT else 0), 2)
+        lines.append(f"{amount:.4f},{chance.choice('abc')},{chance.randint(0, 1)}")
+    path = tmp_path / "shifted.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def replay(windage, shifted):
+    def run(*more):
+        return windage("replay", shifted, "--label", "outcome", "--every", "1s", *more)
+
+    return run
+
+
+def test_every_line_is_a_structured_cloudevent(replay):
+    ended = replay("--json")
+    assert 0 == ended.code
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    assert {"1.0"} == {event["specversion"] for event in events}
+    assert {"windage.reading.v1", "windage.drift.v1", "windage.alert.v1"} <= {
+        event["type"] for event in events
+    }
+    assert all(event["data"]["model"] == "model" for event in events)
+
+
+def test_the_shift_is_found_and_nothing_before_it(replay):
+    events = [json.loads(line) for line in replay("--json").out.splitlines()]
+    alerts = [event for event in events if event["type"] == "windage.alert.v1"]
+    opened = min(event["time"] for event in alerts)
+    assert "2020-01-01T00:15:00Z" < opened < "2020-01-01T00:16:40Z"
+    assert "feature:amount" == alerts[0]["data"]["signals"][0]["signal"]
+
+
+def test_the_same_file_gives_the_same_lines(replay):
+    assert replay("--json").out == replay("--json").out
+
+
+def test_fail_on_makes_drift_the_exit_code(replay):
+    assert 1 == replay("--fail-on", "yellow").code
+    assert 0 == replay("--fail-on", "red", "--tolerance", "50").code
+
+
+def test_people_get_a_table_with_row_numbers(replay):
+    ended = replay()
+    assert 0 == ended.code
+    assert "first row" in ended.out
+    assert "amount" in ended.out
+
+
+def test_what_was_inferred_is_said_on_stderr(replay):
+    assert "task none (label outcome), 2 features, pane 10s" in replay("--json").err
+
+
+def test_an_option_that_is_no_duration_is_code_2(replay):
+    ended = replay("--pane", "soon")
+    assert 2 == ended.code
+    assert ended.err.splitlines()[-1].startswith("windage: --pane: ")
+
+
+def test_a_column_that_is_not_there_is_named_with_the_nearest(windage, shifted):
+    ended = windage("replay", shifted, "--label", "outcomes")
+    assert 3 == ended.code
+    assert "did you mean 'outcome'?" in ended.err
+
+
+def test_a_reference_built_from_a_config_serves_a_replay(windage, shifted, tmp_path):
+    (tmp_path / "windage.yaml").write_text(
+        "models:\n"
+        "  m:\n"
+        "    task: none\n"
+        "    labels: none\n"
+        "    pane: 10s\n"
+        "    lateness: 0s\n"
+        "    clock: event\n"
+        "    features: {amount: numeric, kind: categorical}\n"
+        "    reference: {from: file, path: m.reference}\n"
+    )
+    early = tmp_path / "early.csv"
+    early.write_text("".join(shifted.read_text().splitlines(keepends=True)[:801]))
+    assert 0 == windage("reference", "build", early).code
+    shown = json.loads(windage("reference", "show", "m.reference", "--json").out)
+    assert 800 == shown["rows"]
+    ended = windage(
+        "replay", shifted, "--config", "windage.yaml", "--every", "1s", "--fail-on", "red"
+    )
+    assert 1 == ended.code
+
+
+def test_init_writes_a_config_that_is_valid(windage, shifted, tmp_path):
+    assert 0 == windage("init", shifted, "--label", "outcome", "--every", "1s").code
+    assert 0 == windage("validate").code
+    text = (tmp_path / "windage.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=windage.schema.json\n")
+    assert "amount: numeric" in text
+    assert 2 == windage("init", shifted).code

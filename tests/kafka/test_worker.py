@@ -247,13 +247,14 @@ async def test_a_reference_makes_the_machines_read_their_logs_again(fleet):
     await fleet.counted_to(feed.ends)
     async with AIOKafkaProducer(bootstrap_servers=fleet.bootstrap) as producer:
         await producer.send_and_wait(fleet.names["references"], b"grid-1", key=b"m", partition=1)
-    await feed.write(10_000, seconds=1)
     deadline = time.monotonic() + 30
     states = await fleet.counted_to(feed.ends)
     while any(state["adopted"] != ["grid-1"] for state in states.values()):
         assert time.monotonic() < deadline
         states = await fleet.counted_to(feed.ends)
     feed.assert_exact(states)
+    await feed.write(10_000)
+    feed.assert_exact(await fleet.counted_to(feed.ends))
 
 
 async def test_ticks_come_only_at_the_real_end_of_a_log(fleet):
@@ -271,3 +272,24 @@ async def test_ticks_come_only_at_the_real_end_of_a_log(fleet):
     instants = [int(now) for *_, now in told]
     assert before - 2000 < min(instants)
     assert max(instants) < time.time() * 1000 - 400
+
+
+async def test_an_output_that_is_not_taken_ends_the_worker_before_anything_is_stored(
+    fleet, make_topic
+):
+    """The broker refuses the outputs: exit code 3, no snapshot, no committed offset."""
+    fleet.names["journal"] = make_topic("narrow", PARTITIONS, max_message_bytes="60")
+    feed = Feed(fleet)
+    await feed.write(16_000)
+    worker = fleet.start()
+    assert 3 == await asyncio.to_thread(worker.wait, 30)
+    assert dict.fromkeys(range(PARTITIONS)) == await fleet.states()
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=fleet.bootstrap, group_id=fleet.group, enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        tps = [TopicPartition(fleet.names[log], at) for log in INPUTS for at in range(PARTITIONS)]
+        assert dict.fromkeys(tps) == {tp: await consumer.committed(tp) for tp in tps}
+    finally:
+        await consumer.stop()

@@ -1,0 +1,241 @@
+"""The steps of durability and of ticks, one by one, with a broker that does as it is told."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from faust.types import TP
+
+from schemas.log import Output
+from streams import snapshot as slots
+from streams.runtime.kafka.broker_clock import BrokerClock
+from streams.runtime.kafka.tenure import Ledger, Stored, Tenure
+from streams.runtime.kafka.ticker import Ticker
+
+LEDGER = Ledger(state_topic="state", names={"journal": "journal"}, topics={}, chunk_bytes=4)
+
+
+class Machine:
+    """Counts records; every record is an output."""
+
+    def __init__(self):
+        self.rows = 0
+        self.outputs = []
+        self.rereading = False
+
+    def positions(self):
+        return {"predictions": self.rows}
+
+    def step(self, _log, records):
+        self.rows += len(records)
+        self.outputs += [Output(topic="journal", key=b"k", value=bytes(r)) for r in records]
+
+    def flush(self):
+        outputs, self.outputs = self.outputs, []
+        return outputs
+
+    def snapshot(self):
+        return None if self.rereading else b"rows %6d" % self.rows
+
+    def order(self):
+        return (self.rows,)
+
+
+class Producer:
+    """Notes what is sent, and acknowledges it when `during` has run."""
+
+    def __init__(self, happened, during=None):
+        self.happened = happened
+        self.during = during or (lambda topic, key: None)
+
+    async def send(self, topic, value, *, key=None, **_):
+        self.happened.append(("sent", topic, key, value))
+        return asyncio.ensure_future(self._acknowledge(topic, key))
+
+    async def _acknowledge(self, topic, key):
+        await asyncio.sleep(0)
+        self.during(topic, key)
+        self.happened.append(("acknowledged", topic, key))
+        return SimpleNamespace(timestamp=1234, timestamp_type=1)
+
+
+class Event:
+    def __init__(self, happened, name):
+        self.happened = happened
+        self.name = name
+
+    def ack(self):
+        self.happened.append(("ack", self.name))
+        return True
+
+
+def batch(*values):
+    return SimpleNamespace(log_records=lambda: list(values))
+
+
+@pytest.fixture
+def happened():
+    return []
+
+
+@pytest.fixture
+def tenure():
+    return Tenure(0, Machine(), LEDGER, start={}, resets=0, stored=Stored())
+
+
+def stored(happened):
+    """The snapshot in what was sent to the state topic."""
+    sent = [entry for entry in happened if entry[:2] == ("sent", "state")]
+    found = slots.assemble(slots.SlotRecord(key, value) for _, _, key, value in sent)
+    return None if found is None else found.snapshot
+
+
+async def test_outputs_then_chunks_then_the_manifest_then_the_ack(tenure, happened):
+    """Each step begins when the one before is acknowledged by the broker."""
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    assert 1234 == await tenure.cycle(Producer(happened), store=True)
+    steps = [(what, *rest[:2]) for what, *rest in happened]
+    assert [
+        ("sent", "journal", b"k"),
+        ("acknowledged", "journal", b"k"),
+        *[("sent", "state", b"0/%d" % chunk) for chunk in range(3)],
+        *[("acknowledged", "state", b"0/%d" % chunk) for chunk in range(3)],
+        ("sent", "state", b"0/manifest"),
+        ("acknowledged", "state", b"0/manifest"),
+        ("ack", "a"),
+    ] == steps
+
+
+async def test_slots_alternate(tenure, happened):
+    """Each snapshot overwrites the one before the last."""
+    for number in range(3):
+        tenure.take("predictions", batch(b"%d" % number), Event(happened, number))
+        await tenure.cycle(Producer(happened), store=True)
+    manifests = [e[2] for e in happened if e[0] == "sent" and b"manifest" in e[2]]
+    assert [b"0/manifest", b"1/manifest", b"0/manifest"] == manifests
+
+
+async def test_what_is_read_while_waiting_belongs_to_the_next_cycle(tenure, happened):
+    """Its output is not sent yet, so it is neither in the snapshot nor acknowledged."""
+
+    def read_on(topic, _key):
+        if topic == "journal" and tenure.machine.rows == 1:
+            tenure.take("predictions", batch(b"b"), Event(happened, "b"))
+
+    await tenure.cycle(Producer(happened), store=True)
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    await tenure.cycle(Producer(happened, read_on), store=True)
+    assert b"rows      1" == stored(happened)
+    assert [("ack", "a")] == [entry for entry in happened if entry[0] == "ack"]
+    await tenure.cycle(Producer(happened), store=True)
+    assert b"rows      2" == stored(happened)
+    assert [("ack", "a"), ("ack", "b")] == [entry for entry in happened if entry[0] == "ack"]
+
+
+@pytest.mark.parametrize("lost_at", ["journal", "state"])
+async def test_who_lost_the_partition_acknowledges_nothing(tenure, happened, lost_at):
+    """Lost while outputs or the snapshot are under way."""
+
+    def lose(topic, _key):
+        if topic == lost_at:
+            tenure.end()
+
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    await tenure.cycle(Producer(happened, lose), store=True)
+    assert [] == [entry for entry in happened if entry[0] == "ack"]
+    assert (lost_at == "state") == any(entry[1] == "state" for entry in happened)
+
+
+@pytest.mark.parametrize("fails_at", ["journal", "state"])
+async def test_a_failed_send_is_raised_and_the_state_is_never_used_again(
+    tenure, happened, fails_at
+):
+    """The caller must end the process; nothing is acknowledged."""
+
+    def fail(topic, _key):
+        if topic == fails_at:
+            raise OSError("broken")
+
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    with pytest.raises(OSError, match="broken"):
+        await tenure.cycle(Producer(happened, fail), store=True)
+    assert tenure.owes
+    assert [] == [entry for entry in happened if entry[0] == "ack"]
+    await asyncio.sleep(0.01)  # lets what was under way end
+
+
+async def test_without_storing_outputs_go_and_acknowledgement_waits(tenure, happened):
+    """A later cycle stores and acknowledges all of it."""
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    await tenure.cycle(Producer(happened), store=False)
+    assert ["journal", "journal"] == [entry[1] for entry in happened]
+    await tenure.cycle(Producer(happened), store=True)
+    assert b"rows      1" == stored(happened)
+    assert ("ack", "a") == happened[-1]
+
+
+async def test_while_re_reading_nothing_is_stored_or_acknowledged(tenure, happened):
+    """The events wait for the first snapshot after it."""
+    tenure.machine.rereading = True
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    await tenure.cycle(Producer(happened), store=True)
+    assert {"journal"} == {entry[1] for entry in happened}
+    tenure.machine.rereading = False
+    await tenure.cycle(Producer(happened), store=True)
+    assert ("ack", "a") == happened[-1]
+
+
+class Consumer:
+    """A log that ends at 10."""
+
+    def __init__(self, position=10, handed=10):
+        self.at = position
+        self.handed = handed
+
+    async def highwaters(self, *tps):
+        return dict.fromkeys(tps, 10)
+
+    async def position(self, _tp):
+        return self.at
+
+    def handed_out(self, _tp):
+        return self.handed
+
+
+class Clock(BrokerClock):
+    def __init__(self, now):
+        super().__init__()
+        self.time = now
+
+    def now(self):
+        return self.time
+
+
+@pytest.mark.parametrize(
+    ("position", "handed", "counted", "expected"),
+    [
+        (10, 10, 10, [("predictions", 99_000)]),
+        (11, 10, 10, [("predictions", 99_000)]),  # a transaction marker stands at the end
+        (9, 9, 9, []),  # not at its end
+        (10, 10, 8, []),  # fetched to its end, but a batch is not counted yet
+        (10, 12, 10, []),  # more was fetched meanwhile
+    ],
+)
+async def test_a_tick_only_where_everything_to_the_end_was_counted(
+    position, handed, counted, expected
+):
+    """The instant told is the one read before, less the allowance."""
+    told = []
+    tenure = SimpleNamespace(owned=True, tick=lambda log, now: told.append((log, now)))
+    tp = TP("predictions", 0)
+    ticker = Ticker(Clock(100_000), pane=10_000, allowance=1_000)
+    for _ in range(2):  # the second one is in the same pane
+        await ticker.tick(Consumer(position, handed), [(tp, "predictions", tenure)], {tp: counted})
+    assert expected == told
+
+
+def test_the_broker_clock_goes_by_the_broker_once_it_has_heard_of_it():
+    """However wrong the local clock is."""
+    clock = BrokerClock()
+    clock.heard(5_000)
+    assert 5_000 <= clock.now() < 6_000

@@ -24,7 +24,10 @@ _MONTH_DAYS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
 
 def numbers(values: Sequence[int | float], *, seconds_below: float) -> tuple[Ints, Known]:
     """Epoch numbers (n,), all of one type: those nearer 0 than `seconds_below` are seconds."""
-    column = np.array(values, np.float64)
+    try:
+        column = np.array(values, np.float64)
+    except OverflowError:  # a whole number of hundreds of digits: all are left to `parse`
+        return np.zeros(len(values), np.int64), np.zeros(len(values), np.bool_)
     # Beyond 2**53 a float is no longer the number that was sent.
     known = np.isfinite(column) & (np.abs(column) < 2**53 / 1000)
     column[~known] = 0

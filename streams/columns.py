@@ -7,6 +7,7 @@ Leaves to others: decoding (`decode`), time and identity (`profiler`, `join`), c
 
 from collections.abc import Callable, Sequence
 from itertools import repeat
+from math import isfinite
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -162,8 +163,8 @@ class Columns:
 
 
 def score_of(probabilities: dict[str, float] | None, positive: str | None) -> float:
-    """The score that class probabilities stand for; NaN without any."""
-    if not probabilities:
+    """The score that class probabilities stand for; NaN without any, or where one is not finite."""
+    if not probabilities or not all(map(isfinite, probabilities.values())):
         return np.nan
     if positive is not None and positive in probabilities:
         return probabilities[positive]

@@ -22,7 +22,9 @@ from schemas.rows import Refusal
 
 MODEL_EVENT_TYPE: Final = "windage.model-event.v1"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-_EXACT: Final = 1 << 53
+EXACT: Final = 1 << 53
+"""Beyond it whole numbers have no floats of their own."""
+
 _UNREADABLE: Final = (
     msgspec.DecodeError,
     UnicodeDecodeError,
@@ -172,7 +174,7 @@ class Decoder:
             number = tree.get(name)
             if isinstance(number, float) and not math.isfinite(number):
                 raise RefusedError("non_finite", f"{name} is not a finite number")
-            if isinstance(number, int) and abs(number) > _EXACT:
+            if isinstance(number, int) and abs(number) > EXACT:
                 raise RefusedError("non_finite", f"{name} is beyond 2**53")
         return _convert(tree, self._kind)
 
@@ -192,7 +194,7 @@ def _sound(value: object, *, numeric: bool | None) -> object:
     """A feature's value if it can be counted, else None. `numeric` None: not known yet."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT:
         return None
     if numeric:
         return None if isinstance(value, bool) or not isinstance(value, int | float) else value

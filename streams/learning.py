@@ -7,6 +7,7 @@ Leaves to others: which rows (monitor, `reference build`), counting them (`profi
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,9 @@ Value = float | str | None
 
 _FEW_WHOLE: Final = 30
 """Whole numbers with at most this many distinct values are codes, not quantities."""
+
+_MIDDLE: Final = (0.16, 0.5, 0.84)
+"""Quantiles one standard deviation below, at and above the mean of a normal distribution."""
 
 _MIN_CLASS: Final = 1
 """A class counts however rare it is: its name was chosen by the model, not by a person's row."""
@@ -93,12 +97,16 @@ def _kind(known: Sequence[float | str]) -> FeatureType:
 
 def _numeric(name: str, values: Sequence[float], *, important: bool) -> SignalGrid:
     column = np.sort(np.array(values, float))  # sorted: the mean must not depend on the order
-    spread = float(column.std())
+    with np.errstate(over="ignore", invalid="ignore"):
+        center, spread = float(column.mean()), float(column.std())
+    if not (isfinite(center) and isfinite(spread)):  # values so absurd that they have no mean
+        low, center, high = np.quantile(column, _MIDDLE, method="nearest").tolist()
+        spread = high / 2 - low / 2
     return SignalGrid(
         name=name,
         type="numeric",
         edges=numeric_grid(column).edges,
-        center=float(column.mean()),
+        center=center,
         scale=spread if spread > 0 else max(abs(float(column[0])), 1.0),
         important=important,
     )

@@ -81,7 +81,11 @@ def _cells(codes: npt.NDArray[Any], width: int) -> BlockCount:
 
 
 def _summary(block: Summary[Any], *columns: npt.NDArray[Any]) -> BlockCount:
-    return lambda groups, n: block.count(*columns, groups=groups, n_groups=n)
+    def count(groups: Ints, n: int) -> npt.NDArray[np.int64]:
+        with np.errstate(over="ignore"):  # absurd values are winsorised, also when they overflow
+            return block.count(*columns, groups=groups, n_groups=n)
+
+    return count
 
 
 def _sum(flags: Mask) -> BlockCount:

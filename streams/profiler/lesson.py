@@ -11,6 +11,7 @@ from typing import Any
 from schemas.grid import category_text
 from schemas.journal import LearningBatch
 from streams.columns import score_of
+from streams.decode import EXACT
 from streams.join import Arrivals
 
 
@@ -43,5 +44,6 @@ def _plain(value: object) -> float | str | None:
     if isinstance(value, bool):
         return category_text(value)
     if isinstance(value, int | float):
-        return float(value)
+        # As in the slow path of decoding: a whole number that no float holds is missing.
+        return float(value) if isinstance(value, float) or abs(value) <= EXACT else None
     return value if isinstance(value, str) else None

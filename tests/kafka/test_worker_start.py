@@ -55,6 +55,7 @@ def test_a_dead_broker_is_one_clear_line_and_exit_code_3_within_15_seconds():
     assert "" == done.stdout
 
 
+@pytest.mark.slow
 def test_a_broker_that_accepts_and_says_nothing_is_not_waited_for():
     """A half-open address counts as not answering, too."""
     with socket.socket() as deaf:

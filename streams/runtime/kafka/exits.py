@@ -8,6 +8,8 @@ Leaves to others: starting again (`supervisor`).
 
 import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Final, NoReturn
 
 OK: Final = 0
@@ -40,8 +42,12 @@ def leave_because(error: BaseException, doing: str) -> NoReturn:
         leave(REFUSED, f"refused: {error}")
     if isinstance(error, UnreachableError):
         leave(UNREACHABLE, str(error))
-    code = UNREACHABLE if _from_kafka(error) else BROKEN
-    leave(code, f"{doing} failed: {type(error).__name__}: {error}")
+    if _from_kafka(error):
+        leave(UNREACHABLE, f"{doing} failed: {type(error).__name__}: {error}")
+    # Not the message: it may quote a record.
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    leave(BROKEN, f"{doing} failed: {type(error).__name__}{where} (a bug of ours)")
 
 
 def _from_kafka(error: BaseException) -> bool:

@@ -49,6 +49,10 @@ class References:
             if time.monotonic() > deadline:
                 raise UnreachableError(f"{self._tps[0].topic} cannot be read to its end")
             await asyncio.sleep(0.01)
+        return self.known()
+
+    def known(self) -> Sequence[bytes]:
+        """Return the references read so far, oldest first."""
         return tuple(self._known.values())
 
     async def stop(self) -> None:

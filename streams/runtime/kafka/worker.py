@@ -32,6 +32,9 @@ REVOKE_SECONDS: Final = 3.0
 """How long a rebalance is held up for a last cycle; what is not durable by then is repeated."""
 
 SEEK_AGAIN_SECONDS: Final = 5.0
+HOLD_SECONDS: Final = 2.0
+"""How long a log that is ahead waits for one that brings nothing."""
+
 SILENT_SECONDS: Final = 120.0
 COLLECT_SECONDS: Final = 60.0
 TICK_SECONDS: Final = 1.0
@@ -50,6 +53,7 @@ class Worker:
         self._aside: dict[int, Tenure] = {}  # states of partitions that were revoked
         self._reading: dict[TP, int] = {}  # the offset expected next of each
         self._asked: dict[TP, tuple[int, float]] = {}
+        self._taken: dict[int, float] = {}  # when a batch of each partition was counted last
         self._generation = 0
         self._clock = BrokerClock()
         self._ticker = (
@@ -109,13 +113,18 @@ class Worker:
         return self._reading
 
     def waiting(self) -> Collection[TP]:
-        """Return what is ahead of a log that still has records: those must be read first."""
+        """Return what is ahead of a log that still has records: those must be read first.
+
+        A log that has brought nothing for a while is not waited for, whatever its end says: the
+        last thing in it may be the marker of a transaction.
+        """
         waiting: set[TP] = set()
+        now = time.monotonic()
         for tenure in self._tenures.values():
             paused = set(tenure.machine.paused())
-            if paused and any(
-                self._behind(tp) for tp, log in self._of(tenure) if log not in paused
-            ):
+            if not paused or now - self._taken.get(tenure.partition, 0.0) > HOLD_SECONDS:
+                continue
+            if any(self._behind(tp) for tp, log in self._of(tenure) if log not in paused):
                 waiting.update(tp for tp, log in self._of(tenure) if log in paused)
         return waiting
 
@@ -149,6 +158,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing after it may be done
             leave_because(error, f"counting {tp.topic}[{tp.partition}] at {batch.begins}")
         self._reading[tp] = batch.offset + 1
+        self._taken[tp.partition] = time.monotonic()
         self._rewind(tenure)
 
     def _rewind(self, tenure: Tenure) -> None:
@@ -187,6 +197,9 @@ class Worker:
                 if generation != self._generation:
                     return  # revoked meanwhile; the next assignment restores again
                 self._tenures = tenures
+                # What was read while the states were restored has been told to nobody.
+                for reference in () if self._references is None else self._references.known():
+                    self._adopt(reference)
                 self._asked.clear()
                 if self._ticker is not None:
                     self._ticker.forget()
@@ -233,6 +246,11 @@ class Worker:
         numbers = list(by_topic.values())
         if any(other != numbers[0] for other in numbers):
             raise RefusedError(f"the inputs are not given out by partition number: {by_topic}")
+        if numbers[0] and max(numbers[0]) >= self._settings.partitions:
+            raise RefusedError(
+                f"partitions were added to the inputs, which had {self._settings.partitions}: keys "
+                "go elsewhere now, so the state does not fit any more"
+            )
         return numbers[0]
 
     async def _latest_references(self) -> Sequence[bytes]:

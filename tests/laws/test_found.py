@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from schemas.baseline import Baseline, encode
+from schemas.config import Config
 from schemas.envelope import seal
 from schemas.journal import Forwarded, decode
 from schemas.log import Record
@@ -225,3 +226,21 @@ def test_a_row_sent_twice_is_learned_from_once():
     once, twice = Mill(learning()).finish(), Mill(learning(*items)).finish()
     assert once.references
     assert once.references == twice.references
+
+
+@pytest.mark.parametrize("change", [{"labels": "none"}, {"task": "none", "classes": None}])
+def test_labels_that_nobody_asked_for_harm_nobody(change, monkeypatch):
+    """A model without labels may get some; the monitor goes on."""
+    usual = World.config
+
+    def config(self):
+        model = usual(self).models[MODEL].model_dump(mode="json", by_alias=True) | change
+        return Config.model_validate({"models": {MODEL: model}})
+
+    monkeypatch.setattr(World, "config", config)
+    rows = [asked(i, i * PANE // 2) for i in range(90)]
+    labels = [told(i, i * PANE // 2 + 1_000) for i in range(90)]
+    with_labels = Mill(World((*rows, *labels), **SPAN, learning=30)).finish()
+    without = Mill(World(tuple(rows), **SPAN, learning=30)).finish()
+    assert without.spoken("evidence")
+    assert without.spoken("evidence") == with_labels.spoken("evidence")

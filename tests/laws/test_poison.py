@@ -1,10 +1,13 @@
 """Law 6: any bytes in, no exception out, one dead letter a bad record, good rows as if alone."""
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.snapshot import SnapshotError
 from tests.laws.mill import Mill
 from tests.laws.oracle import truth
 from tests.laws.world import END_HEADERS, PANE, T0, Item, World
@@ -109,6 +112,11 @@ def unharmed(mill, items):
     assert expected == {k: n for k, n in found.items() if k[1] == "1"}
 
 
+def as_producers_write(tree):
+    """JSON with NaN, Infinity and lone surrogates."""
+    return json.dumps(tree).encode()
+
+
 def poison(log, value, n, headers=()):
     return Item(log, "bad", T0 + 5_000, n, value=value, headers=headers)
 
@@ -146,7 +154,7 @@ def test_every_field_may_hold_anything(log, learning):
                     )
                 ),
                 max_leaves=8,
-            ).map(lambda tree: repr_json(tree)),
+            ).map(as_producers_write),
             st.sampled_from(HEADERS),
         ),
         max_size=30,
@@ -159,19 +167,10 @@ def test_any_bytes_harm_nobody(records):
     unharmed(run([*good, *items]), good)
 
 
-def repr_json(tree):
-    """JSON with NaN, Infinity and lone surrogates as producers write them."""
-    import json
-
-    return json.dumps(tree).encode()
-
-
 @settings(derandomize=True, max_examples=30)
 @given(value=st.binary(max_size=40))
 def test_no_snapshot_is_believed_that_is_none(value):
     """Random bytes are no snapshot of either machine: a reason, not a crash."""
-    from streams.snapshot import SnapshotError
-
     profiler, monitor = World((), 3_000, 15_000).roles()
     for role in (profiler, monitor):
         with pytest.raises(SnapshotError):
@@ -180,8 +179,6 @@ def test_no_snapshot_is_believed_that_is_none(value):
 
 def test_msgpack_is_strict():
     """A snapshot cut short is refused as well."""
-    from streams.snapshot import SnapshotError
-
     world = World(tuple(sound(0)), 3_000, 15_000)
     mill = Mill(world).finish()
     for role, state in zip(

@@ -160,7 +160,7 @@ class World(NamedTuple):
 def _baseline() -> Baseline:
     """What is normal of the tiny model: fixed counts, thirty panes of a hundred rows."""
     layout, rng = Layout(GRID), np.random.default_rng(7)
-    segments = ("*", *GRID.segments[0].labels())
+    segments = ("*", "region=eu")  # the others are counted, but nobody knows what is normal there
     normals: dict[str, dict[str, Normal]] = {}
     for segment in segments:
         normals[segment] = {}
@@ -189,86 +189,118 @@ BAD = (
 )
 
 
+class Ways(NamedTuple):
+    """How awkward a random world is: shares of what is late, conflicting, corrected, bad."""
+
+    late: float = 0.12
+    conflict: float = 0.08
+    corrected: float = 0.25
+    ahead: float = 0.1
+    again: float = 0.12
+    bad: float = 0.05
+
+
+TAME = Ways(late=0, conflict=0, corrected=0, ahead=0)
+
+
 def world(
     seed: int,
+    ways: Ways = Ways(),  # noqa: B008 - frozen
     *,
     ids: int = 24,
     span: int = 9,
-    late: float = 0.12,
-    conflict: float = 0.08,
-    bad: float = 0.05,
     clock: str = "broker",
     learning: int = 0,
 ) -> World:
-    """A random world: `span` panes of `ids` ids, most of them labelled, some of them awkward."""
+    """A random world: `span` panes of `ids` ids, most of them labelled."""
     r = random.Random(seed)
     lateness, horizon = r.choice([3_000, 6_000, 12_000]), r.choice([15_000, 30_000])
+    maker = _Maker(r, ways, lateness, horizon, T0 + span * PANE)
     items: list[Item] = []
-
-    def came(time: int) -> int:
-        late_by = r.randint(lateness + 1, lateness + 35_000)
-        return time + (late_by if r.random() < late else r.randint(0, lateness))
-
-    def ask(number: int, time: int, version: str) -> Item:
-        shifted = time > T0 + span * PANE * 2 // 3
-        return Item(
-            "predictions",
-            "prediction",
-            came(time),
-            number,
-            time,
-            version,
-            r.choice(VALUES[-5:] if shifted else VALUES),
-            r.choice(CATEGORIES[3:] if shifted else CATEGORIES),
-            r.choice([0.1, 0.3, 0.6, 0.9, None]),
-            r.randint(0, 1),
-            r.choice(REGIONS),
-        )
-
-    def answer(number: int, time: int, revision: int = 1) -> Item:
-        return Item(
-            "labels", "label", came(time), number, time, answer=r.randint(0, 1), revision=revision
-        )
-
     for number in r.sample(range(10**6), ids):
-        time = T0 + r.randint(0, span * PANE)
-        version = r.choice("12")
-        row = ask(number, time, version)
-        if r.random() < 0.1:  # the producer's clock is ahead
-            row = row._replace(broker=time - 2_000)
-        items.append(row)
-        if r.random() < 0.1:
-            items.append(row._replace(broker=row.broker + r.randint(0, 20_000)))
-        if r.random() < 0.15:
-            items.append(ask(number, time, "12".replace(version, "")))
-        if r.random() < conflict:
-            again = time + r.randint(1, horizon + 15_000)
-            items.append(ask(number, again, version))
-            if r.random() < 0.5:
-                items.append(ask(number, again + r.randint(1, horizon + 15_000), version))
-        if r.random() < 0.75:
-            told = time + r.randint(-8_000, horizon + 8_000)
-            label = answer(number, told)
-            items.append(label)
-            if r.random() < 0.15:
-                items.append(label._replace(broker=label.broker + r.randint(0, 9_000)))
-            if r.random() < 0.25:
-                later = told + r.randint(-5_000, horizon)
-                items.append(answer(number, later, r.choice([1, 2, 3])))
-                if r.random() < 0.5:
-                    items.append(answer(number, later + r.randint(-9_000, 9_000), r.randint(1, 4)))
-        if r.random() < 0.04:
-            items.append(answer(number + 1, time))
-    for _ in range(int(ids * bad * 2)):
-        at = T0 + r.randint(0, span * PANE)
-        log = r.choice(["predictions", "labels"])
-        if r.random() < 0.2:
-            items.append(Item(log, "tombstone", at, r.randint(0, 99)))
-        else:
-            items.append(Item(log, "bad", at, r.randint(0, 99), value=r.choice(BAD)))
+        items += maker.story(number, T0 + r.randint(0, span * PANE))
+    items += [maker.misfit() for _ in range(int(ids * ways.bad * 2))]
     if clock == "broker":
         for k in range(r.randint(0, 3)):
             at = T0 + r.randint(0, span * PANE)
-            items.append(Item("model-events", "event", came(at), 0, at, version=f"e{k}"))
+            items.append(Item("model-events", "event", maker.came(at), 0, at, version=f"e{k}"))
     r.shuffle(items)
     return World(tuple(items), lateness, horizon, clock, learning)
+
+
+class _Maker(NamedTuple):
+    """Makes items of one world; everything after two thirds of it is shifted."""
+
+    r: random.Random
+    ways: Ways
+    lateness: int
+    horizon: int
+    end: int
+
+    def came(self, time: int) -> int:
+        """Append time of an event."""
+        late_by = self.r.randint(self.lateness + 1, self.lateness + 35_000)
+        on_time = self.r.randint(0, self.lateness)
+        return time + (late_by if self.r.random() < self.ways.late else on_time)
+
+    def ask(self, number: int, time: int, version: str) -> Item:
+        """A prediction."""
+        r, shifted = self.r, time > T0 + (self.end - T0) * 2 // 3
+        x = r.choice(VALUES[-5:] if shifted else VALUES)
+        c = r.choice(CATEGORIES[3:] if shifted else CATEGORIES)
+        rest = (r.choice([0.1, 0.3, 0.6, 0.9, None]), r.randint(0, 1), r.choice(REGIONS))
+        at = self.came(time)
+        return Item("predictions", "prediction", at, number, time, version, x, c, *rest)
+
+    def answer(self, number: int, time: int, revision: int = 1) -> Item:
+        """A label."""
+        said = self.r.randint(0, 1)
+        came = self.came(time)
+        return Item("labels", "label", came, number, time, answer=said, revision=revision)
+
+    def story(self, number: int, time: int) -> list[Item]:
+        """All that happens to one id."""
+        r, ways, horizon = self.r, self.ways, self.horizon
+        version = r.choice("12")
+        row = self.ask(number, time, version)
+        if r.random() < ways.ahead:  # the producer's clock is ahead
+            row = row._replace(broker=time - 2_000)
+        items = [row]
+        if r.random() < ways.again:
+            items.append(row._replace(broker=row.broker + r.randint(0, 20_000)))
+        if r.random() < 0.15:  # a shadow scores the same request
+            items.append(self.ask(number, time, "12".replace(version, "")))
+        if r.random() < ways.conflict:  # ids used again, in time or too late
+            later = time + r.randint(1, horizon + 15_000)
+            items.append(self.ask(number, later, version))
+            if r.random() < 0.5:
+                later += r.randint(1, horizon + 15_000)
+                items.append(self.ask(number, later, version))
+        if r.random() < 0.75:
+            items += self.answers(number, time + r.randint(-8_000, horizon + 8_000))
+        if r.random() < 0.04:
+            items.append(self.answer(number + 1, time))
+        return items
+
+    def answers(self, number: int, time: int) -> list[Item]:
+        """A label, perhaps again, perhaps corrected."""
+        r = self.r
+        items = [self.answer(number, time)]
+        if r.random() < self.ways.again:
+            items.append(items[0]._replace(broker=items[0].broker + r.randint(0, 9_000)))
+        if r.random() < self.ways.corrected:
+            later = time + r.randint(-5_000, self.horizon)
+            items.append(self.answer(number, later, r.choice([1, 2, 3])))
+            if r.random() < 0.5:
+                later += r.randint(-9_000, 9_000)
+                items.append(self.answer(number, later, r.randint(1, 4)))
+        return items
+
+    def misfit(self) -> Item:
+        """A record that nobody can count."""
+        at = self.r.randint(T0, self.end)
+        log = self.r.choice(["predictions", "labels"])
+        number = self.r.randint(0, 99)
+        if self.r.random() < 0.2:
+            return Item(log, "tombstone", at, number)
+        return Item(log, "bad", at, number, value=self.r.choice(BAD))

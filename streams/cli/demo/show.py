@@ -5,11 +5,13 @@ first record appended to the last one judged.
 Leaves to others: the records (`story`), the runtimes (`embedded`, `kafka`), words (`telling`).
 """
 
+import signal
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -46,6 +48,8 @@ def run(
     rows: int | None = None,
 ) -> None:
     """Play the story and tell it; without `once` the web page stays until Ctrl-C."""
+    # So that a broker and workers of ours end with us, however we are asked to.
+    signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="windage-demo-")))
         console.say("making the reference of 68,785 rows of 2014 and 2015")
@@ -110,7 +114,8 @@ class _Told:
             return
         from streams.cli.telling import table_of
 
-        self._out.print(table_of(self._book))
+        if self._book.told():
+            self._out.print(table_of(self._book))
         rate = (self._rows + self._labels) / max(self.seconds, 1e-9)
         self._out.print(
             f"{self._rows:,} predictions and {self._labels:,} labels in {self.seconds:.1f} s "
@@ -141,9 +146,11 @@ class _Told:
 
 
 def _wait() -> None:
-    """Until Ctrl-C."""
-    try:
+    """Until Ctrl-C or SIGTERM."""
+    with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3_600)
-    except KeyboardInterrupt:
-        console.say("")
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

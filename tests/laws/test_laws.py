@@ -24,10 +24,9 @@ IDS = st.sampled_from([1, 3, 8, 24])
 def law(examples):
     """The same examples everywhere."""
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    usual = settings(
+    return settings(
         derandomize=True, max_examples=examples, deadline=None, suppress_health_check=quiet
     )
-    return usual
 
 
 def agree(one, other, *ignored):

@@ -96,6 +96,12 @@ class KafkaStage:
         self._loop.close()
         self._broker.stop()
 
+    @property
+    def worker_pid(self) -> int:
+        """The process that keeps the workers running."""
+        assert self._worker is not None
+        return self._worker.pid
+
     # -- before ----------------------------------------------------------------------------------
 
     def _configure(self, bootstrap: str) -> Config:

@@ -18,7 +18,7 @@ from schemas.inputs import Metric, ModelEvent
 from schemas.inputs import encode as encode_event
 from schemas.instants import rfc3339
 from schemas.journal import encode
-from schemas.log import INPUT_LOGS, Headers, InputLog, LogRecord, Millis, Output
+from schemas.log import DUSK, INPUT_LOGS, Headers, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
 from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
 from streams.profiler.dating import dated
@@ -220,6 +220,9 @@ class Profiler:
         for refusal in decoded.refused:
             self._stray(log, records[refusal.position], refusal)
         positions = decoded.positions if decoded.positions is not None else range(len(records))
+        for position, event in (*decoded.controls, *zip(positions, decoded.events, strict=True)):
+            if isinstance(event, ModelEvent) and event.type == "end_of_stream":
+                self._end(log, event.model, marks, position)
         for position, event in zip(positions, decoded.events, strict=True):
             record, owner = records[position], self._models.get(event.model)
             if owner is None:
@@ -241,6 +244,16 @@ class Profiler:
         control = [p for p, _ in decoded.controls if records[p].offset >= self._spoken[log]]
         tally.control += len(control)
         tally.read += empty + len(control)
+
+    def _end(
+        self, log: InputLog, name: str, marks: Mapping[str, Ints | None], position: int
+    ) -> None:
+        """A model's stream ends in this log: the watermark `marks` after `position` say so."""
+        if name in self._models:
+            self._models[name].end(log)
+            seen = marks[name]
+            if seen is not None:
+                seen[position + 1 :] = DUSK
 
     # -- dead letters ------------------------------------------------------------------------------
 

@@ -121,7 +121,11 @@ class ModelCounter:
             self.tallies[log].read += 1
             self.tallies[log].control += 1
         if ends:
-            self._clocks[log].end()
+            self.end(log)
+
+    def end(self, log: InputLog) -> None:
+        """The stream ends in this log."""
+        self._clocks[log].end()
 
     def finish(self) -> None:
         """All logs have ended."""

@@ -244,3 +244,18 @@ def test_labels_that_nobody_asked_for_harm_nobody(change, monkeypatch):
     without = Mill(World(tuple(rows), **SPAN, learning=30)).finish()
     assert without.spoken("evidence")
     assert without.spoken("evidence") == with_labels.spoken("evidence")
+
+
+def test_a_stream_ends_for_all_its_logs():
+    """Under the broker's clock, too, the ends of all logs close the last pane without a tick."""
+    ends = [Item(log, "end", T0 + PANE, 0, time=T0 + PANE, headers=END_HEADERS) for log in LOGS]
+    mill = Mill(world(asked(1, 1_000), *ends))
+    owner = mill.owners[0]
+    for log in LOGS:
+        owner.machine.step(log, mill.records[log, 0])
+    mill.flush(owner)
+    mill.send(owner, 9)
+    mill.judge(9)
+    mill.say()
+    assert mill.spoken()
+    assert mill.spoken() == Mill(world(asked(1, 1_000))).finish().spoken()

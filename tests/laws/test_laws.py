@@ -194,7 +194,7 @@ def test_partitions_while_learning(seed):
 # -- 5: duplicates ---------------------------------------------------------------------------------
 
 
-@law(25)
+@law(20)
 @given(SEEDS, CLOCKS, st.sampled_from([0.1, 0.5, 1.0]))
 def test_a_suffix_sent_again(seed, clock, share):
     """Producers that repeat the end of their logs, later, change nothing but the books."""
@@ -236,7 +236,7 @@ def test_stale_writers(seed, clock):
 # -- 7: lateness -----------------------------------------------------------------------------------
 
 
-@law(25)
+@law(20)
 @given(SEEDS, CLOCKS)
 def test_any_order_within_the_lateness(seed, clock):
     """Rows that come in another order, none of them late, give the same readings."""
@@ -252,7 +252,7 @@ def test_any_order_within_the_lateness(seed, clock):
     agree(Mill(sound, 2, seed=seed).finish(), Mill(moved, 2, seed=seed).finish(), "evidence")
 
 
-@law(25)
+@law(15)
 @given(SEEDS, st.integers(1, 8))
 def test_a_late_row_leaves_issued_readings_alone(seed, pane):
     """What was said before a late row arrived is said word for word with it, too."""

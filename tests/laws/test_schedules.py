@@ -47,8 +47,8 @@ def faults(seed, *, schedules, steps, skew=0, **shape):
 
 @pytest.mark.parametrize("clock", ["broker", "event"])
 def test_no_schedule_changes_what_is_said(clock):
-    """Over two hundred schedules: the outputs of a run without faults, no id with two payloads."""
-    seeds = range(32)
+    """A hundred schedules each: the outputs of a run without faults, no id with two payloads."""
+    seeds = range(25)
     assert [] == [bad for s in seeds for bad in faults(s, schedules=4, steps=200, clock=clock)]
 
 

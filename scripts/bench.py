@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EMPLOYMENT = ROOT / "examples" / "employment"
-ONE_CORE = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def replay_once() -> dict[str, float]:
@@ -117,7 +117,7 @@ def main() -> None:
     for number in range(arguments.rounds):
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
         command = [sys.executable, __file__, "--once"]
-        done = subprocess.run(  # noqa: S603 - this very file
+        done = subprocess.run(
             command, check=True, capture_output=True, env={**os.environ, **ONE_CORE}
         )
         rounds.append(json.loads(done.stdout))
@@ -134,7 +134,9 @@ def main() -> None:
         },
         "monitor_us_per_pane": round(median("monitor_us_per_pane"), 1),
         "peak_rss_mb": round(median("peak_rss_mb"), 1),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": ", ".join(
+            [platform.machine(), f"{os.cpu_count()} cores", f"Python {platform.python_version()}"]
+        ),
     }
     print(json.dumps(report) if arguments.json else json.dumps(report, indent=2))
 

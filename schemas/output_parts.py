@@ -157,13 +157,17 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows a retraining should use."""
+    """Which rows a retraining should use.
+
+    `end` is when the request expires: a training takes what has come until it runs. The numbers
+    of rows are None where they are not known.
+    """
 
     start: Instant
     end: Instant
     change_point: Instant | None = None
-    rows: Count = 0
-    labelled_rows: Count = 0
+    rows: Count | None = None
+    labelled_rows: Count | None = None
     exclude: tuple[Exclusion, ...] = ()
 
 

@@ -63,7 +63,7 @@ class SavedPanel(msgspec.Struct, frozen=True, kw_only=True):
 
     bank: BankState
     panes: list[int]
-    joined: list[bool]
+    moved: list[int]
     window: list[tuple[int, list[bytes]]]
 
 
@@ -94,7 +94,8 @@ class Panel:
         )
         self._panes: list[int] = []
         self._window: deque[tuple[int, list[Counts]]] = deque()
-        self._joined = np.zeros(len(signals), np.bool_)
+        self._moved = np.zeros(len(signals), np.int8)
+        """Of each signal: 0 at rest, 1 it would join an incident, 2 it alarms."""
         self._sums = [np.zeros(reference.width, np.int64) for reference in self._references]
 
     def update(self, pane: int, counts: Sequence[Counts]) -> list[Finding]:
@@ -127,7 +128,7 @@ class Panel:
         return SavedPanel(
             bank=self._bank.state(),
             panes=list(self._panes),
-            joined=self._joined.tolist(),
+            moved=self._moved.tolist(),
             window=window,
         )
 
@@ -135,7 +136,7 @@ class Panel:
         """Take a snapshot up."""
         self._bank.load(saved.bank)
         self._panes = list(saved.panes)
-        self._joined = np.array(saved.joined, np.bool_)
+        self._moved = np.array(saved.moved, np.int8)
         self._window = deque(
             (pane, [np.frombuffer(v, np.int64).copy() for v in vectors])
             for pane, vectors in saved.window
@@ -159,13 +160,14 @@ class Panel:
         evidence = np.minimum(logs - np.log(updates), _LARGEST)
         alarms = logs >= self._threshold
         joins = e_bh(np.exp(evidence), FALSE_DISCOVERIES) | alarms
-        before, self._joined = self._joined, joins
+        before = self._moved
+        self._moved = joins.astype(np.int8) + alarms
         seen = [
-            self._measure(i, _depth(new=joins[i] and not before[i], evidence=logs[i] > 0))
+            self._measure(i, _depth(new=self._moved[i] > before[i], evidence=logs[i] > 0))
             for i in range(len(self.signals))
         ]
         if alarms.any():
-            self._recruit(joins, before, seen)
+            self._recruit(joins, before > 0, seen)
         length = self._judging.pane
         span = self._window[0][0] * length, (pane + 1) * length
         since = self._bank.updates - self._bank.start
@@ -195,7 +197,7 @@ class Panel:
         for index in np.flatnonzero(found).tolist():
             closer = self._measure(index, _depth(new=not before[index], evidence=True))
             if not closer.inside:
-                joins[index], seen[index] = True, closer
+                joins[index], self._moved[index], seen[index] = True, 1, closer
 
     def _measure(self, index: int, depth: Depth) -> Measure:
         return measure(

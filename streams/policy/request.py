@@ -44,8 +44,10 @@ def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainR
     after_only = cause.trigger == "external" or any(
         i.kind in ("concept_drift", "performance_drop") for i in cause.incidents
     )
-    window, weights = _window(desk, change, after_only=after_only and change is not None)
     start = max(desk.now, not_before or desk.now)
+    until = start + retraining.expires_after
+    only = after_only and change is not None
+    window, weights = _window(desk, change, until, after_only=only)
     strategy: Strategy = "incremental"
     if cause.trigger == "schedule" or any(
         i.kind in ("concept_drift", "novelty", "performance_drop") for i in cause.incidents
@@ -61,7 +63,7 @@ def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainR
         reason=_reason(desk, cause),
         requested_at=rfc3339(desk.now),
         not_before=None if not_before is None else rfc3339(not_before),
-        expires_at=rfc3339(start + retraining.expires_after),
+        expires_at=rfc3339(until),
         attempt=cause.attempt,
         data_window=window,
         suggestion=Suggestion(strategy=strategy, weights=weights),
@@ -79,9 +81,9 @@ def _change(cause: Cause) -> Millis | None:
 
 
 def _window(
-    desk: Desk, change: Millis | None, *, after_only: bool
+    desk: Desk, change: Millis | None, until: Millis, *, after_only: bool
 ) -> tuple[DataWindow, tuple[Weight, ...]]:
-    """The rows to train on and their weights."""
+    """The rows to train on, up to `until`, and their weights."""
     began = desk.state.began if desk.state.began is not None else desk.now
     start = min(began - desk.rules.pane, desk.now)
     if change is not None:
@@ -91,14 +93,12 @@ def _window(
     if change is not None and start < change < desk.now:
         weights = (
             Weight(start=rfc3339(start), end=rfc3339(change), weight=1.0),
-            Weight(start=rfc3339(change), end=rfc3339(desk.now), weight=RECENT_WEIGHT),
+            Weight(start=rfc3339(change), end=rfc3339(until), weight=RECENT_WEIGHT),
         )
     window = DataWindow(
         start=rfc3339(start),
-        end=rfc3339(desk.now),
+        end=rfc3339(until),
         change_point=None if change is None else rfc3339(change),
-        rows=0,
-        labelled_rows=0,
         exclude=_exclusions(desk, start),
     )
     return window, weights

@@ -56,9 +56,9 @@ _NOTHING: Final = Measure(
 )
 
 
-Depth = Literal["psi", "effect", "all"]
-"""How closely to look: at every pane, with some evidence, or where something was found (with
-histograms and the dearer distances)."""
+Depth = Literal["psi", "effect", "shown", "all"]
+"""How closely to look: at every pane; with some evidence; where something was found (with
+histograms); and when it is found first (with the dearer distances)."""
 
 
 class Standard(NamedTuple):
@@ -96,7 +96,6 @@ def measure(
         return _NOTHING
     if signal.kind == "binary":
         return _binary(found, reference, window, tolerance)
-    full = depth == "all"
     pair = standard.pair(window)
     stability = psi(pair)
     lead = found.leading[0]
@@ -106,13 +105,13 @@ def measure(
             psi=stability.effect if stability else None,
             mean_shift_sd=found.mean.shift if found.mean else None,
             spread_ratio=found.spread_ratio,
-            **(_dear(pair) if full else {}),
+            **(_dear(pair) if depth == "all" else {}),
         ),
         inside=found.inside(tolerance),
         symptom=_symptom(signal, reference, window, found, tolerance),
         direction=_direction(signal, found, lead),
         cells=tuple(_cell(signal, cell) for cell in found.leading[:_LEADING]),
-        histogram=_histogram(signal, reference, window) if full else (),
+        histogram=_histogram(signal, reference, window) if depth in ("shown", "all") else (),
         p_value=stability.p_value if stability else None,
     )
 

@@ -163,7 +163,10 @@ class Panel:
         before = self._moved
         self._moved = joins.astype(np.int8) + alarms
         seen = [
-            self._measure(i, _depth(new=self._moved[i] > before[i], evidence=logs[i] > 0))
+            self._measure(
+                i,
+                _depth(found=bool(joins[i]), new=self._moved[i] > before[i], evidence=logs[i] > 0),
+            )
             for i in range(len(self.signals))
         ]
         if alarms.any():
@@ -195,7 +198,7 @@ class Panel:
         """
         found = benjamini_hochberg([one.p_value for one in seen], FALSE_DISCOVERIES) & ~joins
         for index in np.flatnonzero(found).tolist():
-            closer = self._measure(index, _depth(new=not before[index], evidence=True))
+            closer = self._measure(index, _depth(found=True, new=not before[index], evidence=True))
             if not closer.inside:
                 joins[index], self._moved[index], seen[index] = True, 1, closer
 
@@ -243,8 +246,8 @@ class Panel:
         )
 
 
-def _depth(*, new: bool, evidence: bool) -> Depth:
-    """Histograms and dear distances are worth their price once, when a signal begins to move."""
-    if new:
-        return "all"
+def _depth(*, found: bool, new: bool, evidence: bool) -> Depth:
+    """Dear distances are worth their price once, when a signal begins to move."""
+    if found:
+        return "all" if new else "shown"
     return "effect" if evidence else "psi"

@@ -28,7 +28,11 @@ HEADROOM: Final = 64 * 1024
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """What the contract says of a topic. `like` names the topic whose partitions it shares."""
+    """What the contract says of a topic. `like` names the topic whose partitions it shares.
+
+    `log_append_time`: the broker stamps what is written, so that nobody's own clock is believed.
+    States have it too: their stamps are how a worker knows the broker's clock.
+    """
 
     topic: TopicName
     flow: Flow
@@ -105,6 +109,7 @@ TOPICS: Final = (
         cleanup="compact",
         retention=FOREVER,
         like="predictions",
+        log_append_time=True,
         media=(MSGPACK,),
         content="snapshots of profilers",
     ),
@@ -115,6 +120,7 @@ TOPICS: Final = (
         cleanup="compact",
         retention=FOREVER,
         like="journal",
+        log_append_time=True,
         media=(MSGPACK,),
         content="snapshots of monitors",
     ),

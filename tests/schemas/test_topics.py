@@ -48,10 +48,12 @@ def test_rows_are_those_of_the_contract(topic, flow, key, cleanup):
     assert (flow, key, cleanup) == (row.flow, row.key, row.configs["cleanup.policy"])
 
 
-def test_inputs_and_only_inputs_take_the_time_of_the_broker():
+def test_inputs_and_states_alone_take_the_time_of_the_broker():
+    """Inputs are dated by it, and the stamps of states tell workers what it is."""
     stamped = {t for t, row in planned().items()
                if row.configs["message.timestamp.type"] == "LogAppendTime"}  # fmt: skip
-    assert {"predictions", "labels", "metrics", "model-events"} == stamped
+    inputs = {"predictions", "labels", "metrics", "model-events"}
+    assert inputs | {"profiler-state", "monitor-state"} == stamped
 
 
 def test_partners_share_their_partitions():

@@ -73,12 +73,21 @@ def worker(
         Literal["profiler", "monitor"] | None,
         typer.Option(help="One process of one role; without it both are kept running."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes per role.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes of the role; without one, profilers.")
+    ] = 1,
+    reset_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="earliest|latest|TIME",
+            help="Give up the state first, and read from there. Stop all workers before.",
+        ),
+    ] = None,
 ) -> None:
     """Kafka workers. Until SIGTERM or Ctrl-C."""
     from streams.cli.worker import run
 
-    raise typer.Exit(run(config, role, workers))
+    raise typer.Exit(run(config, role, workers, reset_from))
 
 
 @app.command()

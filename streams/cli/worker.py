@@ -1,7 +1,8 @@
 """`windage worker`: processes of the Kafka runtime.
 
 Promises: a broker that does not answer is one line and exit code 3 within 15 seconds, before any
-process is started; without a role, all processes are kept running until a signal.
+process is started; without a role, all processes are kept running until a signal; a reset happens
+once, before the first process, and not again when one is started anew.
 Leaves to others: the work (`runtime.kafka`).
 """
 
@@ -11,34 +12,56 @@ from typing import Literal
 
 from schemas.config import Config
 from streams.cli.configured import load_baselines, load_config
+from streams.cli.endings import OperatorError
 
 RoleName = Literal["profiler", "monitor"]
 
 
-def run(path: Path, role: RoleName | None, workers: int) -> int:
-    """Run until told to stop; gives the exit code."""
+def run(path: Path, role: RoleName | None, workers: int, reset_from: str | None = None) -> int:
+    """Run until told to stop; gives the exit code. `workers`: of the role, or profilers."""
+    where = None if reset_from is None else place(reset_from)
     config = load_config(path)
-    if role is not None and workers == 1:
-        from streams.runtime.kafka import process
+    baselines = load_baselines(config, path.parent)  # what is wrong with them is said once, here
+    from streams.runtime.kafka import process
 
-        return process.run(config, role, baselines=load_baselines(config, path.parent))
+    if role is None:
+        return process.run_all(
+            config, lambda name: _one(path, name), workers=workers, reset_from=where
+        )
+    if workers == 1:
+        return process.run(config, role, baselines=baselines, reset_from=where)
     _ask(config)
+    if where is not None:
+        process.reset(config, role, where)
     from streams.runtime.kafka.supervisor import Command, supervise
 
-    roles: tuple[RoleName, ...] = ("profiler", "monitor") if role is None else (role,)
     return supervise(
         [
-            Command(
-                name=f"{name} {number}",
-                arguments=(
-                    *(sys.executable, "-m", "streams.cli", "worker"),
-                    *("--config", str(path), "--role", name),
-                ),
-            )
-            for name in roles
+            Command(name=f"{role} {number}", arguments=_one(path, role))
             for number in range(1, workers + 1)
         ]
     )
+
+
+def place(text: str) -> str | int:
+    """Where reading begins: "earliest", "latest", or epoch ms; OperatorError if it is no place."""
+    from schemas.instants import parse
+
+    if text in ("earliest", "latest"):
+        return text
+    try:
+        instant = parse(text)
+    except ValueError as error:
+        raise OperatorError(f"--reset-from: earliest, latest or an instant; {error}") from None
+    if instant < 0:
+        raise OperatorError("--reset-from: no record is older than 1970")
+    return instant
+
+
+def _one(path: Path, role: RoleName) -> tuple[str, ...]:
+    """The arguments that start one process of a role; it does not reset."""
+    start = (sys.executable, "-m", "streams.cli", "worker")
+    return (*start, "--config", str(path), "--role", role)
 
 
 def _ask(config: Config) -> None:

@@ -115,6 +115,8 @@ def test_a_broker_that_never_answers_is_told_within_15_seconds(
         ("replay", "x.csv", "--no-such-option"),
         ("replay", "x.csv", "--fail-on", "green"),
         ("worker", "--role", "driver"),
+        ("worker", "--reset-from", "yesterday"),
+        ("worker", "--workers", "0"),
         ("schema", "predicton"),
     ],
 )

@@ -1,0 +1,95 @@
+"""What `windage worker` starts, and where a reset lets it begin."""
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.cli.app import app
+from streams.cli.endings import OperatorError
+from streams.cli.worker import place
+from streams.runtime.kafka import process, supervisor
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Return `asked(*options)`: what the command asks the Kafka runtime to do, instead of doing."""
+    path = tmp_path / "windage.yaml"
+    path.write_text("models:\n  fraud:\n    task: binary\n")
+    calls = []
+
+    def note(name, *kept):
+        def noted(_config, *arguments, **named):
+            calls.append((name, *arguments, *(named[key] for key in kept)))
+            return 7
+
+        return noted
+
+    def supervised(commands):
+        calls.append(("supervise", [c.arguments[-2:] for c in commands]))
+        return 7
+
+    def run_all(_config, command, *, workers, reset_from):
+        arguments = {name: command(name) for name in ("profiler", "monitor")}
+        assert not any("--reset-from" in each for each in arguments.values()), "reset only once"
+        assert all(str(path) in each for each in arguments.values())
+        calls.append(("all", [each[-1] for each in arguments.values()], workers, reset_from))
+        return 7
+
+    monkeypatch.setattr(process, "run_all", run_all)
+    monkeypatch.setattr(process, "run", note("one", "reset_from"))
+    monkeypatch.setattr(process, "reset", note("reset"))
+    monkeypatch.setattr(supervisor, "supervise", supervised)
+    monkeypatch.setattr("streams.cli.worker._ask", lambda _: calls.append(("ask",)))
+
+    def ask(*options):
+        calls.clear()
+        ended = CliRunner().invoke(app, ["worker", "--config", str(path), *options])
+        assert 7 == ended.exit_code, ended.output
+        return list(calls)
+
+    return ask
+
+
+def test_without_a_role_profilers_and_one_monitor_are_kept_running(asked):
+    roles = ["profiler", "monitor"]
+    assert [("all", roles, 1, None)] == asked()
+    assert [("all", roles, 3, None)] == asked("--workers", "3")
+    assert [("all", roles, 1, "earliest")] == asked("--reset-from", "earliest")
+
+
+def test_one_worker_of_a_role_is_this_process(asked):
+    assert [("one", "monitor", None)] == asked("--role", "monitor")
+    assert [("one", "monitor", "latest")] == asked("--role", "monitor", "--reset-from", "latest")
+
+
+def test_several_of_a_role_are_reset_once_before_they_start(asked):
+    """Each of them resetting again would throw away what the others have counted."""
+    told = asked("--role", "profiler", "--workers", "2", "--reset-from", "1763712000000")
+    assert [
+        ("ask",),
+        ("reset", "profiler", 1_763_712_000_000),
+        ("supervise", [("--role", "profiler")] * 2),
+    ] == told
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("earliest", "earliest"),
+        ("latest", "latest"),
+        ("2026-11-21T07:55:00Z", 1_795_247_700_000),
+        ("2026-11-21T08:55:00.5+01:00", 1_795_247_700_500),
+        ("1795247700", 1_795_247_700_000),
+        ("1795247700000", 1_795_247_700_000),
+    ],
+)
+def test_a_place_is_an_end_of_the_log_or_an_instant(text, where):
+    assert where == place(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Earliest", "yesterday", "2026-11-21", "2026-11-21T07:55:00", "-1", "1e400"]
+)
+def test_anything_else_is_refused_before_anything_is_reset(text):
+    with pytest.raises(OperatorError, match="--reset-from: ") as refused:
+        place(text)
+    assert 2 == refused.value.code

@@ -60,9 +60,14 @@ class Pair:
     exact: bool = False
 
     @cached_property
+    def totals(self) -> tuple[float, float]:
+        """Rows of the window and of the reference."""
+        return float(self.current.sum()), float(self.reference.sum())
+
+    @cached_property
     def noise(self) -> float | None:
         """Variance unit of a share's difference, dispersion included; None without rows."""
-        n, m = self.current.sum(), self.reference.sum()
+        n, m = self.totals
         if n <= 0 or m <= 0:
             return None
         return float((1 / n + (0.0 if self.exact else 1 / m)) * self.dispersion)
@@ -72,7 +77,7 @@ class Pair:
         """Both vectors on merged cells (k,)."""
         current, reference = self.current.astype(float), self.reference.astype(float)
         if self.kind == "categorical":
-            n, m = current.sum(), reference.sum()
+            n, m = self.totals
             expected = min(n, m) * (current + reference) / (n + m)
             group = category_groups(reference * n / m if self.exact else expected)
         else:

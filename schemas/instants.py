@@ -8,6 +8,7 @@ Leaves to others: whether an instant is plausible (too old, in the future).
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -79,6 +80,7 @@ def _usual(
     return np.zeros(len(values), np.int64), np.zeros(len(values), np.bool_)
 
 
+@lru_cache(maxsize=4096)  # the instants of one pane are written thousands of times
 def rfc3339(instant: Millis) -> str:
     """The instant as RFC 3339 in UTC, with milliseconds only where there are any."""
     if not EARLIEST <= instant <= LATEST:

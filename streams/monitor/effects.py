@@ -5,6 +5,7 @@ found; nothing is NaN.
 Leaves to others: significance (`panel`), severity and class (policy).
 """
 
+from math import isnan
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -90,7 +91,8 @@ def measure(
     """Measure merged counts (width,) of a window."""
     reference = standard.reference
     if signal.kind != "binary" and depth == "psi":
-        return _quiet(standard.pair(window))
+        stability = psi(standard.pair(window))
+        return quiet(stability.effect, stability.p_value) if stability else _NOTHING
     found = effect(window, reference)
     if found is None:
         return _NOTHING
@@ -116,12 +118,11 @@ def measure(
     )
 
 
-def _quiet(pair: Pair) -> Measure:
-    """A signal without evidence of change: its stability index is all there is to say."""
-    stability = psi(pair)
-    if stability is None:
+def quiet(effect: float, p_value: float) -> Measure:
+    """A signal without evidence of change: its stability index (NaN: no rows) is all there is."""
+    if isnan(effect):
         return _NOTHING
-    return _NOTHING._replace(effect=Measured(psi=stability.effect), p_value=stability.p_value)
+    return _NOTHING._replace(effect=Measured(psi=effect), p_value=p_value)
 
 
 def _binary(found: Effect, reference: SignalReference, window: Counts, tolerance: float) -> Measure:

@@ -52,9 +52,7 @@ class Ranges:
             del self._panes[old]
 
     def attach(self, finding: Finding, pane: Millis) -> Finding:
-        """The finding with the records from its change on; only where it says something."""
-        if not (finding.alarm or finding.joins):
-            return finding
+        """The finding with the records from its change on."""
         log: Literal["predictions", "labels"] = (
             "labels"
             if finding.signal in ("label", "error") or finding.signal.startswith("metric:")

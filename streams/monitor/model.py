@@ -176,7 +176,10 @@ class ModelMonitor:
         findings += judged
         findings += performance(judged, self._judging)
         self._finish_references(pane)
-        findings = [self._ranges.attach(finding, self._pane) for finding in findings]
+        findings = [
+            self._ranges.attach(one, self._pane) if one.alarm or one.joins else one
+            for one in findings
+        ]
         now = self.end_of(pane)
         self._state, decisions = self._policy.judge(
             self._state, now, findings, self._due(pane), sequence

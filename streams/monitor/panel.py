@@ -15,12 +15,13 @@ import numpy as np
 from detectors.budget import Mask, benjamini_hochberg, e_bh
 from detectors.reference import SignalReference
 from detectors.shiryaev_roberts import Bank, BankState
+from detectors.stability import CategoryStability
 from schemas.baseline import Normal
 from schemas.finding import Finding
 from schemas.journal import Counts
 from schemas.judging import Judging
 from schemas.log import Millis
-from streams.monitor.effects import Depth, Measure, Standard, measure
+from streams.monitor.effects import Depth, Measure, Standard, measure, quiet
 from streams.signals import Signal
 
 WINDOW_ROWS: Final = 1000
@@ -92,6 +93,11 @@ class Panel:
             null=judging.null,
             upward=[signal.kind == "binary" for signal in signals],
         )
+        self._categorical = [i for i, one in enumerate(signals) if one.kind == "categorical"]
+        self._stability = CategoryStability(
+            [self._references[i].counts for i in self._categorical],
+            [self._normals[i].dispersion for i in self._categorical],
+        )
         self._panes: list[int] = []
         self._window: deque[tuple[int, list[Counts]]] = deque()
         self._moved = np.zeros(len(signals), np.int8)
@@ -162,8 +168,11 @@ class Panel:
         joins = e_bh(np.exp(evidence), FALSE_DISCOVERIES) | alarms
         before = self._moved
         self._moved = joins.astype(np.int8) + alarms
+        stable = self._stable()
         seen = [
-            self._measure(
+            stable[i]
+            if i in stable and logs[i] <= 0 and not joins[i]
+            else self._measure(
                 i,
                 _depth(found=bool(joins[i]), new=self._moved[i] > before[i], evidence=logs[i] > 0),
             )
@@ -201,6 +210,15 @@ class Panel:
             closer = self._measure(index, _depth(found=True, new=not before[index], evidence=True))
             if not closer.inside:
                 joins[index], self._moved[index], seen[index] = True, 1, closer
+
+    def _stable(self) -> dict[int, Measure]:
+        """What there is to say of quiet categorical signals, all at once."""
+        windows = [self._sums[i] for i in self._categorical]
+        effects, p_values = self._stability.psi(windows)
+        return {
+            index: quiet(float(effect), float(p_value))
+            for index, effect, p_value in zip(self._categorical, effects, p_values, strict=True)
+        }
 
     def _measure(self, index: int, depth: Depth) -> Measure:
         return measure(

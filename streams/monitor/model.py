@@ -16,12 +16,13 @@ from schemas.baseline import Baseline, Normal
 from schemas.config_model import ModelConfig
 from schemas.finding import Finding
 from schemas.grid import WHOLE, Grid, Layout
-from schemas.inputs import ModelEvent
+from schemas.inputs import Metric, ModelEvent
 from schemas.instants import parse
 from schemas.journal import Counts, Forwarded, LearningBatch, Profile, Progress
 from schemas.judging import Judging
 from schemas.log import Millis
 from schemas.vocabulary import Severity
+from streams.monitor.adaptive import Figures, SavedSeries
 from streams.monitor.evidence import Ranges, SavedRanges
 from streams.monitor.intake import Intake, SavedIntake, Taken
 from streams.monitor.lane import Lane, Part, SavedLane
@@ -38,6 +39,7 @@ from streams.signals import (
 Normals = dict[str, dict[str, Normal]]
 
 _events: Final = msgspec.json.Decoder(ModelEvent)
+_figures: Final = msgspec.json.Decoder(Metric)
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,7 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
     predictions: SavedLane | None
     outcomes: SavedLane | None
     ranges: SavedRanges
+    figures: dict[str, SavedSeries]
     forwarded: dict[str, int]
     pending: list[Forwarded]
     policy: PolicyState
@@ -77,6 +80,7 @@ class ModelMonitor:
         self._policy = Policy(config, judging.model, per)
         self._state = PolicyState()
         self._ranges = Ranges()
+        self._figures = Figures(judging.model)
         self._forwarded: dict[str, int] = {}
         self._pending: list[Forwarded] = []
         self.baseline: Baseline | None = None
@@ -181,20 +185,21 @@ class ModelMonitor:
             for one in findings
         ]
         now = self.end_of(pane)
+        due = self._due(pane)
+        findings += self._figures.update(_metrics(due), (now - self._pane, now))
+        alerting = [one for one in findings if one.role == "alert"]
         self._state, decisions = self._policy.judge(
-            self._state, now, findings, self._due(pane), sequence
+            self._state, now, alerting, _model_events(due), sequence
         )
         self._obey(decisions)
         severities = [self._policy.severity(one) if one.alarm else None for one in findings]
         return Closed(pane=pane, findings=findings, severities=severities, decisions=decisions)
 
-    def _due(self, pane: int) -> list[tuple[Millis, ModelEvent]]:
-        """Forwarded model events that act by this pane, in an order that no partition decides."""
+    def _due(self, pane: int) -> list[Forwarded]:
+        """Forwarded records that act by this pane, in an order that no partition decides."""
         due = [one for one in self._pending if one.arrived <= pane]
         self._pending = [one for one in self._pending if one.arrived > pane]
-        due.sort(key=lambda one: (one.arrived, one.value))
-        events = [_events.decode(one.value) for one in due if one.log == "model-events"]
-        return sorted(((parse(event.timestamp), event) for event in events), key=itemgetter(0))
+        return sorted(due, key=lambda one: (one.arrived, one.value))
 
     def _finish_references(self, pane: int) -> None:
         """A reference that has grown enough is in force from the next pane on."""
@@ -238,6 +243,7 @@ class ModelMonitor:
             predictions=self._predictions.save() if judging else None,
             outcomes=self._outcomes.save() if judging else None,
             ranges=self._ranges.save(),
+            figures=self._figures.save(),
             forwarded=self._forwarded,
             pending=self._pending,
             policy=self._state,
@@ -255,6 +261,7 @@ class ModelMonitor:
             self._predictions.load(saved.predictions)
             self._outcomes.load(saved.outcomes)
         self._ranges.load(saved.ranges)
+        self._figures.load(saved.figures)
         self._forwarded, self._pending = dict(saved.forwarded), list(saved.pending)
         self._state = saved.policy
 
@@ -276,6 +283,17 @@ def _parts(taken: Iterable[Taken], pane: int, kind: str) -> list[Part]:
             sums[place] = one.vector
     order = sorted(sums, key=lambda place: (place[0], place[1] != WHOLE, *place[1:]))
     return [Part(*place, sums[place]) for place in order]
+
+
+def _model_events(due: Iterable[Forwarded]) -> list[tuple[Millis, ModelEvent]]:
+    """The model events among forwarded records, by time."""
+    events = [_events.decode(one.value) for one in due if one.log == "model-events"]
+    return sorted(((parse(event.timestamp), event) for event in events), key=itemgetter(0))
+
+
+def _metrics(due: Iterable[Forwarded]) -> list[Metric]:
+    """The figures among forwarded records."""
+    return [_figures.decode(one.value) for one in due if one.log == "metrics"]
 
 
 def _merged(baseline: Baseline, normals: Normals) -> Normals:

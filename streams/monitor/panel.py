@@ -18,9 +18,11 @@ from detectors.shiryaev_roberts import Bank, BankState
 from detectors.stability import CategoryStability
 from schemas.baseline import Normal
 from schemas.finding import Finding
+from schemas.grid import WHOLE
 from schemas.journal import Counts
 from schemas.judging import Judging
 from schemas.log import Millis
+from streams.monitor.adaptive import WATCHED, SavedSeries, Series, Subject, standardised
 from streams.monitor.effects import Depth, Measure, Standard, measure, quiet
 from streams.signals import Signal
 
@@ -65,6 +67,7 @@ class SavedPanel(msgspec.Struct, frozen=True, kw_only=True):
     bank: BankState
     panes: list[int]
     moved: list[int]
+    series: dict[int, SavedSeries]
     window: list[tuple[int, list[bytes]]]
 
 
@@ -98,6 +101,11 @@ class Panel:
             [self._references[i].counts for i in self._categorical],
             [self._normals[i].dispersion for i in self._categorical],
         )
+        self._series = {
+            index: Series(standardised=True)
+            for index, signal in enumerate(signals)
+            if signal.name in WATCHED and place.segment == WHOLE
+        }
         self._panes: list[int] = []
         self._window: deque[tuple[int, list[Counts]]] = deque()
         self._moved = np.zeros(len(signals), np.int8)
@@ -112,7 +120,7 @@ class Panel:
         self._window.append((pane, [vector.copy() for vector in counts]))
         self._add(counts, 1)
         self._trim()
-        return self._findings(pane)
+        return self._findings(pane) + self._watched(pane, counts)
 
     def correct(self, pane: int, counts: Sequence[Counts]) -> None:
         """Add late rows to the window that still holds their pane; detectors never see them."""
@@ -135,6 +143,7 @@ class Panel:
             bank=self._bank.state(),
             panes=list(self._panes),
             moved=self._moved.tolist(),
+            series={index: series.save() for index, series in self._series.items()},
             window=window,
         )
 
@@ -143,6 +152,8 @@ class Panel:
         self._bank.load(saved.bank)
         self._panes = list(saved.panes)
         self._moved = np.array(saved.moved, np.int8)
+        for index, series in saved.series.items():
+            self._series[index].load(series)
         self._window = deque(
             (pane, [np.frombuffer(v, np.int64).copy() for v in vectors])
             for pane, vectors in saved.window
@@ -210,6 +221,29 @@ class Panel:
             closer = self._measure(index, _depth(found=True, new=not before[index], evidence=True))
             if not closer.inside:
                 joins[index], self._moved[index], seen[index] = True, 1, closer
+
+    def _watched(self, pane: int, counts: Sequence[Counts]) -> list[Finding]:
+        """What the adaptive detectors say of the series among the signals."""
+        length = self._judging.pane
+        span = pane * length, (pane + 1) * length
+        found: list[Finding] = []
+        for index, series in self._series.items():
+            reference = self._references[index]
+            value = standardised(reference, counts[index])
+            if value is None:
+                continue
+            place = self.place
+            name = self.signals[index].name
+            subject = Subject(
+                place.model,
+                place.version,
+                place.segment,
+                name,
+                place.reference_id,
+                reference.rows,
+            )
+            found += series.update(subject, value, span, int(counts[index].sum()))
+        return found
 
     def _stable(self) -> dict[int, Measure]:
         """What there is to say of quiet categorical signals, all at once."""

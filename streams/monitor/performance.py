@@ -20,7 +20,9 @@ _CAREFUL: Final = 2.0
 
 def performance(findings: Iterable[Finding], judging: Judging) -> list[Finding]:
     """A finding of accuracy for every finding of the error."""
-    return [_accuracy(one, judging) for one in findings if one.signal == "error"]
+    return [
+        _accuracy(one, judging) for one in findings if one.signal == "error" and one.role == "alert"
+    ]
 
 
 def _accuracy(error: Finding, judging: Judging) -> Finding:

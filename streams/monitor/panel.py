@@ -190,7 +190,7 @@ class Panel:
             for i in range(len(self.signals))
         ]
         if alarms.any():
-            self._recruit(joins, before > 0, seen)
+            self._recruit(joins, seen)
         length = self._judging.pane
         span = self._window[0][0] * length, (pane + 1) * length
         since = self._bank.updates - self._bank.start
@@ -210,7 +210,7 @@ class Panel:
             for index, measured in enumerate(seen)
         ]
 
-    def _recruit(self, joins: Mask, before: Mask, seen: list[Measure]) -> None:
+    def _recruit(self, joins: Mask, seen: list[Measure]) -> None:
         """Once one signal has proven a change, let windows say which others it has reached.
 
         A window sees sooner than a sequential detector, which pays for looking at any time; the
@@ -218,7 +218,7 @@ class Panel:
         """
         found = benjamini_hochberg([one.p_value for one in seen], FALSE_DISCOVERIES) & ~joins
         for index in np.flatnonzero(found).tolist():
-            closer = self._measure(index, _depth(found=True, new=not before[index], evidence=True))
+            closer = self._measure(index, "shown")
             if not closer.inside:
                 joins[index], self._moved[index], seen[index] = True, 1, closer
 

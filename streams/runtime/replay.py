@@ -11,6 +11,7 @@ from typing import Final, Literal
 import orjson
 
 from schemas.log import INPUT_LOGS, Millis, Output
+from streams.runtime import garbage
 from streams.runtime.crank import JOURNAL, Accounts, Crank
 from streams.runtime.machine import Machine, Role
 from streams.runtime.memory import MemoryLog
@@ -69,13 +70,14 @@ class Replay:
     def run(self, chunks: Iterable[Chunk], models: Iterable[str]) -> Iterator[Output]:
         """Outputs as they come, all topics but the journal; `models` end with the recording."""
         last: Millis = 0
-        for chunk in chunks:
-            for log, entries in chunk.entries.items():
-                self._log.extend(log, entries)
-            last = self._now = chunk.last
+        with garbage.rarely():
+            for chunk in chunks:
+                for log, entries in chunk.entries.items():
+                    self._log.extend(log, entries)
+                last = self._now = chunk.last
+                yield from self._settle()
+            self._end(models, last)
             yield from self._settle()
-        self._end(models, last)
-        yield from self._settle()
 
     def _settle(self) -> Iterator[Output]:
         """Turn until nothing is left to read."""

@@ -84,7 +84,9 @@ def _one(key: SignalKey, findings: list[Finding], limits: Limits, now: Millis) -
         (family_of(f.signal, f.symptom) for f in telling), key=lambda name: (PROOF[name], name)
     )
     graded = [(severity_of(f, family_of(f.signal, f.symptom), limits), f) for f in judged]
-    severity, best = max(graded, key=lambda pair: _telling(pair[0], pair[1], family))
+    severity, best = graded[0]
+    if len(graded) > 1:  # most signals have one detector, and ranking it costs as much as the rest
+        severity, best = max(graded, key=lambda pair: _telling(pair[0], pair[1], family))
     # `inside` speaks of the signal's windowed effect: one detector that sees it outside is enough.
     inside = all(f.inside for f in judged)
     worth = severity is not None and not inside

@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
+import msgspec
+
 from schemas.log import INPUT_LOGS, Headers, Millis, Output, Record
 from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank
 from streams.runtime.intake import Intake
@@ -239,7 +241,8 @@ class Embedded:
         anything = bool(outputs or self._uncommitted)
         if anything:
             # 3. Both, and where the machines stand: one transaction.
-            self.log.commit([(output, 0) for output in outputs], crank.snapshots())
+            states = {**crank.snapshots(), "cursors": _shown(crank.cursors())}
+            self.log.commit([(output, 0) for output in outputs], states)
             self._uncommitted = 0
         self._committed = time.monotonic()
         self._read_to = crank.cursors()
@@ -322,6 +325,14 @@ class Embedded:
             if record.key is not None
         }
         return not self._models <= known
+
+
+def _shown(cursors: Mapping[tuple[int, str], int]) -> bytes:
+    """Where the machines read on, by log and partition, for whoever reads the file beside us."""
+    shown: dict[str, dict[str, int]] = {}
+    for (partition, log), offset in cursors.items():
+        shown.setdefault(log, {})[str(partition)] = offset
+    return msgspec.json.encode(shown)
 
 
 def _is_machine(name: str) -> bool:

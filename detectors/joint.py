@@ -2,7 +2,7 @@
 
 Confusion matrices, scores by label, calibration and error slices are all joints.
 Promises and interface: `summary`.
-Leaves to others: what the pairs mean (`classification`).
+Leaves to others: what the pairs mean (`metrics`).
 """
 
 from dataclasses import dataclass

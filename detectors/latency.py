@@ -52,7 +52,8 @@ class Latency:
         return len(self._edges) + 1
 
     @cached_property
-    def _values(self) -> Floats:
+    def values(self) -> Floats:
+        """The latency in milliseconds that stands for each cell (width,)."""
         low, high = self._edges[:-1], self._edges[1:]
         middle = 2 * low * high / (low + high)  # equal relative distance to both edges
         return np.concatenate([self._edges[:1], middle, self._edges[-1:]])
@@ -72,6 +73,6 @@ class Latency:
 
         def at(percent: int) -> float:
             rank = -(-rows * percent // 100)
-            return float(self._values[np.searchsorted(cumulated, rank)])
+            return float(self.values[np.searchsorted(cumulated, rank)])
 
         return LatencyQuantiles(rows=rows, p50_ms=at(50), p95_ms=at(95), p99_ms=at(99))

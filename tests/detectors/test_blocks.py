@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
-from detectors.classification import read_confusion, read_scores
 from detectors.grid import CategoryGrid, NumericGrid, category_grid, numeric_grid
 from detectors.histogram import Histogram
 from detectors.joint import Joint
@@ -144,44 +142,6 @@ def test_latency_quantiles_keep_their_relative_error():
     read = block.read(block.count(x, groups=np.zeros(20_000, int), n_groups=1)[0])
     expected = np.quantile(x, [0.5, 0.95, 0.99], method="inverted_cdf")
     np.testing.assert_allclose([read.p50_ms, read.p95_ms, read.p99_ms], expected, rtol=0.02)
-
-
-def test_confusion_reads_the_usual_numbers():
-    table = np.array([[40, 10, 0, 3], [5, 45, 1, 2], [0, 0, 0, 0], [1, 0, 0, 0]])
-    read = read_confusion(table, ("no", "yes"), positive="yes")
-    assert read.rows == 102
-    assert read.accuracy == pytest.approx(85 / 102)
-    assert read.precision == pytest.approx(45 / 51)
-    assert read.recall == pytest.approx(45 / 55)
-    assert read.f1 == pytest.approx(2 * 45 / (51 + 55))
-    assert [46, 55] == [c.rows for c in read.classes]
-
-
-def test_confusion_without_rows_judges_nothing():
-    read = read_confusion(np.zeros((4, 4), np.int64), ("no", "yes"))
-    assert (0, None, None, None) == (read.rows, read.accuracy, read.f1, read.classes[0].recall)
-
-
-def test_scores_read_the_usual_numbers():
-    rng = np.random.default_rng(7)
-    score = rng.integers(1, 20, 4000) / 20
-    label = rng.random(4000) < score
-    values, cell = np.unique(score, return_inverse=True)
-    table = np.zeros((len(values) + 1, 2), np.int64)
-    np.add.at(table, (cell, label.astype(int)), 1)
-    table[-1] = 7  # a missing score
-    read = read_scores(table, np.append(values, np.nan))
-    u = stats.mannwhitneyu(score[label], score[~label]).statistic
-    assert read.rows == 4000
-    assert read.auc == pytest.approx(u / (label.sum() * (~label).sum()))
-    assert read.brier == pytest.approx(((score - label) ** 2).mean())
-    assert read.log_loss == pytest.approx(-np.log(np.where(label, score, 1 - score)).mean())
-    assert read.ece < 0.03
-    assert sum(b.rows for b in read.bins) == 4000
-
-
-def test_one_class_alone_has_no_auc():
-    assert read_scores(np.array([[3, 0], [4, 0]]), np.array([0.2, 0.7])).auc is None
 
 
 def test_numeric_cells_hold_what_their_names_say():

@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from streams.cli import app_looking
+
 app = typer.Typer(
     name="windage",
     help="Watches the predictions of models in production and says when their world has drifted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -214,5 +215,6 @@ def topics_create(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> No
     create(config, as_json=json)
 
 
+app_looking.add(app)
 app.add_typer(reference, name="reference", help="Descriptions of what is normal.")
 app.add_typer(topics, name="topics", help="Topics on the broker.")

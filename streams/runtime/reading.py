@@ -8,7 +8,7 @@ Leaves to others: what the records mean (`schemas`), who asks (commands, noteboo
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -63,8 +63,8 @@ class Reader(Protocol):
     def read(self, topic: str, span: Span = EVERYTHING) -> Iterator[Located]:
         """The records that are there now, partition by partition."""
 
-    def follow(self, topics: Sequence[str]) -> Iterator[Located | None]:
-        """What is appended from now on, for ever; None where nothing came for a moment."""
+    def follow(self, topics: Sequence[str], newest: int = 0) -> Iterator[Located | None]:
+        """The `newest` of each topic, then what is appended, for ever; None: nothing came now."""
 
     def lag(self) -> dict[str, int] | None:
         """Records of each input log that were not read yet; None: nobody knows."""
@@ -77,6 +77,16 @@ def newest_of(records: Iterator[Located], span: Span) -> list[Located]:
     """Records in the order of their times, the newest `span.newest` of them."""
     told = sorted(records, key=lambda one: (one.timestamp, one.partition, one.offset))
     return told if span.newest is None else told[max(0, len(told) - span.newest) :]
+
+
+def newest_before(
+    reader: Reader, topics: Sequence[str], newest: int, ends: Mapping[tuple[str, int], int]
+) -> Iterator[Located]:
+    """The newest records of each topic that stand before `ends`, where following begins."""
+    span = Span(newest=newest)
+    for topic in topics if newest else ():
+        told = reader.read(topic, span)
+        yield from newest_of((r for r in told if r.offset < ends[topic, r.partition]), span)
 
 
 class SqliteReader:
@@ -122,10 +132,11 @@ class SqliteReader:
                     if not early and not late:
                         yield one
 
-    def follow(self, topics: Sequence[str]) -> Iterator[Located | None]:
-        """What is appended from now on, for ever; None where nothing came for a moment."""
+    def follow(self, topics: Sequence[str], newest: int = 0) -> Iterator[Located | None]:
+        """The `newest` of each topic, then what is appended, for ever; None: nothing came now."""
         places = [(topic, number) for topic in topics for number in range(self.partitions)]
         ends = {place: self._end(*place) for place in places}
+        yield from newest_before(self, topics, newest, ends)
         while True:
             came: list[Located] = []
             for place in places:

@@ -19,7 +19,7 @@ from schemas.vocabulary import TopicName, words
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
 from streams.runtime.kafka.survey import open_admin
-from streams.runtime.reading import EVERYTHING, Located, Span
+from streams.runtime.reading import EVERYTHING, Located, Span, newest_before
 
 POLL_MS: Final = 300
 SILENT_POLLS: Final = 50
@@ -54,13 +54,15 @@ class KafkaReader:
             if span.partition in (None, place.partition):
                 yield from self._read(topic, place, span)
 
-    def follow(self, topics: Sequence[str]) -> Iterator[Located | None]:
-        """What is appended from now on, for ever; None where nothing came for a moment."""
+    def follow(self, topics: Sequence[str], newest: int = 0) -> Iterator[Located | None]:
+        """The `newest` of each topic, then what is appended, for ever; None: nothing came now."""
         names = {self._name(topic): topic for topic in topics}
         places = [place for topic in topics for place in self._places(topic)]
         if not places:
             raise RefusedError(f"not on the broker: {', '.join(names)} (windage topics create)")
         ends = self._consumer.end_offsets(places)
+        known = {(names[place.topic], place.partition): ends[place] for place in places}
+        yield from newest_before(self, topics, newest, known)
         self._consumer.assign(places)
         for place in places:
             self._consumer.seek(place, ends[place])

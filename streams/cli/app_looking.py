@@ -1,0 +1,107 @@
+"""Commands that look: their options, and nothing else.
+
+Leaves to others: what a command does (the module of its name).
+"""
+
+from typing import Annotated, Literal
+
+import typer
+
+from streams.cli.options import Bootstrap, ConfigMaybe, DataMaybe, Json, Model, When
+
+Topic = Literal[
+    "alerts",
+    "drift-events",
+    "readings",
+    "retrain-requests",
+    "rollback-requests",
+    "dead-letters",
+    "predictions",
+    "labels",
+    "metrics",
+    "model-events",
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (status, tail, explain, incidents):
+        app.command()(command)
+
+
+def status(
+    model: Model = None,
+    config: ConfigMaybe = None,
+    data: DataMaybe = None,
+    bootstrap: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Every model at a glance: state and since when, incidents, coverage, budget, lag."""
+    from streams.cli.places import Place
+    from streams.cli.status import run
+
+    run(Place(config=config, data=data, bootstrap=bootstrap), model, as_json=json)
+
+
+def tail(  # noqa: PLR0917 - typer passes options by name
+    topic: Annotated[Topic, typer.Argument(help="What to listen to.")] = "alerts",
+    last: Annotated[int | None, typer.Option(min=0, help="How many to begin with.")] = None,
+    follow: Annotated[bool, typer.Option(help="Go on as records come.")] = True,
+    model: Model = None,
+    since: When = None,
+    partition: Annotated[int | None, typer.Option(min=0, help="Of this partition only.")] = None,
+    first: Annotated[
+        int | None, typer.Option("--from", min=0, help="The first offset; ends at --to.")
+    ] = None,
+    to: Annotated[int | None, typer.Option("--to", min=0, help="The last offset.")] = None,
+    config: ConfigMaybe = None,
+    data: DataMaybe = None,
+    bootstrap: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Print what is written to a topic, as it comes. Until Ctrl-C."""
+    from streams.cli.places import Place, instant_of
+    from streams.cli.tail import USUAL_NEWEST, run
+    from streams.runtime.reading import Span
+
+    bounded = first is not None or to is not None
+    since_ms = instant_of("--since", since)
+    usual = None if bounded or since_ms is not None else USUAL_NEWEST
+    span = Span(
+        since=since_ms,
+        partition=partition,
+        first=first,
+        last=to,
+        newest=usual if last is None else last,
+    )
+    place = Place(config=config, data=data, bootstrap=bootstrap)
+    run(place, topic, span, model, follow=follow and not bounded, as_json=json)
+
+
+def explain(
+    id: Annotated[str, typer.Argument(help="Of an incident, event or request; a prefix does.")],
+    config: ConfigMaybe = None,
+    data: DataMaybe = None,
+    bootstrap: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Why something was said: histograms, change point, the raw records, the runbook."""
+    from streams.cli.explain import run
+    from streams.cli.places import Place
+
+    run(Place(config=config, data=data, bootstrap=bootstrap), id, as_json=json)
+
+
+def incidents(
+    status: Annotated[Literal["open", "closed"] | None, typer.Option(help="Only these.")] = None,
+    model: Model = None,
+    config: ConfigMaybe = None,
+    data: DataMaybe = None,
+    bootstrap: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """List incidents: times to detect, acknowledge and recover, and verdicts."""
+    from streams.cli.incidents import run
+    from streams.cli.places import Place
+
+    run(Place(config=config, data=data, bootstrap=bootstrap), model, status, as_json=json)

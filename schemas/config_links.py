@@ -126,6 +126,10 @@ class Kafka(Part):
     ] = "localhost:9092"
     security: Security = Security()
     group: Annotated[str, Field(pattern=_TOPIC)] = "windage"
+    session_timeout: Annotated[Duration, Field(ge=1_000, le=300_000)] = 12_000
+    """A worker not heard of for so long has lost its partitions."""
+    instance: Annotated[str, Field(pattern=_TOPIC)] | None = None
+    """Static membership: a name that no other worker has, and that a restarted one keeps."""
     allow_insecure: bool = False
 
     @property
@@ -257,6 +261,8 @@ class Limits(Part):
     """Per worker."""
     memory_red: Ratio = 0.9
     """The share of `memory` from which on nothing new is admitted."""
+    stall: Annotated[Duration, Field(ge=5_000)] = 60_000
+    """With records waiting and none counted for so long, a worker ends and is started anew."""
     rebuild: Duration = 10_000
     """The longest silent re-reading after a restart; a horizon that needs more is refused."""
 

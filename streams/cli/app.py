@@ -84,11 +84,33 @@ def worker(
             help="Give up the state first, and read from there. Stop all workers before.",
         ),
     ] = None,
+    http: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=1,
+            max=65_535,
+            help="/healthz, /readyz, /metrics; several processes take the ports from it on.",
+        ),
+    ] = None,
+    instance: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Instead of kafka.instance (static membership)."),
+    ] = None,
+    supervised: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Kafka workers. Until SIGTERM or Ctrl-C."""
-    from streams.cli.worker import run
+    from streams.cli.worker import Asked, run
 
-    raise typer.Exit(run(config, role, workers, reset_from))
+    asked = Asked(
+        role=role,
+        workers=workers,
+        reset_from=reset_from,
+        http=http,
+        instance=instance,
+        supervised=supervised,
+    )
+    raise typer.Exit(run(config, asked))
 
 
 @app.command()

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from schemas.config import Config
 from streams.cli.configured import load_baselines, load_config
 from streams.cli.endings import OperatorError
@@ -17,28 +19,47 @@ from streams.cli.endings import OperatorError
 RoleName = Literal["profiler", "monitor"]
 
 
-def run(path: Path, role: RoleName | None, workers: int, reset_from: str | None = None) -> int:
-    """Run until told to stop; gives the exit code. `workers`: of the role, or profilers."""
-    where = None if reset_from is None else place(reset_from)
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The options. `workers`: processes of the role, or profilers; `http`: port of the first."""
+
+    role: RoleName | None = None
+    workers: int = 1
+    reset_from: str | None = None
+    http: int | None = None
+    instance: str | None = None
+    supervised: bool = False
+
+
+def run(path: Path, asked: Asked) -> int:
+    """Run until told to stop; gives the exit code."""
+    where = None if asked.reset_from is None else place(asked.reset_from)
     config = load_config(path)
     baselines = load_baselines(config, path.parent)  # what is wrong with them is said once, here
     from streams.runtime.kafka import process
+    from streams.runtime.kafka.supervisor import Command, follow_supervisor, supervise
 
+    asked = msgspec.structs.replace(asked, instance=asked.instance or config.kafka.instance)
+    role = asked.role
     if role is None:
         return process.run_all(
-            config, lambda name: _one(path, name), workers=workers, reset_from=where
+            config,
+            lambda name, number: _one(path, name, asked, number),
+            workers=asked.workers,
+            reset_from=where,
         )
-    if workers == 1:
-        return process.run(config, role, baselines=baselines, reset_from=where)
+    if asked.workers == 1:
+        if asked.supervised:
+            follow_supervisor()
+        return process.run(
+            config, role, baselines=baselines, reset_from=where, instance=asked.instance
+        )
     _ask(config)
     if where is not None:
         process.reset(config, role, where)
-    from streams.runtime.kafka.supervisor import Command, supervise
-
     return supervise(
         [
-            Command(name=f"{role} {number}", arguments=_one(path, role))
-            for number in range(1, workers + 1)
+            Command(name=f"{role} {number}", arguments=_one(path, role, asked, number))
+            for number in range(asked.workers)
         ]
     )
 
@@ -58,10 +79,18 @@ def place(text: str) -> str | int:
     return instant
 
 
-def _one(path: Path, role: RoleName) -> tuple[str, ...]:
-    """The arguments that start one process of a role; it does not reset."""
+def _one(path: Path, role: RoleName, asked: Asked, number: int) -> tuple[str, ...]:
+    """The arguments that start one process of a role; it does not reset.
+
+    `number` among all processes, from 0: each has a port and a name of its own.
+    """
     start = (sys.executable, "-m", "streams.cli", "worker")
-    return (*start, "--config", str(path), "--role", role)
+    own = ["--supervised"]
+    if asked.http is not None:
+        own += ["--http", str(asked.http + number)]
+    if asked.instance is not None:
+        own += ["--instance", f"{asked.instance}-{number}"]
+    return (*start, "--config", str(path), *own, "--role", role)
 
 
 def _ask(config: Config) -> None:

@@ -28,7 +28,9 @@ def asked(monkeypatch, tmp_path):
         return 7
 
     def run_all(_config, command, *, workers, reset_from):
-        arguments = {name: command(name) for name in ("profiler", "monitor")}
+        arguments = {
+            name: command(name, number) for number, name in enumerate(("profiler", "monitor"))
+        }
         assert not any("--reset-from" in each for each in arguments.values()), "reset only once"
         assert all(str(path) in each for each in arguments.values())
         calls.append(("all", [each[-1] for each in arguments.values()], workers, reset_from))
@@ -69,6 +71,16 @@ def test_several_of_a_role_are_reset_once_before_they_start(asked):
         ("reset", "profiler", 1_763_712_000_000),
         ("supervise", [("--role", "profiler")] * 2),
     ] == told
+
+
+def test_each_process_has_a_port_and_a_name_of_its_own(asked, monkeypatch):
+    """Two processes cannot listen at one port, nor be one member of the group."""
+    told = []
+    monkeypatch.setattr(supervisor, "supervise", lambda commands: told.extend(commands) or 7)
+    asked("--role", "monitor", "--workers", "2", "--http", "9100", "--instance", "rack")
+    given = [dict(zip(c.arguments, c.arguments[1:], strict=False)) for c in told]
+    assert ["9100", "9101"] == [each["--http"] for each in given]
+    assert ["rack-0", "rack-1"] == [each["--instance"] for each in given]
 
 
 @pytest.mark.parametrize(

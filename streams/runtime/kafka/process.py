@@ -65,10 +65,12 @@ def run(
     *,
     baselines: Mapping[str, Baseline],
     reset_from: str | int | None = None,
+    instance: str | None = None,
 ) -> int:
     """Run one worker of the config until it is told to stop; returns its exit code.
 
     `baselines`: references made of files, by model. `reset_from`: as `reset`, done once, now.
+    `instance`: its name in the group, where membership is static.
     """
     try:
         connection = connection_of(config.kafka)
@@ -78,6 +80,7 @@ def run(
             connection,
             group=access.group_of(config, name),
             names=topic_names(config, name),
+            instance=instance or config.kafka.instance,
             **settings_of(config, name),
         )
         survey.check_config(survey.survey(connection, settings.names.values()), config)
@@ -90,14 +93,15 @@ def run(
 
 def run_all(
     config: Config,
-    command: Callable[[RoleName], tuple[str, ...]],
+    command: Callable[[RoleName, int], tuple[str, ...]],
     *,
     workers: int = 1,
     reset_from: str | int | None = None,
 ) -> int:
     """Keep `workers` profilers and one monitor running as processes; returns an exit code.
 
-    `command` returns the arguments that start one worker of a role (and do not reset again).
+    `command` returns the arguments that start one worker (and do not reset again), of its role
+    and its number among all of them, from 0.
     """
     names: tuple[RoleName, ...] = ("profiler", "monitor")
     try:
@@ -114,10 +118,11 @@ def run_all(
     except (RefusedError, UnreachableError) as error:
         return last_line(error)
     profilers = [
-        Command(name=f"profiler {number}", arguments=command("profiler"))
+        Command(name=f"profiler {number}", arguments=command("profiler", number))
         for number in range(workers)
     ]
-    return supervise([*profilers, Command(name="monitor", arguments=command("monitor"))])
+    monitor = Command(name="monitor", arguments=command("monitor", workers))
+    return supervise([*profilers, monitor])
 
 
 def reset(config: Config, name: RoleName, where: str | int) -> dict[int, Mapping[str, int]]:
@@ -206,6 +211,7 @@ def settings_of(config: Config, name: RoleName) -> dict[str, Any]:
     hashes = sorted(config.hashes().items())
     return {
         "store_s": config.state.every / 1000,
+        "session_timeout_s": config.kafka.session_timeout / 1000,
         "tick_ms": min(panes) if panes and name == "profiler" else None,
         "allowance_ms": config.limits.skew,
         "record_bytes": config.limits.batch + 2 * topics.HEADROOM,

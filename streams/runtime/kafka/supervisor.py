@@ -2,14 +2,16 @@
 
 Promises: a worker that dies is started again after a growing pause; one that must not be started
 again (exit code 2) ends them all with that code; SIGTERM and SIGINT are passed on, and those who
-do not follow are ended.
+do not follow are ended. One that is killed leaves nobody behind (`follow_supervisor`).
 Leaves to others: what a worker does, and asking the broker before the first one is started.
 """
 
+import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
@@ -50,8 +52,9 @@ class _Child:
         if self.process is None and time.monotonic() >= self._next:
             self._started = time.monotonic()
             # A terminal's Ctrl-C must reach the children through us alone, once.
+            # Nothing is ever written to it: its end tells a child that we are gone.
             self.process = subprocess.Popen(  # noqa: S603 - our own program
-                self.command.arguments, stdin=subprocess.DEVNULL, start_new_session=True
+                self.command.arguments, stdin=subprocess.PIPE, start_new_session=True
             )
 
     def ended(self) -> int | None:
@@ -59,10 +62,16 @@ class _Child:
         code = None if self.process is None else self.process.poll()
         if code is None:
             return None
+        self.close()
         self.process = None
         self._failures = 0 if time.monotonic() - self._started > STEADY_S else self._failures + 1
         self._next = time.monotonic() + pause_s(self._failures)
         return code
+
+    def close(self) -> None:
+        """Let go of the pipe of a process that has ended."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 def pause_s(failures: int) -> float:
@@ -115,6 +124,19 @@ def _stop_all(children: Sequence[_Child]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    for child in children:
+        child.close()
+
+
+def follow_supervisor() -> None:
+    """Stop this process in order when the supervisor that started it is gone, however it ended."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()  # until the supervisor's end of the pipe is closed
+        _say("the supervisor is gone; stopping")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="windage-follow", daemon=True).start()
 
 
 def _say(line: str) -> None:

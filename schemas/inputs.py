@@ -100,8 +100,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tags: dict[Key, TagValue] = {}
 
 
-class Matchers(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Which signals and segments a silence or an annotation is about; `*` matches all."""
+class Matchers(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """Which signals and segments a silence or an annotation is about; `*` matches all.
+
+    The one place where unknown fields are refused: ignored, a misspelt one would match all.
+    """
 
     signal: str = "*"
     segment: str = "*"

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from schemas.log import InputLog
+from schemas.matchers import complaint_of
 from streams.runtime.embedded import Embedded
 from streams.runtime.intake import Overloaded
 from streams.runtime.sqlite_log import Group, Receipt
@@ -76,6 +77,10 @@ class Receiver:
             pieces = cut(body, headers, log)
         except BodyError as error:
             return problem(400, "malformed", str(error))
+        for piece in pieces:
+            wrong = complaint_of(piece.value) if piece.log == "model-events" else None
+            if wrong is not None:
+                return problem(400, "schema", wrong)
         group = Group(
             entries=[
                 self._runtime.entry(

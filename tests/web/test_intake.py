@@ -162,3 +162,14 @@ async def test_odd_idempotency_keys(client, key):
     """An empty or endless one is refused."""
     response, body = await post(client, PREDICTION, Idempotency_Key=key)
     assert (400, "idempotency_key") == (response.status, body["error"]["code"])
+
+
+async def test_a_silence_with_a_typo_is_refused_at_the_door(client, runtime):
+    """Ignored, a misspelt matcher would silence everything."""
+    silence = (
+        b'{"model":"m","type":"silence","timestamp":1767225600000,"matchers":{"sgnal":"score"}}'
+    )
+    response, body = await post(client, silence, "/v1/model-events")
+    assert (400, "schema") == (response.status, body["error"]["code"])
+    assert 'did you mean "signal"?' in body["error"]["message"]
+    assert [] == stored(runtime, "model-events")

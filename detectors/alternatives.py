@@ -34,6 +34,11 @@ CAREFUL = 1.28
 """Standard errors of the reference that are tolerated: 0 breaks the promise of run length for
 references below 1,000 rows, 2.58 is 4 to 20 times too careful."""
 
+SURE = 3.09
+"""Standard errors of the reference (one in a thousand) within which no alternative may gain
+evidence: where it does, a reference that is that far off alarms at a constant rate, whatever the
+threshold, and breaks promises that are long for it."""
+
 MEANS = {0.25: 4.0, 0.5: 4.0, 1.0: 3.0, 2.0: 1.0}
 """Shifts of the mean, reference standard deviations of normal scores, and their prior shares.
 
@@ -49,6 +54,9 @@ NEW_SHARES = (0.01, 0.05, 0.25)
 
 CONSTANT_WIDTH = 4
 """Cells of a constant signal, [below, value, above, missing]: it has no mean to shift."""
+
+_FURTHER = 1.25
+"""Factor of the odds by which an alternative moves on that is too near."""
 
 _APART = 1e-4
 """Least distance of an alternative from the tolerated share."""
@@ -147,16 +155,19 @@ def _tilts(
     fresh: bool = False,
 ) -> Iterator[Alternative]:
     """Changed shares of one (merged) cell; `fresh` treats a small p as an empty cell's."""
-    margin = tolerance + CAREFUL * sqrt(phi / rows)
+    near, far = (_plausible(p, rows / phi, errors) for errors in (CAREFUL, SURE))
     up, down = _shares(p, fresh=fresh)
     sides: tuple[tuple[Direction, int, tuple[float, ...]], ...] = (
         ("up", 1, up),
         ("down", -1, down),
     )
     for direction, sign, sizes in sides:
-        p0 = float(share(angle(p) + sign * margin))
-        for q in sizes:
-            if (q - p0) * sign > _APART and _ZERO < p0 < 1 - _ZERO and _ZERO < q < 1 - _ZERO:
+        p0, worst = (float(share(angle(of[direction]) + sign * tolerance)) for of in (near, far))
+        if not _ZERO < p0 < 1 - _ZERO:
+            continue
+        told = {_told_apart(q, p0, worst, sign) for q in sizes if (q - p0) * sign > _APART}
+        for q in sorted(told):
+            if _ZERO < q < 1 - _ZERO:
                 rest = log((1 - q) / (1 - p0))
                 change = Change(
                     kind="cell",
@@ -167,6 +178,32 @@ def _tilts(
                 )
                 extra = log(q / p0) - rest
                 yield Alternative(change=change, phi=phi, base=rest / phi, extra=extra / phi)
+
+
+def _plausible(p: float, rows: float, errors: float) -> dict[Direction, float]:
+    """Limits of a share that was p in so many independent rows, with the doubt of normal `errors`.
+
+    Exact, because counts of rare cells are skewed (Clopper, Pearson 1934, Biometrika 26).
+    """
+    doubt, seen = float(special.ndtr(-errors)), p * rows
+    least = float(special.betaincinv(seen, rows - seen + 1, doubt)) if seen > 0 else 0.0
+    most = float(special.betaincinv(seen + 1, rows - seen, 1 - doubt)) if seen < rows else 1.0
+    return {"up": most, "down": least}
+
+
+def _told_apart(q: float, p0: float, worst: float, sign: int) -> float:
+    """The alternative q, or the nearest further one that gains no evidence at the share `worst`.
+
+    Evidence for q against p0 grows where the true share is beyond a point between the two.
+    """
+    odds = q / (1 - q)
+    while _ZERO < q < 1 - _ZERO:
+        rest = log((1 - q) / (1 - p0))
+        if rest + worst * (log(q / p0) - rest) <= 0:
+            break
+        odds *= _FURTHER**sign
+        q = odds / (1 + odds)
+    return q
 
 
 def _shares(p: float, *, fresh: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -214,6 +251,19 @@ def _excess(weight: Floats, laws: list[Floats], phi: float, rows: int) -> float:
     return log(worst)
 
 
+def _growth(score: Floats, laws: list[Floats], phi: float, rows: int) -> float:
+    """The most that a score (k,) per row may gain under tolerated laws (k,), at least 0.
+
+    `SURE` standard errors above its mean, because the laws are known from `rows` rows only.
+    """
+    most = 0.0
+    for p in laws:
+        mean = float(p @ score)
+        variance = max(float(p @ score**2) - mean**2, 0.0)
+        most = max(most, mean + SURE * sqrt(phi * variance / rows))
+    return most
+
+
 def _moments(
     reference: SignalReference, tolerance: float, corners: list[Floats]
 ) -> Iterator[Alternative]:
@@ -226,6 +276,7 @@ def _moments(
         weight = _law(reference, mean, spread) / edge
         phi = float(reference.pattern_dispersion[0 if mean else 1])
         lowered = np.log(weight) - _excess(weight, corners or [edge], phi, reference.rows)
+        lowered -= _growth(lowered, corners or [edge], phi, reference.rows)
         change = Change(
             kind="mean" if mean else "spread",
             direction="up" if mean > 0 or spread > 1 else "down",

@@ -8,7 +8,6 @@ Promises: one value a pane and series; a pane without rows is no value; state is
 Leaves to others: the detectors themselves (`detectors`), readings (`saying`).
 """
 
-from collections.abc import Sequence
 from math import sqrt
 from typing import Final
 
@@ -20,9 +19,9 @@ from detectors.page_hinkley import PageHinkley, PageHinkleySettings, PageHinkley
 from detectors.reference import SignalReference
 from schemas.finding import Finding, Measured
 from schemas.grid import WHOLE
-from schemas.inputs import Metric
 from schemas.journal import Counts
 from schemas.log import Millis
+from streams.monitor.watch import Closing
 
 FIRST_VALUES: Final = 30
 """Values of a figure without a reference that say what its unit is."""
@@ -136,10 +135,10 @@ class Figures:
         self._model = model
         self._series: dict[str, Series] = {}
 
-    def update(self, metrics: Sequence[Metric], span: tuple[Millis, Millis]) -> list[Finding]:
+    def close(self, closing: Closing) -> list[Finding]:
         """Judge the figures of a pane, each by the mean of its values there."""
         values: dict[str, list[float]] = {}
-        for metric in metrics:
+        for metric in closing.metrics:
             values.setdefault(metric.name, []).append(metric.value)
         found: list[Finding] = []
         for name in sorted(values):
@@ -148,16 +147,16 @@ class Figures:
             series = self._series.setdefault(name, Series(standardised=False))
             subject = Subject(self._model, "", WHOLE, f"metric:{name}")
             mean = float(np.mean(sorted(values[name])))  # sorted: the order must not matter
-            found += series.update(subject, mean, span, len(values[name]))
+            found += series.update(subject, mean, closing.span, len(values[name]))
         return found
 
-    def save(self) -> dict[str, SavedSeries]:
+    def save(self) -> bytes:
         """The state, for a snapshot."""
-        return {name: series.save() for name, series in self._series.items()}
+        return msgspec.msgpack.encode({n: series.save() for n, series in self._series.items()})
 
-    def load(self, saved: dict[str, SavedSeries]) -> None:
+    def load(self, saved: bytes) -> None:
         """Take a snapshot up."""
-        for name, one in saved.items():
+        for name, one in msgspec.msgpack.decode(saved, type=dict[str, SavedSeries]).items():
             self._series[name] = Series(standardised=False)
             self._series[name].load(one)
 

@@ -5,31 +5,28 @@ correct windows and references that still grow, never sequential detectors.
 Leaves to others: which pane closes (`intake`), one panel's judgement (`panel`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
 from schemas.baseline import Normal
 from schemas.finding import Finding
 from schemas.journal import Counts
-from schemas.judging import Judging
+from schemas.log import Millis
 from streams.monitor.collector import Collector, SavedCollector
 from streams.monitor.panel import Panel, Place, SavedPanel
-from streams.signals import Signal
+from streams.monitor.watch import Closing, Setting
+from streams.signals import (
+    Signal,
+    outcome_signals,
+    prediction_signals,
+    read_outcomes,
+    read_predictions,
+)
 
 MAX_VERSIONS = 16
 """Versions judged at a time; the one not seen for longest gives way."""
-
-
-class Part(NamedTuple):
-    """What a closing pane brings of one version and segment: rows of `pane`, on time or late."""
-
-    version: str
-    segment: str
-    pane: int
-    late: bool
-    vector: Counts
 
 
 class SavedLane(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,19 +44,44 @@ class Lane:
 
     def __init__(
         self,
+        kind: Literal["predictions", "outcomes"],
         signals: Sequence[Signal],
         read: Callable[[Counts], list[Counts]],
-        judging: Judging,
-        threshold: float,
+        setting: Setting,
     ) -> None:
-        """`read` gets each signal's cells out of a profile's vector."""
-        self._signals, self._read = signals, read
-        self._judging, self._threshold = judging, threshold
+        """`read` gets each signal's cells out of a profile's vector of this kind."""
+        self.kind, self._signals, self._read = kind, signals, read
+        self._judging, self._threshold = setting.judging, setting.threshold
         self._normals: dict[str, dict[str, Normal]] = {}
         self._reference_id = ""
         self._collector: Collector | None = None
         self._panels: dict[tuple[str, str], Panel] = {}
         self._versions: dict[str, int] = {}
+        self.adopt(setting.baseline.normals, setting.baseline.id)
+        if not self._normals:
+            self.collect()
+
+    @classmethod
+    def predictions(cls, setting: Setting) -> "Lane":
+        """The lane of the signals that need no labels."""
+        layout = setting.layout
+        return cls(
+            "predictions",
+            prediction_signals(layout),
+            lambda vector: read_predictions(layout, vector),
+            setting,
+        )
+
+    @classmethod
+    def outcomes(cls, setting: Setting) -> "Lane":
+        """The lane of the signals that need labels; without any for a model that has none."""
+        layout = setting.layout
+        return cls(
+            "outcomes",
+            outcome_signals(layout) if setting.judging.labelled else [],
+            lambda vector: read_outcomes(layout, vector),
+            setting,
+        )
 
     @property
     def normals(self) -> dict[str, dict[str, Normal]]:
@@ -76,6 +98,11 @@ class Lane:
         self._collector = Collector(self._signals)
         self._normals, self._panels = {}, {}
 
+    def rebuild(self, _version: str | None, _since: Millis) -> None:
+        """Build the reference anew."""
+        if self._normals or self.kind == "predictions":
+            self.collect()
+
     def adopt(self, normals: dict[str, dict[str, Normal]], reference_id: str) -> None:
         """Judge against `normals` from the next pane on."""
         names = [signal.name for signal in self._signals]
@@ -87,10 +114,10 @@ class Lane:
         self._reference_id = reference_id
         self._collector, self._panels = None, {}
 
-    def close(self, pane: int, parts: Iterable[Part]) -> list[Finding]:
+    def close(self, closing: Closing) -> list[Finding]:
         """Take what a closing pane brings; gives the findings of every panel with rows."""
-        findings: list[Finding] = []
-        for part in parts:
+        pane, findings = closing.pane, list[Finding]()
+        for part in closing.predictions if self.kind == "predictions" else closing.outcomes:
             counts = self._read(part.vector)
             if self._collector is not None:
                 self._collector.add(part.segment, part.pane, counts)
@@ -139,18 +166,20 @@ class Lane:
             self._versions.pop(oldest, None)
             self._panels = {key: p for key, p in self._panels.items() if key[0] != oldest}
 
-    def save(self) -> SavedLane:
+    def save(self) -> bytes:
         """The state, for a snapshot."""
-        return SavedLane(
+        saved = SavedLane(
             normals=self._normals,
             reference_id=self._reference_id,
             collector=self._collector.save() if self._collector else None,
             panels=[(v, s, panel.save()) for (v, s), panel in sorted(self._panels.items())],
             versions=self._versions,
         )
+        return msgspec.msgpack.encode(saved)
 
-    def load(self, saved: SavedLane) -> None:
+    def load(self, snapshot: bytes) -> None:
         """Take a snapshot up."""
+        saved = msgspec.msgpack.decode(snapshot, type=SavedLane)
         self._normals, self._reference_id = saved.normals, saved.reference_id
         self._versions = dict(saved.versions)
         if saved.collector is not None:

@@ -15,26 +15,21 @@ from detectors.budget import Budget
 from schemas.baseline import Baseline, Normal
 from schemas.config_model import ModelConfig
 from schemas.finding import Finding
-from schemas.grid import WHOLE, Grid, Layout
+from schemas.grid import Grid, Layout
 from schemas.inputs import Metric, ModelEvent
 from schemas.instants import parse
-from schemas.journal import Counts, Forwarded, LearningBatch, Profile, Progress
+from schemas.journal import Forwarded, LearningBatch, Profile, Progress
 from schemas.judging import Judging
 from schemas.log import Millis
 from schemas.vocabulary import Severity
-from streams.monitor.adaptive import Figures, SavedSeries
 from streams.monitor.evidence import Ranges, SavedRanges
-from streams.monitor.intake import Intake, SavedIntake, Taken
-from streams.monitor.lane import Lane, Part, SavedLane
+from streams.monitor.intake import Intake, SavedIntake
+from streams.monitor.lane import Lane
 from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
-from streams.monitor.performance import performance
+from streams.monitor.watch import Closing, Rebuilds, Restarts, Setting, Watch, parts, together
+from streams.monitor.watches import WATCHES
 from streams.policy import Decisions, Policy, PolicyState
-from streams.signals import (
-    outcome_signals,
-    prediction_signals,
-    read_outcomes,
-    read_predictions,
-)
+from streams.signals import outcome_signals, prediction_signals
 
 Normals = dict[str, dict[str, Normal]]
 
@@ -59,10 +54,9 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Baseline | None
     learner: SavedLearner | None
     intake: SavedIntake | None
-    predictions: SavedLane | None
-    outcomes: SavedLane | None
+    watches: dict[str, bytes]
+    """By their names in the register; empty while there is no grid."""
     ranges: SavedRanges
-    figures: dict[str, SavedSeries]
     forwarded: dict[str, int]
     pending: list[Forwarded]
     policy: PolicyState
@@ -80,7 +74,7 @@ class ModelMonitor:
         self._policy = Policy(config, judging.model, per)
         self._state = PolicyState()
         self._ranges = Ranges()
-        self._figures = Figures(judging.model)
+        self._watches: dict[str, Watch] = {}
         self._forwarded: dict[str, int] = {}
         self._pending: list[Forwarded] = []
         self.baseline: Baseline | None = None
@@ -144,7 +138,7 @@ class ModelMonitor:
         self._layout = layout = Layout(baseline.grid)
         self._intake = Intake(layout, labelled=self._judging.labelled, pane=self._pane)
         first, second = prediction_signals(layout), outcome_signals(layout)
-        labelled = bool(second) and self._judging.labelled
+        labelled = self._judging.labelled
         segments = 1 + sum(len(one.labels()) for one in baseline.grid.segments)
         signals = (len(first) + (len(second) if labelled else 0)) * segments
         threshold = Budget(
@@ -152,16 +146,14 @@ class ModelMonitor:
             panes=self._judging.per / self._pane,
             signals=signals,
         ).log_threshold
-        self._predictions = Lane(
-            first, lambda v: read_predictions(layout, v), self._judging, threshold
+        setting = Setting(
+            layout=layout,
+            baseline=baseline,
+            judging=self._judging,
+            config=self._config,
+            threshold=threshold,
         )
-        self._outcomes = Lane(
-            second if labelled else [], lambda v: read_outcomes(layout, v), self._judging, threshold
-        )
-        for lane in (self._predictions, self._outcomes):
-            lane.adopt(baseline.normals, baseline.id)
-            if not lane.normals:
-                lane.collect()
+        self._watches = {name: made(setting) for name, made in WATCHES.items()}
 
     def end_of(self, pane: int) -> Millis:
         """The instant at which a pane ends."""
@@ -175,21 +167,31 @@ class ModelMonitor:
         assert intake is not None
         taken = intake.take(pane)
         self._ranges.add(pane, taken)
-        findings = self._predictions.close(pane, _parts(taken, pane, "predictions"))
-        judged = self._outcomes.close(pane, _parts(taken, pane, "outcomes"))
-        findings += judged
-        findings += performance(judged, self._judging)
+        due, cohorts = self._due(pane), parts(taken, "outcomes", None)
+        now = self.end_of(pane)
+        findings: list[Finding] = []
+        closing = Closing(
+            pane=pane,
+            span=(now - self._pane, now),
+            predictions=parts(taken, "predictions", pane),
+            outcomes=together(cohorts, pane),
+            cohorts=cohorts,
+            revisions=parts(taken, "revisions", None),
+            metrics=_metrics(due),
+            events=_model_events(due),
+            building=frozenset(lane.kind for lane in self._lanes() if lane.collecting is not None),
+            findings=findings,
+        )
+        for watch in self._watches.values():
+            findings += watch.close(closing)
         self._finish_references(pane)
         findings = [
             self._ranges.attach(one, self._pane) if one.alarm or one.joins else one
             for one in findings
         ]
-        now = self.end_of(pane)
-        due = self._due(pane)
-        findings += self._figures.update(_metrics(due), (now - self._pane, now))
         alerting = [one for one in findings if one.role == "alert"]
         self._state, decisions = self._policy.judge(
-            self._state, now, alerting, _model_events(due), sequence
+            self._state, now, alerting, closing.events, sequence
         )
         self._obey(decisions)
         severities = [self._policy.severity(one) if one.alarm else None for one in findings]
@@ -201,6 +203,10 @@ class ModelMonitor:
         self._pending = [one for one in self._pending if one.arrived > pane]
         return sorted(due, key=lambda one: (one.arrived, one.value))
 
+    def _lanes(self) -> list[Lane]:
+        """The watches that judge against the reference."""
+        return [watch for watch in self._watches.values() if isinstance(watch, Lane)]
+
     def _finish_references(self, pane: int) -> None:
         """A reference that has grown enough is in force from the next pane on."""
         baseline = self.baseline
@@ -209,8 +215,8 @@ class ModelMonitor:
             "predictions": (pane >= baseline.learned_until, self._judging.learn_rows),
             "outcomes": (True, int(self._judging.learn_rows * self._config.labels.min_coverage)),
         }
-        for name, lane in (("predictions", self._predictions), ("outcomes", self._outcomes)):
-            growing, (due, rows) = lane.collecting, enough[name]
+        for lane in self._lanes():
+            growing, (due, rows) = lane.collecting, enough[lane.kind]
             if growing is not None and due and growing.panes >= MIN_PANES and growing.rows >= rows:
                 normals = growing.normals()
                 merged = msgspec.structs.replace(
@@ -223,12 +229,13 @@ class ModelMonitor:
         """Carry out what the policy asks of the monitor itself."""
         for restart in decisions.restarts:
             for key in restart.signals:
-                for lane in (self._predictions, self._outcomes):
-                    lane.restart(key.version, key.segment, key.signal)
-        if decisions.rebuilds:
-            self._predictions.collect()
-            if self._outcomes.normals:
-                self._outcomes.collect()
+                for watch in self._watches.values():
+                    if isinstance(watch, Restarts):
+                        watch.restart(key.version, key.segment, key.signal)
+        for wish in decisions.rebuilds:
+            for watch in self._watches.values():
+                if isinstance(watch, Rebuilds):
+                    watch.rebuild(wish.version, wish.since)
 
     # -- snapshots ---------------------------------------------------------------------------------
 
@@ -240,10 +247,8 @@ class ModelMonitor:
             baseline=self.baseline,
             learner=None if judging else self._learner.save(),
             intake=self._intake.save() if self._intake is not None else None,
-            predictions=self._predictions.save() if judging else None,
-            outcomes=self._outcomes.save() if judging else None,
+            watches={name: watch.save() for name, watch in self._watches.items()},
             ranges=self._ranges.save(),
-            figures=self._figures.save(),
             forwarded=self._forwarded,
             pending=self._pending,
             policy=self._state,
@@ -257,32 +262,12 @@ class ModelMonitor:
             self._learner.load(saved.learner)
         if saved.intake is not None and self._intake is not None:
             self._intake.load(saved.intake)
-        if saved.predictions is not None and saved.outcomes is not None:
-            self._predictions.load(saved.predictions)
-            self._outcomes.load(saved.outcomes)
+        for name, watch in self._watches.items():
+            if name in saved.watches:  # one that is newer than the snapshot begins with nothing
+                watch.load(saved.watches[name])
         self._ranges.load(saved.ranges)
-        self._figures.load(saved.figures)
         self._forwarded, self._pending = dict(saved.forwarded), list(saved.pending)
         self._state = saved.policy
-
-
-def _parts(taken: Iterable[Taken], pane: int, kind: str) -> list[Part]:
-    """What a pane brings to a lane: on-time rows of a place together, late rows by their pane.
-
-    Outcomes are judged by label arrival, so whatever arrived in this pane is on time.
-    """
-    sums: dict[tuple[str, str, int, bool], Counts] = {}
-    for one in taken:
-        if one.key.kind != kind:
-            continue
-        late = kind == "predictions" and one.key.pane != pane
-        place = one.key.version, one.key.segment, one.key.pane if late else pane, late
-        if place in sums:
-            sums[place] = sums[place] + one.vector
-        else:
-            sums[place] = one.vector
-    order = sorted(sums, key=lambda place: (place[0], place[1] != WHOLE, *place[1:]))
-    return [Part(*place, sums[place]) for place in order]
 
 
 def _model_events(due: Iterable[Forwarded]) -> list[tuple[Millis, ModelEvent]]:

@@ -5,7 +5,6 @@ comes from the fall of the metric itself.
 Leaves to others: maturity by cohort, other metrics (they are readings, not alarms).
 """
 
-from collections.abc import Iterable
 from math import sqrt
 from typing import Final
 
@@ -13,16 +12,33 @@ import msgspec
 
 from schemas.finding import Finding, Measured
 from schemas.judging import Judging
+from streams.monitor.watch import Closing, Setting
 
 _CAREFUL: Final = 2.0
 """Standard errors within which a metric counts as back at its baseline."""
 
 
-def performance(findings: Iterable[Finding], judging: Judging) -> list[Finding]:
-    """A finding of accuracy for every finding of the error."""
-    return [
-        _accuracy(one, judging) for one in findings if one.signal == "error" and one.role == "alert"
-    ]
+class Performance:
+    """Accuracy, read from what the outcomes' lane finds of the error; has no state of its own."""
+
+    def __init__(self, setting: Setting) -> None:
+        """`setting` says the tolerance."""
+        self._judging = setting.judging
+
+    def close(self, closing: Closing) -> list[Finding]:
+        """A finding of accuracy for every finding of the error."""
+        return [
+            _accuracy(one, self._judging)
+            for one in closing.findings
+            if one.signal == "error" and one.role == "alert"
+        ]
+
+    def save(self) -> bytes:
+        """Nothing to keep."""
+        return b""
+
+    def load(self, saved: bytes) -> None:
+        """Nothing was kept."""
 
 
 def _accuracy(error: Finding, judging: Judging) -> Finding:

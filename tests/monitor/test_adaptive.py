@@ -7,6 +7,7 @@ from detectors.grid import numeric_grid
 from detectors.reference import reference_of
 from schemas.inputs import Metric
 from streams.monitor.adaptive import FIRST_VALUES, Figures, Series, Subject, standardised
+from tests.monitor.closing import closing
 
 SPAN = (0, 60_000)
 SUBJECT = Subject("fraud", "1", "*", "score")
@@ -69,7 +70,7 @@ def test_a_figure_finds_its_unit_first_and_then_alarms():
         for i in range(400):
             value = (100 + rng.normal() - (5 if i >= 200 else 0)) * unit
             metric = Metric(model="fraud", name="revenue", value=value, timestamp=i)
-            found = figures.update([metric], SPAN)
+            found = figures.close(closing(i, metrics=[metric]))
             assert (i < FIRST_VALUES) == (not found)
             seen += [i for finding in found if finding.alarm]
         alarms[unit] = seen

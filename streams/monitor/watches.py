@@ -1,0 +1,21 @@
+"""The register of watches: what is judged of every model, in this order.
+
+A new judgement is a new file with a `Watch`, and one line here. A watch may build upon the
+findings of those before it (`Closing.findings`); findings are said in this order too.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from streams.monitor.adaptive import Figures
+from streams.monitor.lane import Lane
+from streams.monitor.performance import Performance
+from streams.monitor.watch import Setting, Watch
+
+WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
+    "predictions": Lane.predictions,
+    "outcomes": Lane.outcomes,
+    "performance": Performance,
+    "figures": lambda setting: Figures(setting.judging.model),
+}
+"""Name in a snapshot, and what makes the watch."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli import app_looking
+from streams.cli import app_judging, app_looking, app_saying
 
 app = typer.Typer(
     name="windage",
@@ -237,6 +237,8 @@ def topics_create(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> No
     create(config, as_json=json)
 
 
+app_judging.add(app)
 app_looking.add(app)
+app_saying.add(app)
 app.add_typer(reference, name="reference", help="Descriptions of what is normal.")
 app.add_typer(topics, name="topics", help="Topics on the broker.")

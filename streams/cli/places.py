@@ -145,3 +145,16 @@ def instant_of(option: str, text: str | None) -> Millis | None:
         return parse(text)
     except ValueError as error:
         raise OperatorError(f"{option}: {error}", REFUSED) from None
+
+
+def known_incidents(place: Place) -> dict[str, str]:
+    """The model of each incident by its id: asked of the server if an address was said."""
+    if place.url is not None:
+        from streams.runtime.writing import HttpWriter
+
+        told = HttpWriter(place.url, place.token).ask("/v1/incidents?limit=5000")
+        return {one["incident_id"]: one["model"] for one in told["incidents"]}
+    from streams.cli.history import alert_of, read_history
+
+    with reading(place) as reader:
+        return {case.id: alert_of(case).model for case in read_history(reader).cases()}

@@ -10,15 +10,14 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from schemas import baseline as baselines
 from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.config_links import Http
 from streams.cli.configured import load_baselines, load_config
 from streams.cli.console import say
 from streams.cli.endings import UNREACHABLE, OperatorError
+from streams.runtime.assembly import open_embedded
 from streams.runtime.embedded import Embedded
-from streams.runtime.roles import MonitorRole, ProfilerRole
 from streams.web.server import Server
 
 
@@ -32,15 +31,7 @@ def run(config_path: Path, directory: Path, port: int | None) -> None:
 
 def open_runtime(config: Config, known: Mapping[str, Baseline], directory: Path) -> Embedded:
     """The embedded runtime of a config; LogError or SnapshotError where the directory says no."""
-    horizons = [model.labels.horizon + model.lateness for model in config.models.values()]
-    return Embedded(
-        ProfilerRole(config, known),
-        MonitorRole(config, known),
-        directory,
-        references=[baselines.encode(one) for one in known.values()],
-        models=config.models,
-        keep=max(7 * 86_400_000, *(2 * horizon for horizon in horizons)),
-    )
+    return open_embedded(config, known, directory)
 
 
 def tasks_of(config: Config) -> dict[str, str]:

@@ -85,23 +85,30 @@ class HttpWriter:
 
     def write(self, letters: Sequence[Letter]) -> None:
         """Post them in one request; UnreachableError, or RefusedError with the server's reason."""
+        foreign = sorted({letter.topic for letter in letters} - set(INPUT_LOGS))
+        if foreign:
+            raise RefusedError(
+                f"{', '.join(foreign)}: a server takes input events only; stop it and say --data"
+            )
         values = b"[" + b",".join(letter.value or b"null" for letter in letters) + b"]"
+        told = self.ask("/v1/events", values)
+        if told.get("errors"):
+            raise RefusedError(f"{self._url}: {told['errors'][0].get('message')}")
+
+    def ask(self, path: str, body: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
+        """The answer to a GET, or to a POST of JSON; errors as in `write`."""
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        post = urllib.request.Request(  # noqa: S310 - the scheme was checked
-            f"{self._url}/v1/events", values, headers, method="POST"
-        )
+        asked = urllib.request.Request(f"{self._url}{path}", body, headers)  # noqa: S310 - checked
         try:
-            with urllib.request.urlopen(post, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
-                told = orjson.loads(answer.read())
+            with urllib.request.urlopen(asked, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
+                return orjson.loads(answer.read())
         except urllib.error.HTTPError as error:
             raise RefusedError(f"{self._url}: {_reason(error)}") from None
-        except (urllib.error.URLError, OSError) as error:
+        except (urllib.error.URLError, OSError, orjson.JSONDecodeError) as error:
             reason = getattr(error, "reason", error)
             raise UnreachableError(f"{self._url} does not answer ({reason})") from None
-        if told.get("errors"):
-            raise RefusedError(f"{self._url}: {told['errors'][0].get('message')}")
 
 
 class KafkaWriter:

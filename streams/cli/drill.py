@@ -1,0 +1,32 @@
+"""`windage drill`: an exercise through the outputs.
+
+Promises: says before and after that it is a drill, and where it went.
+Leaves to others: its records (`runtime.drill`).
+"""
+
+import time
+
+from schemas.inputs import is_name
+from schemas.vocabulary import Severity
+from streams.cli.console import emit_object, say
+from streams.cli.endings import REFUSED, OperatorError
+from streams.cli.places import Place, writer_of
+from streams.runtime import drill
+
+
+def run(
+    place: Place, model: str, version: str, severity: Severity, *, rollback: bool, as_json: bool
+) -> None:
+    """Write the records of a drill."""
+    for option, name in (("MODEL", model), ("--version", version)):
+        if not is_name(name):
+            raise OperatorError(f"{option}: up to 128 letters, digits and _ . : -", REFUSED)
+    now = time.time_ns() // 1_000_000
+    letters = drill.letters(model, version, now, severity=severity, rollback=rollback)
+    writer_of(place).write(letters)
+    incident = (letters[-1].key or b"").decode()
+    topics = [letter.topic for letter in letters]
+    if as_json:
+        emit_object({"drill": True, "incident_id": incident, "topics": topics})
+    say(f"this was a DRILL: incident {incident} was opened and resolved in {', '.join(topics)}")
+    say("sinks deliver it as they deliver any alert; nothing in it asks for a retraining")

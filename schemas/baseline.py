@@ -14,6 +14,7 @@ import numpy as np
 from detectors.arrays import Counts
 from detectors.reference import SignalKind, SignalReference, reference_of
 from schemas.grid import Grid
+from schemas.journal import Sparse
 
 NEVER: Final = -1
 """`learned_until` of a baseline that no pane of the stream belongs to."""
@@ -52,6 +53,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """`learned_until`: panes up to this one build the reference and are not judged.
 
     `normals` by segment and signal; empty while the reference is being built of counted panes.
+    `outcomes` by segment: the whole outcomes' vector of the reference rows, for metrics.
     """
 
     model: str
@@ -60,6 +62,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     learned_until: int = NEVER
     provisional: bool = False
     normals: dict[str, dict[str, Normal]] = {}
+    outcomes: dict[str, Sparse] = {}
 
     @property
     def id(self) -> str:

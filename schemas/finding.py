@@ -10,10 +10,12 @@ import msgspec
 
 from schemas.log import Millis
 
-Symptom = Literal["shift", "missing", "unseen", "range", "constant", "rescaled", "silence", "fall"]
+Symptom = Literal[
+    "shift", "missing", "unseen", "range", "constant", "rescaled", "silence", "fall", "gain"
+]
 """How the signal departs: within the grid, or in one of the ways data goes wrong, or (metrics)
-by a fall. `unseen` and `range` are valid new values; `missing`, `constant`, `rescaled` and
-`silence` are faults of data."""
+by a fall, or by a gain too good to be true. `unseen` and `range` are valid new values; `missing`,
+`constant`, `rescaled` and `silence` are faults of data."""
 
 JudgedState = Literal[
     "judged", "warming_up", "too_few_rows", "no_labels", "stale", "schema_mismatch"
@@ -26,6 +28,20 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     reference: float
     current: float
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """Errors among the rows of one feature cell: their rate in the reference and now.
+
+    `excess` is the share of all errors beyond the reference's rates that fell into it.
+    """
+
+    feature: str
+    value: str
+    rows: int
+    reference: float
+    current: float
+    excess: float
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +58,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     `size` is the departure in tolerance units (sd, arcsine shift); `psi` is bias-corrected;
     `fall` and `fall_ratio` belong to metrics: how far below the baseline, in points and as a
-    share of it (positive is worse).
+    share of it (positive is worse). `low` and `high` are the 95 % limits of `current`.
     """
 
     size: float | None = None
@@ -57,6 +73,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     baseline: float | None = None
     fall: float | None = None
     fall_ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,4 +115,5 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     important: bool = True
     role: Literal["alert", "context"] = "alert"
     evidence: tuple[Evidence, ...] = ()
+    slices: tuple[Slice, ...] = ()
     label_delay: Millis = 0

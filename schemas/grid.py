@@ -18,6 +18,7 @@ from detectors.grid import CategoryGrid, NumericGrid
 from detectors.latency import Latency
 from detectors.moments import Moments
 from detectors.regression import Regression
+from detectors.residuals import residual_grid
 
 FeatureType = Literal["numeric", "categorical"]
 Task = Literal["binary", "multiclass", "regression", "none"]
@@ -114,7 +115,8 @@ class Layout:
     Predictions: `feature:NAME`, `moments:NAME` (numeric), `score`, `prediction`, `decision`
     (score cell x predicted cell), `latency`, `failed`. Outcomes: `confusion` (predicted x label),
     `calibration` (score cell x label), `wrong` (score cell x {right, wrong}), `slice:NAME`
-    (feature cell x {right, wrong}), `residual` (regression), `delay` (of the label).
+    (feature cell x {right, wrong}), `residual` (sums, regression), `delay` (of the label), `error`
+    (cells of the residual, regression).
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -134,6 +136,10 @@ class Layout:
             Regression(grid.target.center, grid.target.scale)
             if self._regression and grid.target
             else None
+        )
+
+        self.residuals = (
+            residual_grid(grid.target.scale) if self.regression and grid.target else None
         )
 
     @property
@@ -168,7 +174,10 @@ class Layout:
             if self.score:
                 widths["calibration"] = self.score.width * self.target.width
                 widths["wrong"] = self.score.width * 2
-        return _laid_out({**widths, "delay": self.delay.width})
+        widths["delay"] = self.delay.width
+        if self.residuals:
+            widths["error"] = self.residuals.width
+        return _laid_out(widths)
 
     def width(self, kind: str) -> int:
         """Length of the vector of a profile kind."""

@@ -29,7 +29,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How large a departure is, whatever its significance; what was not measured is left out.
 
     `psi` is corrected for its bias; `size` is in tolerance units; `fall` is how far a metric is
-    below its baseline in points, `fall_ratio` as a share of it (positive is worse).
+    below its baseline in points, `fall_ratio` as a share of it (positive is worse). `low` and
+    `high` are the 95 % confidence limits of `current`.
     """
 
     size: float | None = None
@@ -45,6 +46,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     baseline: float | None = None
     fall: float | None = None
     fall_ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class ReferenceRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,10 +98,25 @@ class EvidenceRange(msgspec.Struct, frozen=True, kw_only=True):
     to: Count
 
 
+class ErrorSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """Errors among the rows of one value of a feature, then and now.
+
+    `excess` is its share of all errors beyond the reference's rates.
+    """
+
+    feature: str
+    value: str
+    rows: Count
+    reference: Share
+    current: Share
+    excess: Share
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the raw records behind an event lie."""
+    """Where the raw records behind an event lie; for errors, where they concentrate."""
 
     ranges: tuple[EvidenceRange, ...] = ()
+    slices: tuple[ErrorSlice, ...] = ()
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):

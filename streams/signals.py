@@ -15,6 +15,8 @@ from schemas.grid import Layout
 from schemas.journal import Counts
 
 RIGHT_WRONG: Final = ("right", "wrong")
+WRONG_RIGHT: Final = ("wrong", "right")
+"""An indicator is watched for more of its second cell: of `gain`, right predictions."""
 
 
 class Signal(NamedTuple):
@@ -52,21 +54,34 @@ def outcome_signals(layout: Layout) -> list[Signal]:
     if layout.target is None:
         return []
     label = _of("label", layout.target)
-    if layout.regression is not None:
-        return [label]
-    return [label, Signal("error", "binary", RIGHT_WRONG, None, important=True)]
+    if layout.residuals is not None:
+        return [label, _of("error", layout.residuals)]
+    named = {"error": RIGHT_WRONG, "gain": WRONG_RIGHT}
+    if _positive(layout) is not None:
+        named |= {"error:false_positive": RIGHT_WRONG, "error:false_negative": RIGHT_WRONG}
+    return [
+        label,
+        *(Signal(name, "binary", cells, None, important=True) for name, cells in named.items()),
+    ]
 
 
 def read_outcomes(layout: Layout, vector: Counts) -> list[Counts]:
     """Cells of every outcome signal in an outcomes' vector."""
     if layout.target is None:
         return []
-    if layout.regression is not None:
-        return [vector[layout.outcomes["label"].span]]
+    if layout.residuals is not None:
+        return [vector[layout.outcomes[name].span] for name in ("label", "error")]
     table = confusion(layout, vector)
-    right = int(np.trace(table[:-1, :-1]))
-    known = int(table[:, :-1].sum())
-    return [table.sum(axis=0), np.array([right, known - right], np.int64)]
+    known = table[:, :-1]
+    right, rows = int(np.trace(known[:-1])), int(known.sum())
+    out = [table.sum(axis=0), np.array([right, rows - right]), np.array([rows - right, right])]
+    positive = _positive(layout)
+    if positive is not None:
+        hit = int(known[positive, positive])
+        called, real = int(known[positive].sum()), int(known[:, positive].sum())
+        alarms = called - hit
+        out += [np.array([rows - real - alarms, alarms]), np.array([hit, real - hit])]
+    return out
 
 
 def confusion(layout: Layout, vector: Counts) -> Counts:
@@ -74,6 +89,14 @@ def confusion(layout: Layout, vector: Counts) -> Counts:
     assert layout.target is not None
     width = layout.target.width
     return vector[layout.outcomes["confusion"].span].reshape(width, width)
+
+
+def _positive(layout: Layout) -> int | None:
+    """The cell of the positive class; None where no class is."""
+    grid = layout.grid
+    if grid.positive is None or grid.target is None or grid.positive not in grid.target.categories:
+        return None
+    return grid.target.categories.index(grid.positive)
 
 
 def _of(name: str, cells: NumericGrid | CategoryGrid, *, important: bool = True) -> Signal:

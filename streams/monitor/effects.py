@@ -97,7 +97,7 @@ def measure(
     if found is None:
         return _NOTHING
     if signal.kind == "binary":
-        return _binary(found, reference, window, tolerance)
+        return _binary(signal, found, reference, window, tolerance)
     pair = standard.pair(window)
     stability = psi(pair)
     lead = found.leading[0]
@@ -125,16 +125,18 @@ def quiet(effect: float, p_value: float) -> Measure:
     return _NOTHING._replace(effect=Measured(psi=effect), p_value=p_value)
 
 
-def _binary(found: Effect, reference: SignalReference, window: Counts, tolerance: float) -> Measure:
+def _binary(
+    signal: Signal, found: Effect, reference: SignalReference, window: Counts, tolerance: float
+) -> Measure:
     """An indicator such as the error: its share now and before."""
     now, was = float(window[1] / window.sum()), float(reference.shares[1])
     lead = next(cell for cell in found.leading if cell.first == 1)
     return Measure(
         effect=Measured(size=abs(lead.shift), current=now, baseline=was),
         inside=lead.shift <= tolerance + lead.error,
-        symptom="shift",
+        symptom="gain" if signal.name == "gain" else "shift",
         direction="up" if now > was else "down",
-        cells=(Cell(name="wrong", reference=was, current=now),),
+        cells=(Cell(name=signal.cells[1], reference=was, current=now),),
         histogram=(),
         p_value=None,
     )
@@ -155,6 +157,8 @@ def _symptom(
     signal: Signal, reference: SignalReference, window: Counts, found: Effect, tolerance: float
 ) -> Symptom:
     """How the signal departs, the faults of data first."""
+    if signal.name == "error":
+        return "gain" if _better(found, tolerance) else "shift"
     rows = int(window.sum())
     single = {cell.first: cell for cell in found.leading if cell.first == cell.last}
     grown = {i for i, cell in single.items() if cell.shift > tolerance + _SURE * cell.error}
@@ -173,6 +177,13 @@ def _symptom(
     if several and rows >= _ENOUGH and outside >= _ELSEWHERE and used <= _INSIDE:
         return "rescaled"
     return "range" if {0, last - 1} & new else "shift"
+
+
+def _better(found: Effect, tolerance: float) -> bool:
+    """Whether residuals have only come closer together."""
+    if found.mean is None or found.spread is None:
+        return False
+    return found.spread.shift < -tolerance and abs(found.mean.shift) <= tolerance
 
 
 def _direction(signal: Signal, found: Effect, lead: CellShift) -> str:

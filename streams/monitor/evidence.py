@@ -17,6 +17,9 @@ from streams.monitor.intake import Taken
 KEPT_PANES: Final = 200
 """Panes whose offsets are remembered; older evidence begins at the oldest of them."""
 
+_OUTCOMES: Final = ("label", "error", "gain", "metric:", "calibration", "fairness:")
+"""What the names of signals that need labels begin with."""
+
 Range = tuple[int, int]
 """First and last offset."""
 
@@ -54,9 +57,7 @@ class Ranges:
     def attach(self, finding: Finding, pane: Millis) -> Finding:
         """The finding with the records from its change on."""
         log: Literal["predictions", "labels"] = (
-            "labels"
-            if finding.signal in ("label", "error") or finding.signal.startswith("metric:")
-            else "predictions"
+            "labels" if finding.signal.startswith(_OUTCOMES) else "predictions"
         )
         since = (finding.change_point or finding.window_start) // pane
         spans: dict[int, Range] = {}

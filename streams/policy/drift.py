@@ -13,6 +13,7 @@ from schemas.output_parts import (
     Current,
     Detector,
     Effect,
+    ErrorSlice,
     Evidence,
     EvidenceRange,
     Histograms,
@@ -64,7 +65,11 @@ def announce(
                     EvidenceRange(topic=e.log, partition=e.partition, from_=e.first, to=e.last)
                     for e in finding.evidence
                     if 0 <= e.first <= e.last
-                )
+                ),
+                slices=tuple(
+                    ErrorSlice(**{name: getattr(s, name) for name in s.__struct_fields__})
+                    for s in finding.slices
+                ),
             ),
             reason=reason,
             explanation=sentence(finding, tracked.severity, limits),

@@ -12,12 +12,21 @@ from streams.policy.severity import Limits, fall_of
 
 MAX_NAME: Final = 40
 """Characters of a cell's name in a sentence."""
+_KEPT: Final = {
+    "error": "accuracy",
+    "error:false_positive": "specificity",
+    "error:false_negative": "recall",
+}
+"""What an error rate leaves, and is read as (`severity.fall_of`)."""
 _NAMES: Final = {
     "score": "the score",
     "prediction": "the prediction",
     "label": "the label",
     "error": "the error rate",
     "error|score": "the error rate by score",
+    "error:false_positive": "the false positive rate",
+    "error:false_negative": "the false negative rate",
+    "gain": "the share of right predictions",
     "calibration": "the calibration",
     "volume": "the volume",
     "features": "the features together",
@@ -53,7 +62,7 @@ def movement(finding: Finding) -> str:
     """What moved: the leading cells, or the value itself."""
     effect = finding.effect
     if effect.current is not None and effect.baseline is not None:
-        rate = finding.signal.startswith("error") or "rate" in finding.signal
+        rate = finding.signal.startswith(("error", "gain")) or "rate" in finding.signal
         then, now = (_percent, _percent) if rate else (_figure, _figure)
         return f"{_verb(effect.baseline, effect.current)} from {then(effect.baseline)} to " + now(
             effect.current
@@ -70,6 +79,16 @@ def movement(finding: Finding) -> str:
     return "moved" if not finding.direction else f"moved {finding.direction}"
 
 
+def concentration(finding: Finding) -> str:
+    """Which values the errors concentrate in, by the share of the errors beyond the reference."""
+    named = [
+        f"{printable(one.feature)} {printable(one.value)} (from {_percent(one.reference)} to"
+        f" {_percent(one.current)}, {_percent(one.excess)} of the excess)"
+        for one in finding.slices[:3]
+    ]
+    return "errors concentrate in " + ", ".join(named)
+
+
 def leading(cells: tuple[Cell, ...], most: int = 2) -> list[Cell]:
     """The cells whose shares changed most, largest first."""
     moved = [cell for cell in cells if cell.current != cell.reference]
@@ -82,7 +101,7 @@ def extent(finding: Finding, severity: Severity | None, limits: Limits) -> str:
     fall = fall_of(finding)
     if fall is not None:
         side = "below" if fall >= 0 else "above"
-        whose = "accuracy" if finding.signal.startswith("error") else ""
+        whose = _KEPT.get(finding.signal, "")
         said = f"{whose} {_percent(abs(fall))} {side} its baseline"
         return f"{said.strip()}, red from {100 * limits.fall_red:g} %"
     if effect.psi is not None:

@@ -83,7 +83,10 @@ _PERFORMANCE: Final[frozenset[str]] = frozenset(
         "mape",
         "r2",
         "bias",
-        "estimated_accuracy",
+        "gini",
+        "ece",
+        "false_positive_rate",
+        "false_negative_rate",
     ]
 )
 _OPERATIONAL: Final[frozenset[str]] = frozenset(
@@ -96,6 +99,7 @@ _BY_PREFIX: Final[dict[str, Family]] = {
     "score": "prediction_drift",
     "prediction": "prediction_drift",
     "error": "concept_drift",
+    "gain": "data_quality",
     "label": "label_drift",
     "calibration": "calibration_drift",
     "volume": "data_quality",
@@ -118,6 +122,8 @@ def family_of(signal: str, symptom: Symptom) -> Family:
             return "performance_drop"
         return "operational" if name in _OPERATIONAL else "kpi"
     family = _BY_PREFIX.get(prefix, "kpi")
+    if symptom == "gain":
+        return "data_quality"  # errors that vanish are too good to be true: labels may leak
     if symptom in FAULTS and (family in INPUTS or prefix in ("score", "prediction", "label")):
         return "data_quality"
     if symptom in NEW_VALUES and family == "covariate_drift":

@@ -61,6 +61,8 @@ def severity_of(finding: Finding, family: Family, limits: Limits) -> Severity | 
             # The detector's own tolerance is the least change that matters for an error rate.
             return None if fall <= 0 else _level(fall, 0.0, limits.fall_red)
         return _level(fall, limits.fall_yellow, limits.fall_red)
+    if finding.symptom == "gain":
+        return "yellow"  # a suspicion
     if family == "data_quality" and finding.symptom in ("constant", "silence"):
         return "red"
     if effect.psi is None:

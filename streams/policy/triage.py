@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from schemas.output_parts import Triage
 from schemas.vocabulary import RecommendedAction
 from streams.policy.desk import ALIVE, Desk
-from streams.policy.explain import sentence, subject
+from streams.policy.explain import concentration, sentence, subject
 from streams.policy.family import INPUTS, OUTCOMES, Family
 from streams.policy.observation import Observation
 from streams.policy.severity import RANK
@@ -64,6 +64,11 @@ def refine(desk: Desk, seen: Mapping[SignalKey, Observation]) -> dict[SignalKey,
     )
     moving = {k for k, o in seen.items() if o.moves or _goes_on(o, desk.signals.get(k))}
     found = dict(seen)
+    if inputs_move or any(incident.kind in INPUTS for incident in desk.open_incidents()):
+        # Other inputs may well be easier: only a gain that nothing explains is suspicious.
+        for key, one in seen.items():
+            if one.finding.symptom == "gain" and key not in desk.signals:
+                found[key] = replace(one, alarm=False, joins=False, doubt=False)
     for version in sorted({key.version for key in seen}):
         names = {key.signal for key in moving if key.version == version}
         decisions_hold = _holds(seen, moving, version, "prediction")
@@ -93,6 +98,7 @@ def triage(desk: Desk, incident: Incident, members: list[Tracked]) -> Triage:
     because += [
         sentence(t.last, t.severity, rules.limits_of(t.key)) for t in own[: MOST_REASONS - 2]
     ]
+    because += [concentration(t.last) for t in own if t.last.slices][:1]
     others = {key.signal for key in desk.seen if key.signal.startswith("feature")}
     quiet = len(others - {t.key.signal for t in members})
     if incident.kind in ("concept_drift", "calibration_drift", "prediction_drift", "label_drift"):

@@ -57,6 +57,10 @@ def outcome_blocks(layout: Layout, join: Join, rows: Ints, marks: Ints) -> Block
         truth, guess = labels.take("value", marks), predictions.take("number", rows)
         out.append(("label", _cells(label, layout.target.width)))
         out.append(("residual", _summary(layout.regression, guess, truth)))
+        if layout.residuals is not None:
+            with np.errstate(over="ignore", invalid="ignore"):  # absurd values have a cell too
+                codes = layout.residuals.codes(guess - truth)
+            out.append(("error", _cells(codes, layout.residuals.width)))
         return out
     target = predictions.take("target", rows).astype(np.int64)
     width = layout.target.width

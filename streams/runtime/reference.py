@@ -16,7 +16,7 @@ from schemas.baseline import Baseline, Normal
 from schemas.config_model import ModelConfig
 from schemas.counting import Counting
 from schemas.grid import Grid, Layout
-from schemas.journal import Profile, decode
+from schemas.journal import Counts, Profile, Sparse, decode
 from schemas.log import Millis, Record
 from streams.learning import LearningRows, build_grid
 from streams.monitor.collector import Collector
@@ -49,9 +49,13 @@ def build_reference(
         "outcomes": (outcome_signals(layout), read_outcomes),
     }
     collectors = {kind: Collector(signals) for kind, (signals, _) in lanes.items()}
+    outcomes: dict[str, Counts] = {}
     for profile in _profiles(recording, grid, counting):
         if profile.key.kind in collectors:
             vector = profile.vector.full(layout.width(profile.key.kind))
+            if profile.key.kind == "outcomes":
+                before = outcomes.get(profile.key.segment, 0)
+                outcomes[profile.key.segment] = vector + before
             counts = lanes[profile.key.kind][1](layout, vector)
             collectors[profile.key.kind].add(profile.key.segment, profile.key.pane, counts)
     normals: dict[str, dict[str, Normal]] = {}
@@ -59,7 +63,13 @@ def build_reference(
         if collector.rows:
             for segment, signals in collector.normals().items():
                 normals.setdefault(segment, {}).update(signals)
-    return Baseline(model=name, grid=grid, source=path.name, normals=normals)
+    return Baseline(
+        model=name,
+        grid=grid,
+        source=path.name,
+        normals=normals,
+        outcomes={segment: Sparse.pack(vector) for segment, vector in sorted(outcomes.items())},
+    )
 
 
 def _spaced(path: Path, name: str, model: ModelConfig, columns: Columns | None) -> Columns | None:

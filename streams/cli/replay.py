@@ -67,7 +67,7 @@ def run(asked: Asked, *, as_json: bool) -> int:
     )
     machines = Replay(*roles)
     with console.progress("rows", plan.recording.rows) as bar:
-        chunks = _counted(_wanted(plan), bar)
+        chunks = _counted(wanted(plan), bar)
         for output in machines.run(chunks, [plan.model]):
             book.take(output.topic, output.value or b"")
             if as_json:
@@ -119,7 +119,7 @@ def _recording(asked: Asked, name: str, columns: Columns) -> Recording:
     return Recording(asked.predictions, model=name, columns=columns, labels=asked.labels)
 
 
-def _wanted(plan: Plan) -> Iterator[Chunk]:
+def wanted(plan: Plan) -> Iterator[Chunk]:
     """The recording; labels are left out where the model has none."""
     if plan.config.models[plan.model].labelled:
         yield from plan.recording.chunks()

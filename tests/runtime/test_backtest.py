@@ -8,7 +8,8 @@ from streams.runtime.backtest import Alarm, Judged, baselines, judge, windows
 
 
 def test_two_changes_one_found_one_false_alarm():
-    """
+    """Two windows, and an alarm before, inside and after the first.
+
     rows      0 ......... 1000 ... 1200 ............ 2000 .. 2200 ..... 3000
     windows               [==========]               [=========]
     alarms        500 x            1150                           2500 x

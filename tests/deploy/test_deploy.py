@@ -1,0 +1,127 @@
+"""What is handed to container tools fits together; the tools themselves run elsewhere."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from schemas.access import group_of
+from schemas.load import load
+from streams.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFESTS = ROOT / "deploy" / "kubernetes"
+HARDENED = {"read_only": True, "cap_drop": ["ALL"]}
+
+Tree = dict[str, Any]
+
+
+@pytest.fixture(name="compose")
+def fixture_compose() -> Tree:
+    """The compose file as a tree."""
+    found: Tree = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return found
+
+
+@pytest.fixture(name="manifests")
+def fixture_manifests() -> list[Tree]:
+    """What kustomize makes of the manifests."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(MANIFESTS)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def _own(compose: Tree) -> dict[str, Tree]:
+    return {n: one for n, one in compose["services"].items() if one["image"] == "windage"}
+
+
+def _understood(arguments: list[str]) -> None:
+    """The command line takes these arguments: `--help` after them asks for nothing to be done."""
+    answer = CliRunner().invoke(app, [*arguments, "--help"])
+    assert (0, "") == (answer.exit_code, answer.stderr)
+
+
+def test_every_service_of_ours_is_given_a_command_that_exists(compose: Tree) -> None:
+    """Renaming an option of the command line shows in the compose file."""
+    commands = [one["command"] for one in _own(compose).values()]
+    assert commands
+    for command in commands:
+        _understood(command)
+
+
+def test_every_service_of_ours_has_no_rights_and_a_read_only_root(compose: Tree) -> None:
+    """Nothing that runs our image may write outside its volumes."""
+    for name, service in _own(compose).items():
+        assert {**HARDENED, "name": name} == {
+            **{key: service.get(key) for key in HARDENED},
+            "name": name,
+        }
+
+
+def test_mounted_files_exist_and_named_volumes_are_declared(compose: Tree) -> None:
+    """A missing file would be made as an empty folder by the container engine."""
+    for service in compose["services"].values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            known = (ROOT / source).is_file() if source[0] == "." else source in compose["volumes"]
+            assert (source, True) == (source, known)
+
+
+def test_ports_of_the_host_are_bound_to_this_machine(compose: Tree) -> None:
+    """Kafka without a password is for programs on this computer."""
+    published = [port for one in compose["services"].values() for port in one.get("ports", [])]
+    assert published
+    assert [] == [port for port in published if not port.startswith("127.0.0.1:")]
+
+
+@pytest.mark.parametrize("path", ["deploy/kubernetes/config.yaml", "deploy/serve.yaml"])
+def test_the_configurations_are_valid(path: str) -> None:
+    """Both are taken by the loader that the commands use."""
+    config = load(
+        str(ROOT / path), {"WINDAGE_BOOTSTRAP": "kafka:19092"}, lambda name: Path(name).read_bytes()
+    )
+    assert ["churn"] == list(config.models)
+
+
+def test_dockerfile_copies_every_package_and_runs_without_rights() -> None:
+    """A package added to the wheel must be added to the image."""
+    text = (ROOT / "Dockerfile").read_text()
+    lines = text.splitlines()
+    for package in ("detectors", "schemas", "streams", "windage"):
+        assert f"COPY {package} {package}" in lines
+    assert "USER 10001:10001" in lines
+    assert "--require-hashes" in text
+
+
+def test_pods_have_commands_that_exist_and_no_rights(manifests: list[Tree]) -> None:
+    """The patch reached every pod, and the command line takes their arguments."""
+    pods = [one["spec"]["template"]["spec"] for one in manifests if one["kind"] in POD_KINDS]
+    assert len(POD_KINDS) + 1 == len(pods)  # two deployments, one job
+    for pod in pods:
+        (container,) = pod["containers"]
+        _understood(container["args"])
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert ["ALL"] == container["securityContext"]["capabilities"]["drop"]
+        assert pod["securityContext"]["runAsNonRoot"]
+
+
+POD_KINDS = ("Deployment", "Job")
+
+
+def test_scaling_asks_for_the_lag_of_our_group_and_topic(manifests: list[Tree]) -> None:
+    """A renamed group would have no lag, and nothing would ever be added."""
+    text = (MANIFESTS / "config.yaml").read_text()
+    config = load("config.yaml", {"WINDAGE_BOOTSTRAP": "kafka:9092"}, lambda _name: text.encode())
+    (scaled,) = (one for one in manifests if one["kind"] == "ScaledObject")
+    (trigger,) = (one["metadata"] for one in scaled["spec"]["triggers"])
+    assert group_of(config, "profiler") == trigger["consumerGroup"]
+    assert config.topics.name("predictions") == trigger["topic"]
+    assert config.topics.partitions == scaled["spec"]["maxReplicaCount"]

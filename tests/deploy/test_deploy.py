@@ -86,7 +86,7 @@ def test_ports_of_the_host_are_bound_to_this_machine(compose: Tree) -> None:
 def test_the_configurations_are_valid(path: str) -> None:
     """Both are taken by the loader that the commands use."""
     config = load(
-        str(ROOT / path), {"WINDAGE_BOOTSTRAP": "kafka:19092"}, lambda name: Path(name).read_bytes()
+        str(ROOT / path), {"WINDAGE_BOOTSTRAP": "kafka:19092"}, lambda name: Path(name).read_text()
     )
     assert ["churn"] == list(config.models)
 
@@ -119,7 +119,7 @@ POD_KINDS = ("Deployment", "Job")
 def test_scaling_asks_for_the_lag_of_our_group_and_topic(manifests: list[Tree]) -> None:
     """A renamed group would have no lag, and nothing would ever be added."""
     text = (MANIFESTS / "config.yaml").read_text()
-    config = load("config.yaml", {"WINDAGE_BOOTSTRAP": "kafka:9092"}, lambda _name: text.encode())
+    config = load("config.yaml", {"WINDAGE_BOOTSTRAP": "kafka:9092"}, lambda _name: text)
     (scaled,) = (one for one in manifests if one["kind"] == "ScaledObject")
     (trigger,) = (one["metadata"] for one in scaled["spec"]["triggers"])
     assert group_of(config, "profiler") == trigger["consumerGroup"]

@@ -1,0 +1,116 @@
+"""Windows: the newest panes of each version and segment, merged, as wide as they need be.
+
+Promises: a window holds the fewest newest panes with enough rows, so many at most; a correction
+reaches only what a window still holds.
+Leaves to others: what is read from the sums.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from schemas.journal import Counts, Sparse
+
+WINDOW_ROWS: Final = 1000
+"""Rows that a window should hold, so that a metric is worth reading (as in `panel`)."""
+
+WINDOW_PANES: Final = 50
+"""Panes that a window holds at most."""
+
+MAX_VERSIONS: Final = 16
+"""Versions kept; the one not heard for longest gives way."""
+
+Place = tuple[str, str]
+"""Version and segment."""
+
+
+class Window(NamedTuple):
+    """First and last pane of a window, and the sum of its vectors."""
+
+    first: int
+    last: int
+    counts: Counts
+
+
+class SavedWindows(msgspec.Struct, frozen=True, array_like=True):
+    """Windows in a snapshot: per place its panes."""
+
+    width: int
+    places: list[tuple[str, str, list[tuple[int, Sparse]]]]
+
+
+class Windows:
+    """One window per version and segment."""
+
+    def __init__(self, width: int, rows: Callable[[Counts], int]) -> None:
+        """`rows` says how many rows a vector (width,) stands for."""
+        self._width, self._rows = width, rows
+        self._panes: dict[Place, deque[tuple[int, Counts]]] = {}
+
+    def add(self, place: Place, pane: int, counts: Counts) -> None:
+        """Take a pane's vector; panes come in order."""
+        self._make_room(place[0])
+        window = self._panes.setdefault(place, deque())
+        window.append((pane, counts.copy()))
+        rows = [self._rows(vector) for _, vector in window]
+        while len(rows) > 1 and (len(rows) > WINDOW_PANES or sum(rows[1:]) >= WINDOW_ROWS):
+            rows.pop(0)
+            window.popleft()
+
+    def correct(self, place: Place, pane: int, counts: Counts) -> None:
+        """Add late rows to the pane that still holds theirs."""
+        for held, vector in self._panes.get(place, ()):
+            if held == pane:
+                np.add(vector, counts, out=vector)
+
+    def revise(self, place: Place, counts: Counts) -> None:
+        """Add signed counts of corrected labels, if the window still holds what they correct."""
+        window = self._panes.get(place)
+        if window and not (self.sum(place).counts + counts < 0).any():
+            # Only the sum is read; the newest pane keeps it until the window has moved on.
+            pane, vector = window[-1]
+            window[-1] = pane, vector + counts
+
+    def sum(self, place: Place) -> Window:
+        """The merged vector of a place that has a window."""
+        window = self._panes[place]
+        total: Counts = np.sum([vector for _, vector in window], axis=0, dtype=np.int64)
+        return Window(window[0][0], window[-1][0], total)
+
+    def __contains__(self, place: Place) -> bool:
+        """Whether there is a window."""
+        return place in self._panes
+
+    def __iter__(self) -> Iterator[Place]:
+        """The places in order, wholes before segments of a version."""
+        return iter(sorted(self._panes, key=lambda place: (place[0], place[1] != "*", place[1])))
+
+    def _make_room(self, version: str) -> None:
+        newest: dict[str, int] = {}
+        for (name, _), window in self._panes.items():
+            newest[name] = max(newest.get(name, window[-1][0]), window[-1][0])
+        newest.pop(version, None)
+        while len(newest) >= MAX_VERSIONS:
+            oldest = min(newest, key=lambda name: (newest[name], name))
+            del newest[oldest]
+            self._panes = {p: w for p, w in self._panes.items() if p[0] != oldest}
+
+    def save(self) -> SavedWindows:
+        """The state, for a snapshot."""
+        return SavedWindows(
+            self._width,
+            [
+                (*place, [(pane, Sparse.pack(vector)) for pane, vector in self._panes[place]])
+                for place in self
+            ],
+        )
+
+    def load(self, saved: SavedWindows) -> None:
+        """Take a snapshot up."""
+        self._panes = {
+            (version, segment): deque((pane, vector.full(self._width)) for pane, vector in panes)
+            for version, segment, panes in saved.places
+        }

@@ -7,6 +7,7 @@ Leaves to others: where the columns come from (`columns`, `composing_many`), sen
 
 import io
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any, Final, Literal, NamedTuple
 
@@ -22,6 +23,8 @@ RECORD_BYTES: Final = 192 * 1024
 ROWS: Final = 5_000
 """Rows that wait together as one item."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _EXACT: Final = 2**53
 _CELL_BYTES: Final = 12
 """A guess, for columns that are not encoded yet."""
@@ -116,22 +119,41 @@ def columns(table: Table) -> bytes:
 
 
 def arrow(table: Table) -> bytes:
-    """The same table as an Arrow IPC stream; `model` and `version` are in the schema's metadata."""
+    """The same table as an Arrow IPC stream: `model` and `version` are columns like all others."""
     import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to import
 
-    arrays = {name: pa.array(column) for name, column in table.fields.items()}
+    head = {"model": table.model, "version": table.version}
+    arrays = {
+        name: pa.array([text] * len(table.ids)) for name, text in head.items() if text is not None
+    }
+    for name, column in table.fields.items():
+        instants = _epoch_ms(column) if name == "timestamp" else None
+        typed = instants is not None
+        arrays[name] = pa.array(instants, pa.timestamp("ms")) if typed else pa.array(column)
     for name, inside in (("features", table.features), ("tags", table.tags)):
         if inside:
             arrays[name] = pa.StructArray.from_arrays(
                 [pa.array(column) for column in inside.values()], names=list(inside)
             )
-    head = {"model": table.model, "version": table.version}
-    metadata = {key: value for key, value in head.items() if value is not None}
-    made = pa.table(arrays).replace_schema_metadata(metadata)
+    made = pa.table(arrays)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, made.schema) as writer:
         writer.write_table(made)
     return sink.getvalue()
+
+
+def _epoch_ms(column: Column) -> Column | None:
+    """RFC 3339 texts as epoch milliseconds; None where they are something else."""
+    known: dict[str, int] = {}
+    try:
+        for text in set(column):
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                return None
+            known[text] = (moment - _EPOCH) // _MILLISECOND
+    except (TypeError, ValueError):
+        return None
+    return [known[text] for text in column]
 
 
 def arrow_library() -> ModuleType | None:

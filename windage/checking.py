@@ -28,7 +28,7 @@ SCHEMAS: Final = {
 }
 """Topics, and the schema of their events."""
 
-_INPUTS: Final = ("predictions", "labels", "metrics", "model-events")
+INPUTS: Final = ("predictions", "labels", "metrics", "model-events")
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 ).fullmatch
@@ -71,7 +71,7 @@ def faults(event: object, topic: str | None = None) -> list[str]:
     if topic is not None and topic not in SCHEMAS:
         raise ValueError(f"there is no topic {topic!r}; {nearest(topic, SCHEMAS)}")
     topic = topic or topic_of(event)
-    name = "column-batch" if topic in _INPUTS and "columns" in event else SCHEMAS[topic]
+    name = "column-batch" if topic in INPUTS and "columns" in event else SCHEMAS[topic]
     found = list(_faults(event, schema(name), schema(name), ""))
     found += [
         f"{field} is no instant: RFC 3339 with a zone, or an epoch number"

@@ -95,7 +95,10 @@ def refuse_unknown(fields: Iterable[str], known: Iterable[str]) -> None:
     known = sorted(known)
     for name in fields:
         if name not in known:
-            hint = nearest(name, {*known, "prediction", "score", "tags"}) or f"known are {', '.join(known)}"
+            hint = (
+                nearest(name, {*known, "prediction", "score", "tags"})
+                or f"known are {', '.join(known)}"
+            )
             raise ArgumentError(name, f"there is no such field; {hint}")
 
 

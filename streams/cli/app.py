@@ -4,6 +4,7 @@ Promises: every command listed works; options are those of the public contract, 
 Leaves to others: what a command does (the module of its name).
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -131,6 +132,7 @@ def replay(  # noqa: PLR0917 - typer passes options by name
     false_alarms: Annotated[str | None, typer.Option(metavar='"1 per 30d"')] = None,
     json: Json = False,
     fail_on: Annotated[Literal["yellow", "red"] | None, typer.Option(help="Exit with 1.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write one HTML file too.")] = None,
 ) -> None:
     """A recording through the same machines, as fast as they go."""
     from streams.cli.replay import Asked, run
@@ -149,27 +151,34 @@ def replay(  # noqa: PLR0917 - typer passes options by name
         tolerance=tolerance,
         false_alarms=false_alarms,
         fail_on=fail_on,
+        report=report,
     )
     raise typer.Exit(run(asked, as_json=json))
 
 
 @app.command()
-def init(
+def init(  # noqa: PLR0917 - typer passes options by name
     sample: Annotated[Path, typer.Argument(help="A file of predictions, as for replay.")],
     config: ConfigFile = DEFAULT_CONFIG,
     model: Annotated[str, typer.Option(help="Name of the model.")] = "model",
+    id: Column = None,
+    timestamp: Column = None,
     prediction: Column = None,
     score: Column = None,
     label: Column = None,
     every: Every = None,
+    ask: Annotated[
+        bool | None, typer.Option(help="Ask what each column is.", show_default="on a terminal")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a configuration that fits a sample of predictions."""
     from streams.cli.init import run
     from streams.runtime.mapping import Columns
 
-    columns = Columns(prediction=prediction, score=score, label=label)
-    run(sample, config, model, columns, every=every, force=force)
+    columns = Columns(id=id, timestamp=timestamp, prediction=prediction, score=score, label=label)
+    asks = sys.stdin.isatty() and sys.stderr.isatty() if ask is None else ask
+    run(sample, config, model, columns, every=every, force=force, asks=asks)
 
 
 @app.command()

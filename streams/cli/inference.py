@@ -4,6 +4,7 @@ Promises: a function of the file's first block, its length and what was said on 
 Leaves to others: roles of columns (`runtime.mapping`), types of features (learned by the machines).
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,13 @@ _MANY: Final = 50
 """Numbers with more distinct values than this are quantities, not classes."""
 
 _DAY: Final[Millis] = 86_400_000
+_PANES: Final[tuple[Millis, ...]] = (
+    *(1_000 * seconds for seconds in (1, 2, 5, 10, 15, 30)),
+    *(60_000 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
+    *(3_600_000 * hours for hours in (1, 2, 3, 6, 12)),
+    *(_DAY * days for days in (1, 2, 7, 14, 28)),
+)
+"""Panes that people say."""
 
 
 def every_of(text: str | None) -> Millis | None:
@@ -59,6 +67,17 @@ class Sample:
             return self.columns.every
         times = self._predictions.times if self._predictions is not None else []
         return max(1, (times[-1] - times[0]) // max(1, len(times) - 1)) if times else 1
+
+    @property
+    def pane(self) -> Millis:
+        """Ten rows; where rows have times of their own, as a person would say it."""
+        plain = max(1_000, _PANE_ROWS * self.every)
+        if self.columns.every is not None:
+            return plain
+        times = self._predictions.times if self._predictions is not None else []
+        dated = bool(times) and all(time % _DAY == 0 for time in times)
+        nearest = min(_PANES, key=lambda span: abs(math.log(span / plain)))
+        return max(nearest, _DAY) if dated else nearest
 
     @property
     def labelled(self) -> bool:
@@ -95,7 +114,7 @@ def task_of(values: Sequence[object]) -> str:
 def infer_model(sample: Sample, said: dict[str, Any]) -> dict[str, Any]:
     """The config of the model, as one would write it; `said` on the command line goes first."""
     task = sample.task()
-    pane = max(1_000, _PANE_ROWS * sample.every)
+    pane = sample.pane
     if "pane" in said:
         try:
             pane = parse_duration(said["pane"])

@@ -5,6 +5,8 @@ feature stands in it by name and type, to be looked over by a person.
 Leaves to others: what a sample says (`inference`), types of features (`learning`).
 """
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,13 +18,23 @@ from schemas.durations import show_duration
 from streams.cli.configured import load_config
 from streams.cli.console import say
 from streams.cli.endings import REFUSED, OperatorError
+from streams.cli.guessing import guess
 from streams.cli.inference import Sample, every_of, infer_model, validated, without_roles
 from streams.learning import LearningRows, build_grid
-from streams.runtime.mapping import Columns
+from streams.runtime.files import open_table
+from streams.runtime.mapping import Columns, assign
 from streams.runtime.recording import Recording
 
 SCHEMA: Final = "windage.schema.json"
 """Written beside the config, so that an editor can complete and check it."""
+
+_ROLES: Final = {
+    "id": "column of the id",
+    "timestamp": "column of the time",
+    "prediction": "column of the prediction",
+    "score": "column of its score",
+    "label": "column of the true label",
+}
 
 _HEAD: Final = f"""# yaml-language-server: $schema={SCHEMA}
 # Written by `windage init` from {{sample}}.
@@ -31,19 +43,30 @@ _HEAD: Final = f"""# yaml-language-server: $schema={SCHEMA}
 
 
 def run(
-    sample_path: Path, to: Path, name: str, columns: Columns, *, every: str | None, force: bool
+    sample_path: Path,
+    to: Path,
+    name: str,
+    columns: Columns,
+    *,
+    every: str | None,
+    force: bool,
+    asks: bool,
 ) -> None:
-    """Write the config, and its schema beside it."""
+    """Write the config, and its schema beside it; with `asks` a person decides what is what."""
     from schemas.generate import config_schema, show
 
     if to.exists() and not force:
         raise OperatorError(f"{to}: is there already (--force replaces it)", REFUSED)
-    wanted = without_roles(columns, every_of(every))
+    found = guess(sample_path, without_roles(columns, every_of(every)))
+    wanted = found.columns
+    for note in found.notes:
+        say(note)
+    if asks:
+        wanted = _asked(sample_path, wanted)
     recording = Recording(sample_path, model=name, columns=wanted)
     model = infer_model(Sample(recording), {})
-    if recording.columns.timestamp is not None:
-        # A service goes by the broker's clock, with room for what is on its way.
-        model |= {"clock": "broker", "lateness": "30s", "pane": _pane(model["pane"])}
+    # A service goes by the broker's clock, with room for what is on its way.
+    model |= {"clock": "broker", "lateness": "30s", "pane": _pane(model["pane"])}
     model["reference"] = {"from": "first", "rows": 5_000}
     rows = _rows(Recording(sample_path, model=name, columns=wanted))
     grid = build_grid(name, validated(model, sample_path), rows)
@@ -54,7 +77,36 @@ def run(
     (to.parent / SCHEMA).write_text(show(config_schema()), encoding="utf-8")
     load_config(to)
     say(f"{to}: model {name}, task {model['task']}, {len(grid.features)} features")
-    say(f"next: windage validate --config {to}, then windage serve --config {to}")
+    say(f"next: windage replay {sample_path} --report report.html, to see what it would have said")
+    say(f"then: windage serve --config {to}")
+
+
+def _asked(path: Path, guessed: Columns) -> Columns:
+    """The roles as a person says, the features without those."""
+    from msgspec.structs import replace
+
+    names = open_table(path).columns
+    found = ask(assign(names, guessed, str(path)), names)
+    roles = {getattr(found, role) for role in _ROLES}
+    return replace(found, features=tuple(one for one in found.features if one not in roles))
+
+
+def ask(columns: Columns, names: Sequence[str]) -> Columns:
+    """The columns as a person at the terminal names them; Enter takes what was guessed."""
+    from msgspec.structs import replace
+    from typer import prompt
+
+    told: dict[str, str | None] = {}
+    for role, meaning in _ROLES.items():
+        known = getattr(columns, role)
+        while True:
+            said = prompt(f"{meaning} (- for none)", default=known or "-", err=True).strip()
+            if said == "-" or said in names:
+                break
+            near = get_close_matches(said, names, n=1, cutoff=0.4)
+            say(f"no column {said}; " + (f"did you mean {near[0]}?" if near else ", ".join(names)))
+        told[role] = None if said == "-" else said
+    return replace(columns, **told)
 
 
 def _pane(inferred: str) -> str:

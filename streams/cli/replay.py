@@ -7,7 +7,7 @@ Leaves to others: the run itself (`runtime.replay`), what a file means (`inferen
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -16,16 +16,23 @@ from schemas.config import Config
 from schemas.log import Millis
 from streams.cli import console
 from streams.cli.casebook import Casebook
+from streams.cli.chronicle import Chronicle
 from streams.cli.configured import choose_model, load_baseline, load_baselines, load_config
 from streams.cli.endings import DRIFT
+from streams.cli.guessing import guess
 from streams.cli.inference import Sample, every_of, infer_model, validated, without_roles
 from streams.cli.reference import baseline_of_rows
 from streams.cli.structured import structured
+from streams.runtime.assembly import open_replay
+from streams.runtime.files import open_table
 from streams.runtime.mapping import Columns
 from streams.runtime.recording import Chunk, Recording
-from streams.runtime.replay import Replay
-from streams.runtime.roles import MonitorRole, ProfilerRole
 from streams.runtime.rows import FIRST_INSTANT, Entries
+
+if TYPE_CHECKING:
+    from streams.cli.report import Facts
+
+_JUDGED: Final = b'"state":"judged"'
 
 NAME: Final = "model"
 """Of the model, where no config names it."""
@@ -45,6 +52,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: float | None = None
     false_alarms: str | None = None
     fail_on: str | None = None
+    report: Path | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +62,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     baselines: dict[str, Baseline]
     recording: Recording
+    notes: tuple[str, ...] = ()
+    """What was inferred and guessed, a sentence each."""
 
 
 def run(asked: Asked, *, as_json: bool) -> int:
@@ -61,23 +71,28 @@ def run(asked: Asked, *, as_json: bool) -> int:
     plan = plan_of(asked)
     every = plan.recording.columns.every
     book = Casebook(lambda instant: _row(instant, every))
-    roles = (
-        ProfilerRole(plan.config, plan.baselines),
-        MonitorRole(plan.config, plan.baselines),
-    )
-    machines = Replay(*roles)
+    chronicle = Chronicle()
+    judged = False
+    machines = open_replay(plan.config, plan.baselines)
     with console.progress("rows", plan.recording.rows) as bar:
         chunks = _counted(wanted(plan), bar)
         for output in machines.run(chunks, [plan.model]):
             book.take(output.topic, output.value or b"")
+            judged = judged or (output.topic == "readings" and _JUDGED in output.value)
+            if asked.report is not None:
+                chronicle.take(output)
             if as_json:
                 line = structured(output)
                 if line is not None:
                     console.emit(line)
     if book.refused:
         console.say(f"{book.refused:,} records were refused")
+    if not judged:
+        console.say(_unjudged(plan))
     if not as_json:
         _print(book)
+    if asked.report is not None:
+        write_report(asked.report, plan, asked.predictions, book, chronicle)
     worst = book.worst
     found = worst == "red" or (worst == "yellow" and asked.fail_on == "yellow")
     return DRIFT if asked.fail_on is not None and found else 0
@@ -87,10 +102,13 @@ def plan_of(asked: Asked) -> Plan:
     """Files and options as something to run; errors are the operator's."""
     every = every_of(asked.every)
     columns = without_roles(asked.columns, every)
+    guessed = columns
+    notes: tuple[str, ...] = ()
     if asked.config is not None:
         config = load_config(asked.config)
         name, model = choose_model(config, asked.model)
     else:
+        guessed, notes = _guessed(asked, columns)
         said = {
             "pane": asked.pane,
             "tolerance": asked.tolerance,
@@ -98,21 +116,38 @@ def plan_of(asked: Asked) -> Plan:
         }
         given = {key: value for key, value in said.items() if value is not None}
         name = asked.model or NAME
-        sample = Sample(_recording(asked, name, columns))
+        sample = Sample(_recording(asked, name, guessed))
         written = infer_model(sample, given)
         model = validated(written, asked.predictions)
-        _say_inferred(written, sample.columns, asked.reference)
+        notes = (_inferred(written, sample.columns, asked.reference), *notes)
+        for note in notes:
+            console.say(note)
         config = Config(models={name: model})
     config = config.model_copy(update={"models": {name: model}})
-    recording = _recording(asked, name, columns)
+    recording = _recording(asked, name, guessed)
     if asked.reference is not None and asked.reference.suffix != ".reference":
-        baselines = {name: baseline_of_rows(asked.reference, name, model, config, columns)}
+        own = _columns_there(asked.reference, columns, guessed)
+        baselines = {name: baseline_of_rows(asked.reference, name, model, config, own)}
     elif asked.reference is not None:
         baselines = {name: load_baseline(asked.reference, name, model, config)}
     else:
         folder = asked.config.parent if asked.config is not None else Path()
         baselines = load_baselines(config, folder)
-    return Plan(model=name, config=config, baselines=baselines, recording=recording)
+    return Plan(model=name, config=config, baselines=baselines, recording=recording, notes=notes)
+
+
+def _guessed(asked: Asked, columns: Columns) -> tuple[Columns, tuple[str, ...]]:
+    """The columns of the predictions, with what was guessed; a label may be in another file."""
+    here = columns if asked.labels is None else msgspec.structs.replace(columns, label=None)
+    found = guess(asked.predictions, here)
+    return msgspec.structs.replace(found.columns, label=columns.label), found.notes
+
+
+def _columns_there(path: Path, said: Columns, guessed: Columns) -> Columns:
+    """The columns of a reference file: as said, and of the features guessed those that it has."""
+    there = set(open_table(path).columns)
+    features = tuple(name for name in guessed.features if name in there)
+    return msgspec.structs.replace(said, features=features)
 
 
 def _recording(asked: Asked, name: str, columns: Columns) -> Recording:
@@ -142,13 +177,51 @@ def _row(instant: Millis, every: Millis | None) -> int | None:
     return None if every is None else (instant - FIRST_INSTANT) // every
 
 
-def _say_inferred(model: dict[str, Any], columns: Columns, reference: Path | None) -> None:
+def _inferred(model: dict[str, Any], columns: Columns, reference: Path | None) -> str:
+    """What is run, in a sentence."""
     roles = [f"{role} {getattr(columns, role)}" for role in ("id", "prediction", "score", "label")]
     named = ", ".join(role for role in roles if not role.endswith("None")) or "features only"
     first = f"first {model['reference']['rows']:,} rows" if reference is None else "a file"
-    console.say(
+    return (
         f"task {model['task']} ({named}), {len(columns.features)} features, pane {model['pane']}, "
         f"reference: {first}"
+    )
+
+
+def _unjudged(plan: Plan) -> str:
+    """Why nothing was said, where the reference was never complete."""
+    from schemas.durations import show_duration
+
+    reference = plan.config.models[plan.model].reference
+    if reference.from_ != "first":
+        return "nothing was judged: no pane was closed"
+    need = f"{reference.rows:,} rows over {show_duration(reference.min_duration)} and 30 panes"
+    return f"nothing was judged: the reference needs {need}, which the recording has not"
+
+
+def write_report(
+    path: Path, plan: Plan, predictions: Path, book: Casebook, chronicle: Chronicle
+) -> None:
+    """Write the HTML report of a replay; OSError where it cannot be."""
+    from streams.cli.report import page
+
+    facts = facts_of(plan, predictions)
+    path.write_text(page(facts, book, chronicle), encoding="utf-8")
+    console.say(f"{path}: {path.stat().st_size // 1000:,} kB, opens in any browser")
+
+
+def facts_of(plan: Plan, predictions: Path) -> "Facts":
+    """What the report says of the run itself."""
+    from schemas.durations import show_duration
+    from streams.cli.report import Facts
+
+    alarms = plan.config.models[plan.model].false_alarms
+    return Facts(
+        title=f"Windage replay of {predictions.name}",
+        model=plan.model,
+        rows=plan.recording.rows,
+        words=plan.notes,
+        budget=f"{alarms.count:g} per {show_duration(alarms.per)} for the whole model",
     )
 
 

@@ -1,0 +1,162 @@
+"""Columns of a sample that are no features, though nothing in their names says so.
+
+Promises: a function of the first block; what is guessed is said in words, and what a user named
+is never touched; a column that goes with time (a date, a row number, numbers that never fall) is
+not watched, because it departs from any reference by itself.
+Leaves to others: usual names (`runtime.mapping`), types of features (learned by the machines).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from schemas.log import Millis
+from streams.runtime.files import Block, JsonLinesTable, open_table
+from streams.runtime.mapping import Columns, assign
+from streams.runtime.rows import is_contract
+
+_FEWEST: Final = 30
+"""Rows from which anything is guessed."""
+
+_STEPS: Final = 3
+"""Distinct values from which numbers that never fall look like a clock; two may be a flag."""
+
+_SOUND: Final = 0.99
+"""Share of cells that must be of a kind; recordings have a damaged cell here and there."""
+
+_LABELS: Final = ("class", "outcome", "response", "cnt")
+"""Names that are often a label's, and as often a feature's; so they are only pointed out."""
+
+
+class Guess(msgspec.Struct, frozen=True, kw_only=True):
+    """Columns by role, and what was guessed, a sentence each."""
+
+    columns: Columns
+    notes: tuple[str, ...] = ()
+
+
+def guess(path: Path, wanted: Columns, keep: Iterable[str] = ()) -> Guess:
+    """What the columns of a file are; `keep` are features whatever they look like.
+
+    FileError if the file cannot be read, or a column in `wanted` is not there.
+    """
+    table = open_table(path)
+    if isinstance(table, JsonLinesTable) and is_contract(table.columns):
+        return Guess(columns=wanted)
+    named = assign(table.columns, wanted, str(path))
+    block = next(iter(table.blocks()), None)
+    if block is None or block.rows < _FEWEST or wanted.features:
+        return Guess(columns=wanted)
+    return _Guesser(block, wanted, named, frozenset(keep)).guess()
+
+
+class _Guesser:
+    """Looks at the columns of one block that have no role yet."""
+
+    def __init__(self, block: Block, wanted: Columns, named: Columns, keep: frozenset[str]) -> None:
+        self._block = block
+        self._wanted = wanted
+        self._features = [name for name in named.features if name not in keep]
+        self._kept = [name for name in named.features if name in keep]
+        self._id, self._timestamp = named.id, named.timestamp
+        self._label, self._prediction = named.label, named.prediction
+        self._notes: list[str] = []
+
+    def guess(self) -> Guess:
+        for name in list(self._features):
+            self._look(name)
+        if self._label is None:
+            near = next((n for n in self._features if n.lower() in _LABELS), None)
+            if near is not None:
+                self._notes.append(
+                    f"column {near} looks like a label, and is watched as a feature: "
+                    f"say --label {near} (and --prediction) if it is one"
+                )
+        columns = msgspec.structs.replace(
+            self._wanted,
+            id=self._wanted.id or self._id,
+            timestamp=self._wanted.timestamp or self._timestamp,
+            every=None if self._timestamp is not None else self._wanted.every,
+            features=(*self._kept, *self._features),
+        )
+        return Guess(columns=columns, notes=tuple(self._notes))
+
+    def _look(self, name: str) -> None:
+        """Take a column out of the features if it is none."""
+        cells = [cell for cell in self._block.values(name) if cell not in (None, "")]
+        if len(cells) < _FEWEST:
+            return
+        if (times := _dates(cells)) is not None:
+            if self._timestamp is None and self._wanted.every is None and _rises(times):
+                self._timestamp = name
+                self._note(name, "is the timestamp")
+            else:
+                self._note(name, "holds dates, which are always new: not watched")
+        elif (numbers := _numbers(cells)) is not None:
+            if _counts(numbers):
+                self._name_id(name, "counts the rows")
+            elif _rises(numbers) and len(set(numbers)) >= _STEPS:
+                self._note(name, "never falls, like a clock: not watched")
+        elif len(set(cells)) == len(cells):
+            self._name_id(name, "is different in every row")
+
+    def _name_id(self, name: str, why: str) -> None:
+        if self._id is None:
+            self._id = name
+            self._note(name, f"{why}: taken as the id")
+        else:
+            self._note(name, f"{why}: not watched")
+
+    def _note(self, name: str, what: str) -> None:
+        self._features.remove(name)
+        self._notes.append(f"column {name} {what}")
+
+
+def _dates(cells: Sequence[object]) -> list[Millis] | None:
+    """The cells as instants if nearly each is a date; numbers are not."""
+    out = []
+    for cell in cells:
+        instant = _date(cell)
+        if instant is not None:
+            zoned = instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+            out.append(round(zoned.timestamp() * 1000))
+    return out if len(out) >= _SOUND * len(cells) else None
+
+
+def _date(cell: object) -> datetime | None:
+    if isinstance(cell, str):
+        try:
+            return datetime.fromisoformat(cell.strip()) if "-" in cell[1:] else None
+        except ValueError:
+            return None
+    if isinstance(cell, date) and not isinstance(cell, datetime):
+        return datetime(cell.year, cell.month, cell.day, tzinfo=UTC)
+    return cell if isinstance(cell, datetime) else None
+
+
+def _numbers(cells: Sequence[object]) -> list[float] | None:
+    """The cells as numbers if nearly each is one."""
+    out = []
+    for cell in cells:
+        if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+            return None
+        try:
+            out.append(float(cell))
+        except ValueError:
+            continue
+    return out if len(out) >= _SOUND * len(cells) else None
+
+
+def _rises(values: Sequence[float]) -> bool:
+    """Whether values never fall, and are not all the same."""
+    return values[-1] > values[0] and all(after >= before for before, after in pairwise(values))
+
+
+def _counts(values: Sequence[float]) -> bool:
+    """Whether values are those before plus one, but for a few that were not sound."""
+    steps = [after - before for before, after in pairwise(values)]
+    return min(steps) > 0 and sum(step == 1 for step in steps) >= _SOUND * len(steps)

@@ -6,7 +6,7 @@ Leaves to others: locking (`outbox`, `aio`), waiting for room, sending.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from windage.batches import Batch
@@ -28,21 +28,19 @@ class Limits(NamedTuple):
 
 
 class Buffer:
-    """A queue of items."""
+    """A queue of items, and those that were taken from it and are under way."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._items: deque[Item] = deque()
         self._size = 0
         self.events = 0
-        """Events that wait."""
-
-    def __iter__(self) -> Iterator[Item]:
-        return iter(self._items)
+        """Events that wait or are under way."""
+        self.underway: list[Item] = []
 
     def has_room(self, item: Item) -> bool:
         """Whether the item may be put; an empty buffer takes any."""
-        if not self._items:
+        if not self.events:
             return True
         more = self.events + item.rows <= self._limits.events
         return more and self._size + item.size <= self._limits.size
@@ -53,20 +51,30 @@ class Buffer:
         self.events += item.rows
         self._size += item.size
 
-    def take(self) -> list[Item]:
-        """The first items, about one chunk of them; none if there are none."""
-        out: list[Item] = []
+    def waits(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._items)
+
+    def take(self) -> None:
+        """Put about one chunk of items under way, none if there are none."""
         events = size = 0
         while self._items:
             item = self._items[0]
             events += item.rows
             size += item.size
-            if out and (events > CHUNK_EVENTS or size > CHUNK_BYTES):
+            if self.underway and (events > CHUNK_EVENTS or size > CHUNK_BYTES):
                 break
-            out.append(self._items.popleft())
+            self.underway.append(self._items.popleft())
+
+    def keep(self, items: Sequence[Item]) -> None:
+        """Of what is under way, only these are still to be sent."""
+        for item in self.underway:
             self.events -= item.rows
             self._size -= item.size
-        return out
+        self.underway = list(items)
+        for item in items:
+            self.events += item.rows
+            self._size += item.size
 
     def is_full_chunk(self) -> bool:
         """Whether there is enough to be sent without waiting for more."""

@@ -65,7 +65,6 @@ class Outbox:
     def _begin(self) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._buffer = Buffer(self._limits)
-        self._underway: list[Item] = []
         self._thread: threading.Thread | None = None
         self._transport: Transport | None = None
         self._hurried = 0
@@ -87,7 +86,7 @@ class Outbox:
                 return False
             if self._thread is None:
                 self._start()
-            first = not self._buffer.events
+            first = not self._buffer.waits()
             self._buffer.put(item)
             if first or self._buffer.is_full_chunk():
                 self._changed.notify_all()
@@ -113,10 +112,9 @@ class Outbox:
             done = self._changed.wait_for(self._is_empty, timeout_s)
             if not done:
                 self._abandoned = True
-                left = self._buffer.events + sum(item.rows for item in self._underway)
+                left = self._buffer.events
                 self._counts.drop("undelivered", left, "not sent before the publisher was closed")
                 self._buffer = Buffer(self._limits)
-                self._underway = []
                 self._changed.notify_all()
         thread = self._thread
         if done and thread is not None and thread is not threading.current_thread():
@@ -137,7 +135,7 @@ class Outbox:
         self._closing = closed
 
     def _is_empty(self) -> bool:
-        return not self._buffer.events and not self._underway
+        return not self._buffer.events
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="windage-publisher", daemon=True)
@@ -152,12 +150,11 @@ class Outbox:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._buffer.events)
+                self._changed.wait_for(lambda: self._closing or self._buffer.waits())
                 if not self._hurries():
                     self._changed.wait_for(self._hurries, LINGER_S)
-                self._underway = self._buffer.take()
-                self._changed.notify_all()
-                if not self._underway:
+                self._buffer.take()
+                if not self._buffer.underway:
                     break
             self._send()
         self._let_go()
@@ -168,26 +165,27 @@ class Outbox:
     def _send(self) -> None:
         """Send what is under way until it is over."""
         pause = PAUSE_S
-        while self._underway and not self._abandoned:
-            before = len(self._underway)
+        while self._buffer.underway and not self._abandoned:
+            before = len(self._buffer.underway)
             wait_s = self._try()
             with self._changed:
                 self._changed.notify_all()
-                if not self._underway:
+                if not self._buffer.underway:
                     return
-                pause = PAUSE_S if len(self._underway) < before else pause
+                pause = PAUSE_S if len(self._buffer.underway) < before else pause
                 length = pause * (0.5 + os.urandom(1)[0] / 255) if wait_s is None else wait_s
                 self._changed.wait_for(lambda: self._abandoned, length)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _try(self) -> float | None:
         """Send once; what is under way afterwards must be sent again. Gives the pause asked for."""
+        sending = self._buffer.underway
         try:
             if self._transport is None:
                 self._transport = self._connect()
                 atexit.unregister(_close_all)  # last registered is first called: before the
                 atexit.register(_close_all)  # Kafka client, which closes itself at exit, too
-            delivery = self._transport.deliver(self._underway)
+            delivery = self._transport.deliver(sending)
         except Exception as error:  # noqa: BLE001 - any failure of a client means: not sent
             self._counts.tell(f"cannot send, will try again: {type(error).__name__}: {error}")
             self._let_go()
@@ -197,11 +195,11 @@ class Outbox:
                 return None  # counted already
             for item, reason, why in delivery.refused:
                 self._counts.drop(reason, item.rows, why)
-            over = sum(item.rows for item in self._underway)
+            over = sum(item.rows for item in sending)
             over -= sum(item.rows for item in delivery.again)
             over -= sum(item.rows for item, _, _ in delivery.refused)
             self._counts.send(over)
-            self._underway = list(delivery.again)
+            self._buffer.keep(delivery.again)
         return delivery.wait_s
 
     def _let_go(self) -> None:

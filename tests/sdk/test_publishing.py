@@ -1,13 +1,13 @@
 """What is composed from arguments, and what becomes of wrong ones."""
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import json
 import logging
 import math
 import sqlite3
-from collections import namedtuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_a_prediction_has_the_fields_of_the_contract(pub):
     pid = pub.prediction({"amount": 20.1}, 1, 0.83, tags={"region": "eu"}, latency_ms=3)
     event = last(pub)
     assert str(pid) == event["prediction_id"]
-    assert datetime.datetime.fromisoformat(event.pop("timestamp")).tzinfo is not None
+    assert dt.datetime.fromisoformat(event.pop("timestamp")).tzinfo is not None
     expected = {
         "model": "m",
         "version": "1",
@@ -75,7 +75,7 @@ class Colour(enum.Enum):
         (float("inf"), None),
         (np.float64("nan"), None),
         (decimal.Decimal("1.5"), 1.5),
-        (datetime.date(2026, 1, 2), "2026-01-02"),
+        (dt.date(2026, 1, 2), "2026-01-02"),
         (Colour.RED, "red"),
         (None, None),
         ("grüße", "grüße"),
@@ -92,7 +92,9 @@ def test_values_of_many_kinds_are_said_in_json(pub, value, said):
     assert 0 == pub.counts.repaired
 
 
-Row = namedtuple("Row", "a b")
+class Row(NamedTuple):
+    a: Any
+    b: Any
 
 
 class Series:
@@ -148,7 +150,7 @@ WRONG = [
     (lambda p: p.prediction({}, 1, id=""), "id"),
     (lambda p: p.prediction({}, 1, id="\ud800"), "id"),
     (lambda p: p.prediction({}, 1, role="champ"), "role"),
-    (lambda p: p.prediction({}, 1, timestamp=datetime.datetime(2026, 1, 1)), "timestamp"),  # noqa: DTZ001
+    (lambda p: p.prediction({}, 1, timestamp=dt.datetime(2026, 1, 1)), "timestamp"),  # noqa: DTZ001
     (lambda p: p.prediction({}, 1, latency_ms=-1), "latency_ms"),
     (lambda p: p.label("p", None), "label"),
     (lambda p: p.label("p", 1, revision=-1), "revision"),

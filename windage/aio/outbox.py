@@ -41,7 +41,6 @@ class Outbox:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._buffer = Buffer(self._limits)
-        self._underway: list[Item] = []
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._transport: Transport | None = None
@@ -65,7 +64,7 @@ class Outbox:
             return False
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="windage-publisher")
-        first = not self._buffer.events
+        first = not self._buffer.waits()
         self._buffer.put(item)
         if first or self._buffer.is_full_chunk():
             await self._tell()
@@ -87,10 +86,10 @@ class Outbox:
         self._closing = True
         await self._tell()
         done = await self._wait(self._is_empty, timeout_s)
-        left = self._buffer.events + sum(item.rows for item in self._underway)
+        left = self._buffer.events
         if left:
             self._counts.drop("undelivered", left, "not sent before the publisher was closed")
-            self._buffer, self._underway = Buffer(self._limits), []
+            self._buffer = Buffer(self._limits)
         if self._task is not None:
             if not done:
                 self._task.cancel()
@@ -98,7 +97,7 @@ class Outbox:
         return done
 
     def _is_empty(self) -> bool:
-        return not self._buffer.events and not self._underway
+        return not self._buffer.events
 
     async def _tell(self) -> None:
         async with self._changed:
@@ -118,11 +117,11 @@ class Outbox:
     async def _run(self) -> None:
         try:
             while True:
-                await self._wait(lambda: self._closing or self._buffer.events, None)
+                await self._wait(lambda: self._closing or self._buffer.waits(), None)
                 if not self._hurries():
                     await self._wait(self._hurries, LINGER_S)
-                self._underway = self._buffer.take()
-                if not self._underway:
+                self._buffer.take()
+                if not self._buffer.underway:
                     break
                 await self._send()
         finally:
@@ -133,13 +132,13 @@ class Outbox:
 
     async def _send(self) -> None:
         pause = PAUSE_S
-        while self._underway:
-            before = len(self._underway)
+        while self._buffer.underway:
+            before = len(self._buffer.underway)
             wait_s = await self._try()
             await self._tell()
-            if not self._underway:
+            if not self._buffer.underway:
                 return
-            pause = PAUSE_S if len(self._underway) < before else pause
+            pause = PAUSE_S if len(self._buffer.underway) < before else pause
             await asyncio.sleep(
                 pause * (0.5 + os.urandom(1)[0] / 255) if wait_s is None else wait_s
             )
@@ -147,7 +146,7 @@ class Outbox:
 
     async def _try(self) -> float | None:
         """Send once; what is under way afterwards must be sent again. Gives the pause asked for."""
-        sending = self._underway
+        buffer, sending = self._buffer, self._buffer.underway
         try:
             if self._transport is None:
                 self._transport = await self._connect()
@@ -156,13 +155,13 @@ class Outbox:
             self._counts.tell(f"cannot send, will try again: {type(error).__name__}: {error}")
             await self._let_go()
             return None
-        if self._underway is not sending:
+        if self._buffer is not buffer:
             return None  # closed meanwhile, and counted
         for item, reason, why in delivery.refused:
             self._counts.drop(reason, item.rows, why)
         over = sum(item.rows for item in sending) - sum(item.rows for item in delivery.again)
         self._counts.send(over - sum(item.rows for item, _, _ in delivery.refused))
-        self._underway = list(delivery.again)
+        buffer.keep(delivery.again)
         return delivery.wait_s
 
     async def _let_go(self) -> None:

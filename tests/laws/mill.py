@@ -7,6 +7,7 @@ partition and go on writing, snapshots in two slots: whatever the order, the out
 import random
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 import orjson
@@ -15,7 +16,7 @@ from schemas.grid import WHOLE, Grid, Layout
 from schemas.journal import Profile, decode
 from schemas.log import Record
 from tests.laws.oracle import Truth, truth
-from tests.laws.world import GRID, PANE, T0, Item, World
+from tests.laws.world import GRID, MODEL, PANE, T0, Item, World
 
 LOGS = ("predictions", "labels", "metrics", "model-events")
 DAY = 86_400_000
@@ -281,34 +282,11 @@ class Mill:
 
     def profiles(self) -> dict[tuple, Profile]:
         """The winning profile of each key in the journal."""
-        best: dict[tuple, Profile] = {}
-        for record in self.journal:
-            entry = decode(record.value)
-            if isinstance(entry, Profile):
-                old = best.get(entry.key)
-                if old is None or all(
-                    a >= b for a, b in zip(entry.offsets, old.offsets, strict=True)
-                ):
-                    best[entry.key] = entry
-        return best
+        return winners(self.journal)
 
     def cells(self, partition: int | None = None, grid: Grid = GRID) -> Counter:
         """Counts of the journal's profiles, keyed as the oracle keys them."""
-        layout, out = Layout(grid), Counter()
-        for key, profile in self.profiles().items():
-            if partition is not None and key.partition != partition:
-                continue
-            place = (key.kind, key.version, key.segment, key.pane, key.arrived)
-            out[*place, "rows", 0] += profile.rows
-            blocks = layout.predictions if key.kind == "predictions" else layout.outcomes
-            vector = profile.vector.full(layout.width(key.kind))
-            for name, block in blocks.items():
-                if name.startswith("moments") or name in ("latency", "failed", "delay"):
-                    continue
-                for cell, count in enumerate(vector[block.span].tolist()):
-                    if count:
-                        out[*place, name, cell] += count
-        return Counter({k: v for k, v in out.items() if v})
+        return counts(self.profiles(), partition, grid)
 
     def truths(self) -> dict[int, Truth]:
         """What the oracle says of every partition."""
@@ -327,6 +305,38 @@ _FATES = (
     "tombstone",
     "control",
 )
+
+
+def winners(journal: Iterable[Record]) -> dict[tuple, Profile]:
+    """The winning profile of each model's keys in a journal; of the only model, by key alone."""
+    best: dict[tuple, Profile] = {}
+    for record in journal:
+        entry = decode(record.value)
+        if isinstance(entry, Profile):
+            key = entry.key if entry.model == MODEL else (entry.model, entry.key)
+            old = best.get(key)
+            if old is None or all(a >= b for a, b in zip(entry.offsets, old.offsets, strict=True)):
+                best[key] = entry
+    return best
+
+
+def counts(profiles: dict[tuple, Profile], partition: int | None, grid: Grid) -> Counter:
+    """Counts of the profiles of one partition (None: of all), keyed as the oracle keys them."""
+    layout, out = Layout(grid), Counter()
+    for key, profile in profiles.items():
+        if partition is not None and key.partition != partition:
+            continue
+        place = (key.kind, key.version, key.segment, key.pane, key.arrived)
+        out[*place, "rows", 0] += profile.rows
+        blocks = layout.predictions if key.kind == "predictions" else layout.outcomes
+        vector = profile.vector.full(layout.width(key.kind))
+        for name, block in blocks.items():
+            if name.startswith("moments") or name in ("latency", "failed", "delay"):
+                continue
+            for cell, count in enumerate(vector[block.span].tolist()):
+                if count:
+                    out[*place, name, cell] += count
+    return Counter({k: v for k, v in out.items() if v})
 
 
 def _grid(reference: bytes) -> Grid:

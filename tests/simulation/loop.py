@@ -1,0 +1,56 @@
+"""An event loop without a clock, sockets or threads: it runs what is ready, when it is told to.
+
+Promises: the order of everything is a function of the calls made; time moves only by `pass_time`.
+Leaves to others: what runs in it (the coroutines of the Kafka worker, unchanged).
+"""
+
+import asyncio
+import heapq
+from collections.abc import Coroutine
+from typing import Any
+
+
+class Loop(asyncio.BaseEventLoop):
+    """asyncio's own bookkeeping, turned by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def time(self) -> float:
+        """Return virtual seconds."""
+        return self.seconds
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Say nothing: tasks of killed processes are dropped where they stand."""
+
+    def _check_closed(self) -> None:
+        """What is dropped after the end may still say something; nobody runs it."""
+
+    def begin(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Return a task that has run as far as it can without anybody's answer."""
+        task = self.create_task(coroutine)
+        self.spin()
+        return task
+
+    def spin(self) -> None:
+        """Run until nothing is ready."""
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
+        try:
+            while self._ready:
+                handle = self._ready.popleft()
+                if not handle._cancelled:
+                    handle._run()
+        finally:
+            asyncio._set_running_loop(before)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, timers fire, and run what they make ready."""
+        self.seconds += seconds
+        while self._scheduled and self._scheduled[0]._when <= self.seconds:
+            handle = heapq.heappop(self._scheduled)
+            handle._scheduled = False
+            if not handle._cancelled:
+                self._ready.append(handle)
+        self.spin()

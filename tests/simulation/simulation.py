@@ -1,0 +1,326 @@
+"""The whole pipeline under a seeded scheduler: what it said must be what it says without faults.
+
+Several profilers and monitors (the real workers, machines and snapshots) on a broker in memory.
+Each step is one choice: deliver a batch, hand it over, make durable, let something sent arrive or
+be acknowledged, crash at one of eight points, repeat a delivery, lose one, change owners, stop a
+process and wake it when others have taken over, compact, commit, tick, teach, let time pass.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from detectors import shiryaev_roberts
+from schemas.log import Record
+from streams.runtime.kafka import recovery, restore
+from streams.runtime.kafka import worker as runtime
+from streams.runtime.kafka.process import ConfiguredRole
+from tests.laws.world import PANE, T0
+from tests.simulation.broker import Broker, Detached
+from tests.simulation.group import Group
+from tests.simulation.loop import Loop
+from tests.simulation.memory import remembered
+from tests.simulation.process import LeftError, Process
+from tests.simulation.result import Result
+from tests.simulation.setting import Setting
+
+DAY = 86_400_000
+
+POINTS = {
+    "before_output_send": ("", ""),
+    "after_output_send": ("output", "sent"),
+    "before_output_ack": ("output", "logged"),
+    "before_snapshot_send": ("chunk", "sent"),
+    "within_snapshot": ("chunk", "logged"),
+    "before_snapshot_ack": ("manifest", "logged"),
+    "before_commit": ("", ""),
+    "after_commit": ("", ""),
+}
+"""Where a process is killed: what is in flight then, of which kind and how far."""
+
+
+class Simulation:
+    """One world, one schedule."""
+
+    def __init__(self, setting: Setting, *, skew: int = 0) -> None:
+        self.setting = setting
+        self.loop = Loop()
+        self.broker = Broker(setting.records, T0 - PANE)
+        roles = [
+            lambda name=name: ConfiguredRole(name, setting.config, setting.baselines)
+            for name in ("profiler", "monitor")
+        ]
+        self.profilers = Group(roles[0], setting.partitions, self.broker, self.loop, skew)
+        self.monitors = Group(roles[1], 1, self.broker, self.loop, skew)
+        self.groups = (self.profilers, self.monitors)
+        self.crashes: Counter[str] = Counter()
+        self.steps: Counter[str] = Counter()
+        self.faulty = False
+        self.result = Result(setting)
+        self.broker.heard = self._hear
+
+    def _hear(self, place: tuple[str, int], record: Record) -> None:
+        self.result.hear(place, record)
+        for group in self.groups:
+            group.hear(place, record)
+
+    # -- schedules ---------------------------------------------------------------------------------
+
+    def run(self, seed: int, steps: int) -> Result:
+        """A random schedule of `steps` choices, then everything to its end."""
+        r = random.Random(seed)
+        self.faulty = self.broker.gated = True
+        self.rate = r.choice([700, 2_000, 6_000]) * self.setting.haste
+        with self._driven():
+            for group, count in ((self.profilers, r.choice([1, 2, 3])), (self.monitors, 1)):
+                for _ in range(count):
+                    group.join()
+                group.rebalance()
+            for _ in range(steps):
+                self._step(r)
+                self._tidy(r)
+            self._finish()
+        return self.result
+
+    def plain(self) -> Result:
+        """Without faults: one process of each kind reads everything."""
+        with self._driven():
+            self._finish()
+        return self.result
+
+    @contextmanager
+    def _driven(self) -> Iterator[None]:
+        """Let the runtime's code talk to this broker and end here instead of ending Python."""
+
+        def left(error: BaseException, doing: str) -> None:
+            raise LeftError(f"{doing}: {type(error).__name__}: {error}") from error
+
+        kept = runtime.gc, runtime.leave_because, restore.detached_consumer
+        usual = shiryaev_roberts.alternatives
+        nothing = lambda: None
+        patched: Any = runtime
+        patched.gc = SimpleNamespace(collect=nothing, freeze=nothing, disable=nothing)
+        patched.leave_because = left
+        restore.detached_consumer = lambda _: Detached(self.broker)  # type: ignore[assignment]
+        runtime._log.disabled = recovery._log.disabled = True
+        Broker.latest = self.broker
+        shiryaev_roberts.alternatives = remembered(usual)  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            patched.gc, patched.leave_because, restore.detached_consumer = kept
+            shiryaev_roberts.alternatives = usual
+            runtime._log.disabled = recovery._log.disabled = False
+            self.loop.close()
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def _step(self, r: random.Random) -> None:
+        x = r.random()
+        if x < 0.10:
+            self.broker.now += r.randint(1, 3 * self.rate)
+            return
+        group = r.choices(self.groups, (3, 1))[0]
+        runs = [one for one in group.processes if one.runs]
+        if x > 0.96 or not runs:
+            self._disturb(r, group, runs)
+            return
+        process = r.choice(runs)
+        if group.changing and r.random() < 0.6:
+            self._arrive(r, process)
+            self._answer(r, process)
+        elif x < 0.48:
+            self._deliver(r, process)
+        elif x < 0.53 and process.buffer:
+            self._guard(process, process.take)
+        elif x < 0.62:
+            process.cycle(store=r.random() < 0.7)
+        elif x < 0.75:
+            self._arrive(r, process)
+        elif x < 0.88:
+            self._answer(r, process)
+        elif x < 0.91:
+            process.commit()
+        elif x < 0.94:
+            process.tick()
+        else:
+            process.learn()
+
+    def _deliver(self, r: random.Random, process: Process) -> None:
+        """Fetch; mostly hand over at once; now and then records come again, or get lost."""
+        logs = process.logs()
+        if not logs:
+            return
+        y = r.random()
+        tp = r.choice(logs)
+        if y < 0.03:
+            process.go_back(tp, r.randint(1, 5))
+        came = process.fetch(tp, r.choice([1, 1, 2, 3, 8, 99]))
+        if came and 0.03 < y < 0.05:
+            process.buffer.pop()
+        if y > 0.2:
+            while process.buffer and process.alive:
+                self._guard(process, process.take)
+
+    def _answer(self, r: random.Random, process: Process) -> None:
+        """What was appended is acknowledged."""
+        for _ in range(min(len(process.producer.logged), r.choice([1, 2, 99]))):
+            process.producer.confirm()
+        self.loop.spin()
+
+    def _arrive(self, r: random.Random, process: Process) -> None:
+        """Something sent reaches the log, or its delivery fails."""
+        producer = process.producer
+        for _ in range(r.choice([1, 2, 4, 99])):
+            if not producer.queued:
+                break
+            place = r.choice(sorted(producer.queued))
+            if r.random() < 0.003:
+                process.failing = True
+                producer.fail(place, KafkaError("the broker does not take it"))
+                self.loop.spin()
+                break
+            producer.land(place)
+
+    def _disturb(self, r: random.Random, group: Group, runs: list[Process]) -> None:
+        """A fault."""
+        y = r.random()
+        frozen = [one for one in group.processes if one.alive and one.frozen]
+        if not runs or (y < 0.08 and len(runs) < 3):
+            group.join()
+            group.rebalance()
+        elif y < 0.38:
+            self._crash(r, r.choice(runs), r.choice(list(POINTS)))
+            if r.random() < 0.7:
+                group.join()
+            group.rebalance()
+        elif y < 0.52:
+            group.rebalance()
+        elif y < 0.66 and not frozen:
+            r.choice(runs).frozen = True  # the others take over
+            group.rebalance()
+        elif y < 0.82 and frozen:
+            frozen[0].frozen = False  # it goes on, and does not know yet
+        elif y < 0.92:
+            profilers = [("profiler-state", p) for p in range(self.setting.partitions)]
+            self.broker.compact(r.choice([*profilers, ("monitor-state", 0)]), r.random())
+        else:
+            self.loop.pass_time(runtime.REVOKE_SECONDS + 1)
+
+    def _crash(self, r: random.Random, process: Process, point: str) -> None:
+        """Drive a process to a point of the order of durability and kill it there."""
+        wanted = POINTS[point]
+        if point != "before_output_send":
+            process.cycle(store=True)
+            for _ in range(12):
+                stage = process.producer.stage()
+                if stage in (wanted, ("", "")):
+                    break
+                if process.producer.queued:
+                    process.lands()
+                else:
+                    process.confirmed()
+            if point == "after_commit":
+                process.commit()
+            if process.producer.stage() == wanted:
+                self.crashes[point] += 1
+        else:
+            self.crashes[point] += 1
+        if r.random() < 0.3:  # what is on its way may still arrive
+            self._arrive(r, process)
+        process.kill()
+
+    def _guard(self, process: Process, act: Any) -> None:
+        try:
+            act()
+        except LeftError as error:
+            process.group.reap(error, process)
+
+    def _tidy(self, r: random.Random) -> None:
+        """Let restores begin, changes of owners go on, and bury who has ended."""
+        if self.broker.gates and r.random() < 0.6:
+            gate = self.broker.gates.pop(0)
+            if not gate.done():
+                gate.set_result(None)
+            self.loop.spin()
+        for group in self.groups:
+            for process in group.processes:
+                if process.alive and (reason := process.ended()) is not None:
+                    group.reap(reason, process)
+                    group.rebalance()
+            if group.changing:
+                group.go_on(r)
+            group.processes = [one for one in group.processes if one.alive]
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """No more faults: stale processes end their writing, everything is read and judged."""
+        r = random.Random(0)
+        self.broker.gated = False
+        self.broker.now = max(self.broker.now, self.setting.last) + 2 * DAY
+        for group in self.groups:
+            for process in group.processes:
+                process.frozen = False
+        self._settle(r)
+        for group in self.groups:
+            if not group.processes:
+                group.join()
+            group.rebalance()
+        self._settle(r)
+        for later in (*[DAY] * (5 if self.setting.learning else 2), *[0] * 9):
+            before, self.broker.now = self.result.heard, self.broker.now + later
+            for group in self.groups:
+                for process in list(group.processes):
+                    self._drain(process)
+                self._settle(r)
+            if not later and self.result.heard == before:
+                break
+        else:
+            self.result.problems.append(("never comes to an end",))
+        for group in self.groups:
+            self.result.problems += group.problems
+        self._books()
+
+    def _settle(self, r: random.Random) -> None:
+        """Everything in flight arrives and is answered, until nothing moves."""
+        for _ in range(60):
+            for group in self.groups:
+                for process in group.processes:
+                    process.lands()
+                    process.confirmed()
+            self._tidy(r)
+            busy = any(g.changing or any(p.tasks for p in g.processes) for g in self.groups)
+            if not busy and not self.broker.gates:
+                return
+        self.result.problems.append(("never comes to rest",))
+
+    def _drain(self, process: Process) -> None:
+        """Read what there is and make it durable."""
+        process.learn()
+        for tp in process.logs():
+            while process.alive and (process.fetch(tp, 1 << 30) or process.buffer):
+                while process.buffer and process.alive:
+                    self._guard(process, process.take)
+        if process.alive:
+            process.tick()
+            process.cycle(store=True)
+
+    def _books(self) -> None:
+        """Every log was read to its end, and the books of every partition add up."""
+        machines = {}
+        for process in self.profilers.processes:
+            for partition, tenure in process.worker._tenures.items():
+                machines[partition] = tenure.machine
+                for log in process.worker._role.inputs:
+                    end = self.broker.end((log, partition))
+                    if tenure.wanted(log) < end:
+                        self.result.problems.append(("stuck", log, partition, tenure.wanted(log)))
+        if sorted(machines) != list(range(self.setting.partitions)):
+            self.result.problems.append(("nobody owns a partition", sorted(machines)))
+        self.result.accounts = {p: one.accounting() for p, one in sorted(machines.items())}

@@ -1,0 +1,44 @@
+"""The whole pipeline counts and says the same, whatever fails and whenever.
+
+A failure names its number; `scripts/simulate --from NUMBER --seeds 1` repeats it.
+"""
+
+import pytest
+
+from tests.simulation.mutations import MUTATIONS
+from tests.simulation.run import many, some
+from tests.simulation.simulation import POINTS
+
+SHORT = 250
+LONG = 10_000
+BOUND = 300
+"""Simulations within which every mutation must show."""
+
+
+def test_no_schedule_changes_what_is_counted_and_said():
+    """Some hundred simulations, in which processes were killed at each of the eight points."""
+    report = some(range(SHORT))
+    assert {} == report.failures
+    assert set(POINTS) == set(report.crashes)
+    assert report.repeated > 0, "nothing was ever said twice, so nothing was put to the test"
+
+
+@pytest.mark.slow
+def test_no_schedule_of_ten_thousand_changes_what_is_counted_and_said():
+    """Ten thousand simulations in as many processes as there are cores."""
+    reports = list(many(range(LONG)))
+    assert {} == reports[-1][0].failures
+    assert LONG == reports[-1][0].seeds
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_is_seen(name):
+    """Each of the eight faults of the code shows within a bounded number of simulations."""
+    assert some(range(BOUND), name, first=True).failures
+
+
+def test_a_number_is_the_same_simulation_everywhere():
+    """What a failing number prints is enough to see it again."""
+    one, other = some([17], "output_not_awaited"), some([17], "output_not_awaited")
+    assert one.failures
+    assert one == other

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli import app_judging, app_looking, app_saying
+from streams.cli import app_judging, app_looking, app_mending, app_saying
 
 app = typer.Typer(
     name="windage",
@@ -249,5 +249,6 @@ def topics_create(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> No
 app_judging.add(app)
 app_looking.add(app)
 app_saying.add(app)
+app_mending.add(app)
 app.add_typer(reference, name="reference", help="Descriptions of what is normal.")
 app.add_typer(topics, name="topics", help="Topics on the broker.")

@@ -92,11 +92,11 @@ def newest_before(
 class SqliteReader:
     """Reads the log of an embedded installation, also while `windage serve` writes it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, name: str = FILE) -> None:
         """LogError where there is no log, or one of another format."""
-        path = directory / FILE
+        path = directory / name
         if not path.is_file():
-            raise LogError(f"{directory}: holds no log ({FILE}); windage serve --data makes one")
+            raise LogError(f"{directory}: holds no log ({name}); windage serve --data makes one")
         try:
             self._file = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
             states = dict(self._file.execute("SELECT name, value FROM state").fetchall())
@@ -150,14 +150,36 @@ class SqliteReader:
 
     def lag(self) -> dict[str, int] | None:
         """Records of each input log that were not read yet; None: the log does not say."""
-        row = self._file.execute("SELECT value FROM state WHERE name = 'cursors'").fetchone()
-        if row is None:
+        told = self.state("cursors")
+        if told is None:
             return None
-        cursors = msgspec.json.decode(row[0], type=dict[str, dict[str, int]])
+        cursors = msgspec.json.decode(told, type=dict[str, dict[str, int]])
         return {
             log: sum(max(0, self._end(log, int(number)) - at) for number, at in places.items())
             for log, places in cursors.items()
         }
+
+    def state(self, name: str) -> bytes | None:
+        """What is stored under a name."""
+        query = "SELECT value FROM state WHERE name = ?"
+        row = self._file.execute(query, (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def sound(self) -> bool:
+        """Whether the file is intact, as SQLite's own check says."""
+        try:
+            (told,) = self._file.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError:
+            return False
+        return bool(told == "ok")
+
+    def copy(self, to: Path) -> None:
+        """A whole and consistent copy in the file `to`, also while somebody writes."""
+        other = sqlite3.connect(to)
+        try:
+            self._file.backup(other)
+        finally:
+            other.close()
 
     def close(self) -> None:
         """Close the file."""

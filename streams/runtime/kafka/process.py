@@ -18,10 +18,12 @@ from schemas.vocabulary import TopicName
 from streams.runtime.kafka import survey
 from streams.runtime.kafka.connection import Connection, connection_of
 from streams.runtime.kafka.exits import REFUSED, UNREACHABLE, RefusedError, UnreachableError
+from streams.runtime.kafka.pulse import Pulse
 from streams.runtime.kafka.recovery import InformedRole
 from streams.runtime.kafka.reset import reset as reset_states
 from streams.runtime.kafka.settings import Settings
 from streams.runtime.kafka.supervisor import Command, supervise
+from streams.runtime.kafka.watchdog import Limits
 from streams.runtime.kafka.worker import Worker
 from streams.runtime.machine import Machine, Role
 from streams.runtime.roles import MonitorRole, ProfilerRole
@@ -66,11 +68,12 @@ def run(
     baselines: Mapping[str, Baseline],
     reset_from: str | int | None = None,
     instance: str | None = None,
+    show: Callable[[Pulse], None] | None = None,
 ) -> int:
     """Run one worker of the config until it is told to stop; returns its exit code.
 
     `baselines`: references made of files, by model. `reset_from`: as `reset`, done once, now.
-    `instance`: its name in the group, where membership is static.
+    `instance`: its name in the group, where membership is static. `show` is given its pulse.
     """
     try:
         connection = connection_of(config.kafka)
@@ -88,7 +91,10 @@ def run(
             reset(config, name, reset_from)
     except (RefusedError, UnreachableError) as error:
         return last_line(error)
-    return Worker(settings, role).run()
+    worker = Worker(settings, role)
+    if show is not None:
+        show(worker.pulse)
+    return worker.run()
 
 
 def run_all(
@@ -142,7 +148,7 @@ def reset(config: Config, name: RoleName, where: str | int) -> dict[int, Mapping
             inputs,
             partitions,
             where=where,
-            secret=_secret(config),
+            secret=secret_of(config),
         )
     )
 
@@ -211,16 +217,21 @@ def settings_of(config: Config, name: RoleName) -> dict[str, Any]:
     hashes = sorted(config.hashes().items())
     return {
         "store_s": config.state.every / 1000,
+        "limits": Limits(
+            stall_s=config.limits.stall / 1000,
+            memory=config.limits.memory,
+            red=int(config.limits.memory * config.limits.memory_red),
+        ),
         "session_timeout_s": config.kafka.session_timeout / 1000,
         "tick_ms": min(panes) if panes and name == "profiler" else None,
         "allowance_ms": config.limits.skew,
         "record_bytes": config.limits.batch + 2 * topics.HEADROOM,
-        "secret": _secret(config),
+        "secret": secret_of(config),
         "config": blake2b(repr(hashes).encode(), digest_size=8).hexdigest(),
     }
 
 
-def _secret(config: Config) -> bytes:
+def secret_of(config: Config) -> bytes:
     """Return the key of snapshots' digests; keys may be of any length, the digest's may not."""
     key = config.state.key
     return b"" if key is None else blake2b(key.get_secret_value().encode()).digest()

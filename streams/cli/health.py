@@ -1,0 +1,214 @@
+"""Checks of an installation that need no broker; each is one line for `windage doctor`.
+
+Promises: nothing is changed; a check that cannot be made says so instead of passing.
+Leaves to others: Kafka (`health_kafka`), printing (`doctor`).
+"""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from schemas.baseline import decode
+from schemas.config import ANY, Config
+from schemas.config_model import FromFile
+from schemas.durations import show_duration
+from schemas.log import Millis, Record
+from streams.cli.configured import load_baselines
+from streams.cli.endings import code_of
+from streams.cli.places import Place
+from streams.runtime.reading import Located, Reader, Span, SqliteReader
+from streams.runtime.sqlite_log import LogError
+
+SAMPLE: Final = 100
+"""Newest predictions that are decoded."""
+
+_LAG: Final = 100_000
+"""Records waiting that are worth a word: about a second's or ten seconds' work."""
+
+_FREE_BYTES: Final = 1 << 30
+
+State = Literal["ok", "warn", "fail"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line: what was looked at, what was found, what to do about it."""
+
+    check: str
+    state: State
+    found: str
+    todo: str = ""
+    unreachable: bool = False
+
+
+def embedded(place: Place, directory: Path) -> list[Check]:
+    """The checks of a directory of `windage serve`."""
+    try:
+        reader = SqliteReader(directory)
+    except LogError as error:
+        return [Check(check="log", state="fail", found=str(error), unreachable=True)]
+    config = place.told()
+    with reader:
+        checks = [_sound(reader, directory), _space(directory), _log_clock(reader, config)]
+        checks += [lag(reader.lag(), "is windage serve running?")]
+        checks += about_models(reader, config, place)
+    return checks
+
+
+def about_models(reader: Reader, config: Config | None, place: Place) -> list[Check]:
+    """Redis, references, and whether predictions can be read; the same for every installation."""
+    if config is None:
+        hint = "say --config FILE to have references, Redis and a sample of predictions checked"
+        return [Check(check="config", state="warn", found="no windage.yaml here", todo=hint)]
+    folder = Path() if place.config is None else place.config.parent
+    return [redis(config), *references(reader, config, folder), sample(reader, config)]
+
+
+def _sound(reader: SqliteReader, directory: Path) -> Check:
+    if reader.sound():
+        return Check(check="log", state="ok", found=f"{directory} is intact")
+    todo = "restore a copy (windage state import), or start with an empty --data directory"
+    return Check(check="log", state="fail", found=f"{directory}: SQLite finds damage", todo=todo)
+
+
+def _space(directory: Path) -> Check:
+    free = shutil.disk_usage(directory).free
+    found = f"{free / 1e9:.1f} GB free"
+    if free >= _FREE_BYTES:
+        return Check(check="disk", state="ok", found=found)
+    return Check(check="disk", state="warn", found=found, todo="make room: intake stops when full")
+
+
+def _log_clock(reader: SqliteReader, config: Config | None) -> Check:
+    told = reader.state("clock")
+    allowed = 5_000 if config is None else config.limits.skew
+    return clock(None if told is None else int(told), allowed, "the log's clock")
+
+
+def clock(stamped: Millis | None, allowed: Millis, whose: str) -> Check:
+    """Whether a clock that stamped `stamped` in the past is ahead of this machine's."""
+    if stamped is None:
+        return Check(check="clock", state="warn", found=f"{whose}: nothing was stamped yet")
+    ahead = stamped - time.time_ns() // 1_000_000
+    if ahead <= allowed:
+        return Check(check="clock", state="ok", found=f"{whose} is not ahead of this machine's")
+    found = f"{whose} is {show_duration(ahead)} ahead of this machine's"
+    return Check(check="clock", state="fail", found=found, todo="set the clocks (NTP)")
+
+
+def lag(waiting: dict[str, int] | None, hint: str) -> Check:
+    """Whether input is read as it comes."""
+    if waiting is None:
+        found = "nothing was read yet, or nobody has written how far"
+        return Check(check="lag", state="warn", found=found, todo=hint)
+    total = sum(waiting.values())
+    found = f"{total:,} records wait to be read"
+    if total <= _LAG:
+        return Check(check="lag", state="ok", found=found)
+    return Check(check="lag", state="warn", found=found, todo=hint)
+
+
+def redis(config: Config) -> Check:
+    """Whether the pending store answers, where one is configured."""
+    if config.redis is None:
+        return Check(check="redis", state="ok", found="not configured: labels wait in memory")
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    one = config.redis
+    seconds = one.timeout / 1000
+    client = Redis.from_url(
+        one.url,
+        username=None if one.username is None else one.username.get_secret_value(),
+        password=None if one.password is None else one.password.get_secret_value(),
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        **({"ssl_ca_certs": one.ca} if one.ca else {}),
+    )
+    try:
+        client.ping()
+    except (RedisError, OSError) as error:
+        found = f"{one.url} does not answer ({type(error).__name__})"
+        todo = "start it, or mend redis.url; labels cannot be joined without it"
+        return Check(check="redis", state="fail", found=found, todo=todo, unreachable=True)
+    finally:
+        client.close()
+    return Check(check="redis", state="ok", found=f"{one.url} answers")
+
+
+def references(reader: Reader, config: Config, folder: Path) -> list[Check]:
+    """Whether each model has a description of normal."""
+    known: Counter[str] = Counter()
+    for record in reader.read("references"):
+        try:
+            known[decode(record.value or b"").model] += 1
+        except (msgspec.DecodeError, ValueError):
+            continue
+    checks = []
+    for name, model in config.models.items():
+        if name == ANY:
+            continue
+        check = f"reference of {name}"
+        if isinstance(model.reference, FromFile):
+            try:
+                load_baselines(config.model_copy(update={"models": {name: model}}), folder)
+            except Exception as error:  # noqa: BLE001 - every kind of broken file is one line
+                away = code_of(error) == 3  # noqa: PLR2004 - UNREACHABLE
+                todo = "windage reference build makes one"
+                found = Check(
+                    check=check, state="fail", found=str(error), todo=todo, unreachable=away
+                )
+                checks.append(found)
+                continue
+            checks.append(Check(check=check, state="ok", found=f"{model.reference.path} loads"))
+        elif known[name]:
+            checks.append(Check(check=check, state="ok", found="learned"))
+        else:
+            todo = "it judges once the reference is complete (windage status shows the state)"
+            checks.append(Check(check=check, state="warn", found="not learned yet", todo=todo))
+    return checks
+
+
+def sample(reader: Reader, config: Config) -> Check:
+    """Whether the newest predictions are what the profiler takes: it is asked itself."""
+    records = sorted(
+        reader.read("predictions", Span(newest=SAMPLE)), key=lambda one: one.timestamp
+    )[-SAMPLE:]
+    if not records:
+        todo = "send one: POST /v1/events, or produce to the topic"
+        return Check(check="predictions", state="warn", found="there are none yet", todo=todo)
+    refused = _refused(config, records)
+    if not refused:
+        return Check(check="predictions", state="ok", found=f"the newest {len(records)} decode")
+    codes = ", ".join(f"{count} {code}" for code, count in refused.most_common())
+    found = f"of the newest {len(records)} predictions {sum(refused.values())} are refused: {codes}"
+    state: State = "fail" if sum(refused.values()) == len(records) else "warn"
+    todo = "windage dead-letters show tells which and why"
+    return Check(check="predictions", state=state, found=found, todo=todo)
+
+
+def _refused(config: Config, records: Sequence[Located]) -> Counter[str]:
+    """Why a fresh profiler refuses records, by code."""
+    from streams.runtime.roles import ProfilerRole
+
+    profiler = ProfilerRole(config, {}).fresh(0, 1)
+    told = [
+        Record(
+            offset=number,
+            timestamp=one.timestamp,
+            key=one.key,
+            value=one.value,
+            headers=tuple(one.headers),
+        )
+        for number, one in enumerate(records)
+    ]
+    profiler.step("predictions", told)
+    return Counter(
+        dict(output.headers)["windage.error.code"].decode()
+        for output in profiler.flush()
+        if output.topic == "dead-letters"
+    )

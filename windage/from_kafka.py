@@ -15,6 +15,7 @@ from windage.sources import Arrived, Event
 
 STRUCTURED: Final = b"application/cloudevents+json"
 SESSION_MS: Final = 15_000
+BOOTSTRAP_MS: Final = 5_000
 BATCH: Final = 200
 
 _counts: Final = Counts()
@@ -40,14 +41,11 @@ class FromKafka:
         try:
             self._consumer = kafka.KafkaConsumer(
                 address.topic(topic),
-                bootstrap_servers=list(address.bootstrap),
-                client_id="windage",
                 group_id=group,
                 auto_offset_reset=start,
-                enable_auto_commit=False,
                 session_timeout_ms=SESSION_MS,
                 max_poll_interval_ms=int(1000 * longest_s),
-                **(address.options or {}),
+                **options_of(address),
             )
         except kafka.errors.KafkaError as error:
             raise ConnectionError(f"{address} does not answer: {type(error).__name__}") from error
@@ -104,6 +102,17 @@ class FromKafka:
             self.save()
         finally:
             self._consumer.close(autocommit=False)
+
+
+def options_of(address: KafkaAddress) -> dict[str, Any]:
+    """What every consumer of ours is told, and what the caller wants."""
+    return {
+        "bootstrap_servers": list(address.bootstrap),
+        "client_id": "windage",
+        "bootstrap_timeout_ms": BOOTSTRAP_MS,
+        "enable_auto_commit": False,
+        **(address.options or {}),
+    }
 
 
 def opened(headers: Sequence[tuple[str, bytes]], value: bytes | None, topic: str) -> Event | None:

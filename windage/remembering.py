@@ -1,8 +1,10 @@
 """Which retrain requests were run: so that one that is delivered again is not.
 
 Promises: over Kafka the memory is the topic of model events itself, which every trainer reads to
-its end before it starts a request; so it survives restarts, and is shared by all members of a
-group and by other groups. Over HTTP it is a file, or only this process.
+its end before it runs a request. A request belongs to whoever said first in that log that it was
+started: the log is the judge, so also of two trainers that start in the same moment only one runs.
+It survives restarts, and is shared by all members of a group and by other groups. Over HTTP it is a
+file, or only this process.
 Leaves to others: what to do about it (`retraining`).
 """
 
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from windage.addresses import KafkaAddress
+from windage.from_kafka import options_of
 
 TYPES: Final = ("retraining_started", "retraining_finished", "retraining_failed")
 POLL_MS: Final = 500
@@ -22,12 +25,12 @@ PATIENCE: Final = 60
 class Memory(Protocol):
     """Requests that were started by anyone."""
 
-    def knows(self, request_id: str) -> bool:
-        """Whether it was started. ConnectionError where that cannot be known."""
+    def owner(self, request_id: str) -> str | None:
+        """The claim that was first; None: nobody's yet. ConnectionError if it cannot be known."""
         ...
 
-    def add(self, request_id: str) -> None:
-        """Remember that it was."""
+    def add(self, request_id: str, claim: str) -> None:
+        """A claim was published."""
         ...
 
     def close(self) -> None:
@@ -42,15 +45,9 @@ class InModelEvents:
         """Connect and read nothing yet."""
         import kafka  # noqa: PLC0415
 
-        self._ids: set[str] = set()
+        self._owners: dict[str, str] = {}
         self._topic = target.topic("model-events")
-        self._consumer = kafka.KafkaConsumer(
-            bootstrap_servers=list(target.bootstrap),
-            client_id="windage",
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            **(target.options or {}),
-        )
+        self._consumer = kafka.KafkaConsumer(auto_offset_reset="earliest", **options_of(target))
         numbers = self._consumer.partitions_for_topic(self._topic)
         if not numbers:
             self._consumer.close()
@@ -58,15 +55,14 @@ class InModelEvents:
         self._partitions = [kafka.TopicPartition(self._topic, number) for number in numbers]
         self._consumer.assign(self._partitions)
 
-    def knows(self, request_id: str) -> bool:
+    def owner(self, request_id: str) -> str | None:
         """Read to the end of the topic, and look."""
-        if request_id not in self._ids:
+        if request_id not in self._owners:
             self._catch_up()
-        return request_id in self._ids
+        return self._owners.get(request_id)
 
-    def add(self, request_id: str) -> None:
-        """Remember it before the topic says so."""
-        self._ids.add(request_id)
+    def add(self, request_id: str, claim: str) -> None:
+        """Nothing: what counts is what the topic says, and in which order."""
 
     def close(self) -> None:
         """Close the consumer."""
@@ -81,7 +77,9 @@ class InModelEvents:
             if silent > PATIENCE:
                 raise ConnectionError(f"{self._topic} cannot be read to its end")
             for partition in records.values():
-                self._ids.update(about for record in partition for about in started(record.value))
+                for record in partition:
+                    for about, claim in started(record.value):
+                        self._owners.setdefault(about, claim)
 
 
 class InFile:
@@ -89,27 +87,28 @@ class InFile:
 
     def __init__(self, path: str | None) -> None:
         self._path = None if path is None else Path(path)
-        self._ids: set[str] = set()
+        self._owners: dict[str, str] = {}
         if self._path is not None and self._path.exists():
-            self._ids.update(self._path.read_text("utf-8").split())
+            lines = self._path.read_text("utf-8").splitlines()
+            self._owners = {about: claim for about, _, claim in (x.partition(" ") for x in lines)}
 
-    def knows(self, request_id: str) -> bool:
+    def owner(self, request_id: str) -> str | None:
         """Look."""
-        return request_id in self._ids
+        return self._owners.get(request_id)
 
-    def add(self, request_id: str) -> None:
+    def add(self, request_id: str, claim: str) -> None:
         """Append a line."""
-        self._ids.add(request_id)
+        self._owners[request_id] = claim
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(request_id + "\n")
+                file.write(f"{request_id} {claim}\n")
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def started(value: bytes | None) -> Iterator[str]:
-    """The id of the request that a model event says was started, if it is one."""
+def started(value: bytes | None) -> Iterator[tuple[str, str]]:
+    """The request that a model event says was started, and its claim: the event's own id."""
     try:
         event: Any = json.loads(value or b"null")
     except ValueError:
@@ -119,4 +118,4 @@ def started(value: bytes | None) -> Iterator[str]:
     if isinstance(event, dict) and event.get("type") in TYPES:
         about = event.get("request_id")
         if isinstance(about, str):
-            yield about
+            yield about, str(event.get("id"))

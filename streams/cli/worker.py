@@ -8,13 +8,16 @@ Leaves to others: the work (`runtime.kafka`).
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from schemas.config import Config
 from streams.cli.configured import load_baselines, load_config
-from streams.cli.endings import OperatorError
+from streams.cli.endings import UNREACHABLE, OperatorError
+
+if TYPE_CHECKING:
+    from streams.runtime.kafka.pulse import Pulse
 
 RoleName = Literal["profiler", "monitor"]
 
@@ -51,7 +54,12 @@ def run(path: Path, asked: Asked) -> int:
         if asked.supervised:
             follow_supervisor()
         return process.run(
-            config, role, baselines=baselines, reset_from=where, instance=asked.instance
+            config,
+            role,
+            baselines=baselines,
+            reset_from=where,
+            instance=asked.instance,
+            show=None if asked.http is None else lambda pulse: _serve(config, asked.http, pulse),
         )
     _ask(config)
     if where is not None:
@@ -91,6 +99,19 @@ def _one(path: Path, role: RoleName, asked: Asked, number: int) -> tuple[str, ..
     if asked.instance is not None:
         own += ["--instance", f"{asked.instance}-{number}"]
     return (*start, "--config", str(path), *own, "--role", role)
+
+
+def _serve(config: Config, port: int | None, pulse: "Pulse") -> None:
+    """Serve the worker's page; OperatorError if the port is taken."""
+    from streams.web.worker import serve
+
+    http = config.http.model_copy(update={"port": port})
+    try:
+        serve(pulse, http, config.limits.stall / 1000)
+    except OSError as error:
+        reason = error.strerror or error
+        message = f"cannot listen at {http.host}:{port}: {reason}"
+        raise OperatorError(message, UNREACHABLE) from None
 
 
 def _ask(config: Config) -> None:

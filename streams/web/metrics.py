@@ -56,7 +56,7 @@ class _Fold(Collector):
         self._running = running
 
     def collect(self) -> Iterator[Metric]:
-        yield _build()
+        yield build()
         yield from self._readings()
         yield from self._records()
         yield from self._incidents()
@@ -152,7 +152,8 @@ def _fold(folded: dict[tuple[str, ...], tuple[float, float]], one: Reading) -> N
         folded[labels] = (one.statistic, one.threshold)
 
 
-def _build() -> Metric:
+def build() -> Metric:
+    """What is running, as a family."""
     try:
         ours = version("windage")
     except PackageNotFoundError:

@@ -29,7 +29,7 @@ from streams.runtime.kafka.batch import Batch
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import BROKEN, OK, RefusedError, leave, leave_because
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("streams.runtime.kafka.commits")  # this module's name is Faust's, too
 
 STOP_SECONDS = 20.0
 """Longest time from a signal to the end of the process."""
@@ -120,7 +120,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
                 }
             )
         except KafkaError as error:
-            _log.info("progress marks not committed: %r", error)
+            _log.debug("progress marks not committed: %s", type(error).__name__)
             return False
         return True
 

@@ -11,6 +11,7 @@ import msgspec
 from schemas.log import Millis
 from streams import snapshot as slots
 from streams.runtime.kafka.connection import Connection
+from streams.runtime.kafka.watchdog import Limits
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tick_ms: Millis | None = None
     allowance_ms: Millis = 2_000
     session_timeout_s: float = 12.0
+    limits: Limits = Limits(stall_s=60.0, memory=512 << 20, red=460 << 20)
     instance: str | None = None
     record_bytes: int = 9 << 20
     chunk_bytes: int = slots.CHUNK_BYTES

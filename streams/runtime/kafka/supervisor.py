@@ -132,7 +132,10 @@ def follow_supervisor() -> None:
     """Stop this process in order when the supervisor that started it is gone, however it ended."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()  # until the supervisor's end of the pipe is closed
+        # Until the supervisor's end of the pipe is closed. Not sys.stdin: a thread that waits in
+        # it when Python ends is a fatal error.
+        while os.read(0, 1):
+            pass
         _say("the supervisor is gone; stopping")
         os.kill(os.getpid(), signal.SIGTERM)
 

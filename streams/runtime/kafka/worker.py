@@ -22,11 +22,14 @@ from faust.types import TP
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
+from streams.runtime.kafka.pulse import Pulse, accounted
 from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
 from streams.runtime.kafka.settings import Settings
+from streams.runtime.kafka.speaking import speak
 from streams.runtime.kafka.tenure import Tenure
 from streams.runtime.kafka.ticker import Ticker
+from streams.runtime.kafka.watchdog import Watchdog
 
 REVOKE_SECONDS: Final = 3.0
 """How long a rebalance is held up for a last cycle; what is not durable by then is repeated."""
@@ -36,6 +39,9 @@ HOLD_SECONDS: Final = 2.0
 """How long a log that is ahead waits for one that brings nothing."""
 
 SILENT_SECONDS: Final = 120.0
+SLOW_SECONDS: Final = 2.0
+"""A cycle that takes longer is worth a line: the broker or the way to it is slow."""
+
 COLLECT_SECONDS: Final = 60.0
 TICK_SECONDS: Final = 1.0
 
@@ -48,6 +54,8 @@ class Worker:
     def __init__(self, settings: Settings, role: InformedRole) -> None:
         self._settings = settings
         self._role = role
+        self.pulse = Pulse(role.name)
+        self._speaker = speak(role.name, settings.connection.bootstrap, self.pulse)
         self._logs = {settings.names[log]: log for log in role.inputs}
         self._tenures: dict[int, Tenure] = {}
         self._aside: dict[int, Tenure] = {}  # states of partitions that were revoked
@@ -159,6 +167,9 @@ class Worker:
             leave_because(error, f"counting {tp.topic}[{tp.partition}] at {batch.begins}")
         self._reading[tp] = batch.offset + 1
         self._taken[tp.partition] = time.monotonic()
+        self.pulse.records += len(batch.records)
+        self.pulse.progress()
+        self._speaker.answered()
         self._rewind(tenure)
 
     def _rewind(self, tenure: Tenure) -> None:
@@ -187,6 +198,9 @@ class Worker:
 
     async def _on_assigned(self, _app: Any, **_: Any) -> None:
         """Awaited by Faust before records flow."""
+        begun = time.monotonic()
+        self.pulse.ready = False
+        self.pulse.progress()
         try:
             async with self._restoring:
                 await self._start_once()
@@ -208,12 +222,19 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.disable()  # collected by hand: full passes over the stores double the cost per event
-        _log.info("%s owns partitions %s", self._role.name, sorted(self._tenures))
+        spent = time.monotonic() - begun
+        self.pulse.owned = tuple(sorted(self._tenures))
+        self.pulse.ready, self.pulse.restored_s = True, spent
+        self.pulse.rebalances += 1
+        self.pulse.progress()
+        self._speaker.answered()
+        _log.info("owns partitions %s, restored in %.1f s", sorted(self._tenures), spent)
 
     async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
         """Store what there is, within a bound, and set the states aside. Rebalances take all."""
         self._generation += 1
         leaving, self._tenures = self._tenures, {}
+        self.pulse.owned, self.pulse.lag = (), {}
         try:
             await asyncio.wait_for(self._cycle(leaving.values(), store=True), REVOKE_SECONDS)
         except Exception as error:  # noqa: BLE001 - what was not stored is repeated by the next owner
@@ -283,6 +304,7 @@ class Worker:
                 self._adopt,
             )
             await self._references.start()
+        Watchdog(self.pulse, self._settings.limits).start(asyncio.get_running_loop())
         self._loops = [
             asyncio.create_task(loop()) for loop in (self._cycling, self._ticking, self._sweeping)
         ]
@@ -299,22 +321,40 @@ class Worker:
                 await self._cycle(self._tenures.values(), store=store)
                 stored = time.monotonic() if store else stored
                 self._watch()
+                self._tell(accounts=store)
         except Exception as error:  # noqa: BLE001 - undelivered: nothing may be acknowledged
             leave_because(error, "making records durable")
 
     async def _cycle(self, tenures: Collection[Tenure], *, store: bool) -> None:
         if self._producer is None:
             return
+        begun = time.monotonic()
         cycles = [tenure.cycle(self._producer, store=store) for tenure in tenures]
         for stamped in await asyncio.gather(*cycles):
             if stamped is not None:
                 self._clock.heard(stamped)
+                self._speaker.answered()
+                self.pulse.snapshots += 1
+        self.pulse.durable_s = spent = time.monotonic() - begun
+        if spent > SLOW_SECONDS:
+            _log.warning("outputs and states were made durable after %.1f s", spent)
 
     def _watch(self) -> None:
         """End a process whose fetching has died without a sound."""
         silent = self._app.consumer.seconds_since_fetch()
         if self._tenures and silent > SILENT_SECONDS:
             leave(BROKEN, f"nothing was fetched for {silent:.0f} s")
+
+    def _tell(self, *, accounts: bool) -> None:
+        """Let the pulse know how far we are, now and then also what became of the records."""
+        lag: dict[str, int] = {}
+        for tenure in self._tenures.values():
+            for tp, log in self._of(tenure):
+                end = self._app.consumer.highwater(tp) or 0
+                lag[log] = lag.get(log, 0) + max(0, end - self._reading.get(tp, 0))
+        self.pulse.behind(lag)
+        if accounts:
+            self.pulse.accounts = accounted(tenure.machine for tenure in self._tenures.values())
 
     async def _ticking(self) -> None:
         while self._ticker is not None:
@@ -323,7 +363,7 @@ class Worker:
             try:
                 await self._ticker.tick(self._app.consumer, owned, self._reading)
             except Exception as error:  # noqa: BLE001 - a tick is a hint; the next one says it again
-                _log.warning("no tick: %r", error)
+                _log.debug("no tick: %s", type(error).__name__)
 
     async def _sweeping(self) -> None:
         while True:

@@ -1,0 +1,148 @@
+"""The page of one Kafka worker: health, readiness, metrics; nothing of any event.
+
+Promises: it answers while the worker's event loop does not, because it has a thread of its own;
+`/healthz` follows progress, so a worker that hangs is seen by whoever asks; guarded like every
+page of ours.
+Leaves to others: the figures (`runtime.kafka.pulse`), ending a worker that hangs (`watchdog`).
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from schemas.config_links import Http
+from streams.runtime.kafka.pulse import Pulse, resident_bytes
+from streams.web.access import Access, guard
+from streams.web.metrics import build
+
+STARTING_S: Final = 10.0
+"""How long a thread may take to listen."""
+
+
+class Page:
+    """The paths over one pulse; it is unwell after standing still for `stall_s`."""
+
+    def __init__(self, pulse: Pulse, stall_s: float) -> None:
+        self._pulse = pulse
+        self._stall_s = stall_s
+
+    def application(self, access: Access) -> web.Application:
+        """An aiohttp application."""
+        app = web.Application(middlewares=[guard(access)])
+        app.add_routes(
+            [
+                web.get("/healthz", self._health),
+                web.get("/readyz", self._ready),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        return app
+
+    async def _health(self, _: web.Request) -> web.Response:
+        pulse, waiting = self._pulse, sum(self._pulse.lag.values())
+        well = not waiting or pulse.still_s() < self._stall_s
+        body = {
+            "status": "ok" if well else "failing",
+            "role": pulse.role,
+            "lag": waiting,
+            "progress_seconds_ago": round(pulse.still_s(), 3),
+        }
+        return web.json_response(body, status=200 if well else 503)
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        pulse = self._pulse
+        body = {"ready": pulse.ready, "partitions": list(pulse.owned)}
+        return web.json_response(body, status=200 if pulse.ready else 503)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Fold(self._pulse))
+        return web.Response(
+            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+
+class _Fold(Collector):
+    """The pulse as families; the core counts nothing for it."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+
+    def collect(self) -> Iterator[Metric]:
+        pulse = self._pulse
+        yield build()
+        records = CounterMetricFamily(
+            "windage_records",
+            "Input records of the partitions owned, by what became of them.",
+            labels=("topic", "outcome"),
+        )
+        for log, outcomes in pulse.accounts.items():
+            for outcome, count in outcomes.items():
+                records.add_metric((log, outcome), count)
+        lag = GaugeMetricFamily(
+            "windage_consumer_lag_records", "Records not read yet.", labels=("topic",)
+        )
+        for topic, count in pulse.lag.items():
+            lag.add_metric((topic,), count)
+        yield from (records, lag)
+        gauges = (
+            ("partitions", "Partitions owned.", len(pulse.owned)),
+            ("still_seconds", "Time without progress while records wait.", pulse.still_s()),
+            ("restore_seconds", "Duration of the last restore.", pulse.restored_s),
+            ("durable_seconds", "Duration of the last durable cycle.", pulse.durable_s),
+            ("stood_still_seconds", "Longest stand of the event loop.", pulse.stood_s),
+            ("memory_bytes", "Resident memory.", resident_bytes()),
+            ("broker_away_seconds", "Time without an answer of the broker.", _away(pulse)),
+        )
+        for name, text, value in gauges:
+            yield GaugeMetricFamily(f"windage_worker_{name}", text, value=value)
+        counters = (
+            ("records", "Records read by this process.", pulse.records),
+            ("rebalances", "Times that partitions were given out.", pulse.rebalances),
+            ("snapshots", "States stored.", pulse.snapshots),
+        )
+        for name, text, value in counters:
+            yield CounterMetricFamily(f"windage_worker_{name}", text, value=value)
+
+
+def _away(pulse: Pulse) -> float:
+    since = pulse.away_since
+    return 0.0 if since is None else time.monotonic() - since
+
+
+def serve(pulse: Pulse, http: Http, stall_s: float) -> int:
+    """Serve the page in a thread of its own, until the process ends; gives the port.
+
+    OSError if the address cannot be listened at.
+    """
+    listening = threading.Event()
+    ports: list[int] = []
+    failures: list[OSError] = []
+
+    async def run() -> None:
+        page = Page(pulse, stall_s).application(Access.of(http))
+        runner = web.AppRunner(page, access_log=None)
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, http.host, http.port).start()
+            ports.append(int(runner.addresses[0][1]))
+        except OSError as error:
+            failures.append(error)
+            return
+        finally:
+            listening.set()
+        await asyncio.Event().wait()
+
+    threading.Thread(target=lambda: asyncio.run(run()), name="windage-http", daemon=True).start()
+    listening.wait(STARTING_S)
+    if failures:
+        raise failures[0]
+    return ports[0]

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from schemas.config import Config
 from streams import snapshot as slots
 from streams.runtime.kafka import restore
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import RefusedError
+from streams.runtime.kafka.process import settings_of
 from streams.runtime.kafka.reset import reset
+from streams.runtime.roles import ProfilerRole
 from streams.snapshot import Meta, SlotRecord, SnapshotError
 from tests.kafka.test_worker import Feed, fleet  # noqa: F401 - a fixture
 
@@ -143,6 +146,37 @@ def test_a_group_that_has_read_needs_its_snapshot():
     restore.check_never_read({"predictions": None, "labels": 0})
     with pytest.raises(RefusedError, match="holds no snapshot"):
         restore.check_never_read({"predictions": 5})
+
+
+def test_a_config_that_counts_otherwise_is_refused_and_names_the_model():
+    """New models may come; a changed one would be judged on panes of another length."""
+    restore.check_config("", "a=1 b=2")
+    restore.check_config("a=1", "a=1 b=2")
+    with pytest.raises(RefusedError, match=r"config of b has changed.*--reset-from"):
+        restore.check_config("a=1 b=2", "a=1 b=3")
+
+
+def test_the_hash_of_a_config_changes_with_what_is_counted_only():
+    """What a worker stores beside its state tells a longer pane, and not a stricter tolerance."""
+
+    def told(**model):
+        wanted = {"task": "binary", "reference": {"from": "first"}, **model}
+        config = Config.model_validate({"models": {"m": wanted, "n": {"task": "none"}}})
+        return settings_of(config, "profiler")["config"]
+
+    assert told() == told(tolerance=0.5)
+    with pytest.raises(RefusedError, match="config of m has changed"):
+        restore.check_config(told(), told(pane="7m"))
+
+
+def test_a_state_of_other_partition_counts_is_refused():
+    """Keys go elsewhere when partitions are added: labels would miss their predictions."""
+    config = Config.model_validate({"models": {"m": {"task": "binary"}}})
+    role = ProfilerRole(config, {})
+    state = role.fresh(1, 4).snapshot()
+    assert role.restored(1, 4, state).positions() == role.fresh(1, 4).positions()
+    with pytest.raises(SnapshotError, match="partition 1 of 4, not 1 of 5"):
+        role.restored(1, 5, state)
 
 
 @pytest.mark.slow

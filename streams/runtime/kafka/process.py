@@ -227,7 +227,7 @@ def settings_of(config: Config, name: RoleName) -> dict[str, Any]:
         "allowance_ms": config.limits.skew,
         "record_bytes": config.limits.batch + 2 * topics.HEADROOM,
         "secret": secret_of(config),
-        "config": blake2b(repr(hashes).encode(), digest_size=8).hexdigest(),
+        "config": " ".join(f"{model}={digest}" for model, digest in hashes),
     }
 
 

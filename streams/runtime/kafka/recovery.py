@@ -102,6 +102,8 @@ class Recovery:
                 partition, machine, self._ledger, start=bounds.begins, resets=0, stored=Stored()
             )
         restore.check_meta(found.meta, bounds, self._settings.topics)
+        if found.snapshot:
+            restore.check_config(found.meta.config, self._settings.config)
         if found.damaged:
             _log.warning("partition %d: passed over %d damaged snapshots", partition, found.damaged)
         return Tenure(

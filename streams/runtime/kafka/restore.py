@@ -115,6 +115,22 @@ def check_meta(meta: Meta, bounds: Bounds, topics: Mapping[str, str]) -> None:
             )
 
 
+def check_config(was: str, now: str) -> None:
+    """RefusedError if a model is counted in another way than the snapshot was.
+
+    Both as `name=hash` of each model, see `process`. Models may come; their logs are read from the
+    beginning.
+    """
+    before, after = (dict(part.split("=", 1) for part in each.split()) for each in (was, now))
+    changed = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+    if changed:
+        raise RefusedError(
+            f"the config of {', '.join(changed)} has changed in what is counted (pane, lateness, "
+            "clock, features, segments, labels.horizon, ...), so the state does not fit any more"
+            f"{RESET_HINT}"
+        )
+
+
 def check_wanted(wanted: Mapping[str, int], bounds: Bounds) -> None:
     """RefusedError if retention has deleted what the restored machine must read."""
     for log, offset in wanted.items():

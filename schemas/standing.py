@@ -4,6 +4,8 @@ Promises: facts only, bounded; an empty standing says that nothing is known.
 Leaves to others: measuring (monitor), what is told of it (policy).
 """
 
+from typing import Final
+
 import msgspec
 
 from schemas.log import Millis
@@ -27,7 +29,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     def rows_from(self, start: Millis) -> tuple[int, int] | None:
         """Predictions and labels from `start` on, of tallies that end after it; None: unknown."""
-        if not self.tallies or (self.tallies[0].end <= start and self.tallies[-1].end <= start):
+        if not self.tallies:
             return None
         inside = [one for one in self.tallies if one.end > start]
         return sum(one.rows for one in inside), sum(one.labelled for one in inside)
+
+
+UNKNOWN: Final = Standing()
+"""Nothing is known."""

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from detectors.metrics.interval import Interval
-from schemas.finding import Finding, Measured
+from schemas.finding import Finding, Measured, Slice
 from schemas.grid import WHOLE
 from schemas.journal import Counts
 from schemas.log import Millis
@@ -26,6 +26,7 @@ from streams.monitor.outcomes.cohorts import Cohort, Cohorts, SavedCohort
 from streams.monitor.outcomes.estimate import Bias, Check, SavedCheck, widened
 from streams.monitor.outcomes.labels import Labels, SavedLabels
 from streams.monitor.outcomes.normal import Normal, SavedNormal
+from streams.monitor.outcomes.slices import Slices
 from streams.monitor.outcomes.tallies import Tallies
 from streams.monitor.outcomes.telling import Teller, measured
 from streams.monitor.outcomes.windows import SavedWindows, Windows
@@ -35,12 +36,17 @@ _CAREFUL: Final = 2.0
 """Standard errors within which a metric counts as back at its baseline."""
 
 
+OUTCOME_SIGNALS: Final = ("label", "error", "gain")
+"""What the names of the outcomes' lane's signals begin with."""
+
+
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """Performance in a snapshot."""
 
     normal: SavedNormal
     asked: SavedWindows
     arrived: SavedWindows
+    slices: SavedWindows
     cohorts: list[SavedCohort]
     checks: dict[str, SavedCheck]
     labels: SavedLabels
@@ -62,6 +68,7 @@ class Performance:
         width = self._asks.width if self._asks is not None else 0
         self._normal = Normal(blocks, setting.baseline)
         self._asked = Windows(width, lambda vector: int(vector.sum()))
+        self._slices = Slices(layout)
         self._arrived = Windows(blocks.width, blocks.rows if self._labelled else _nothing)
         horizon = setting.config.labels.horizon
         self._cohorts = Cohorts((width, blocks.width), self._pane, horizon)
@@ -81,6 +88,7 @@ class Performance:
             return []
         self._normal.close(closing)
         fresh = self._count(closing)
+        self._annotate(closing.findings)
         found = self._alarms(closing)
         for version, _ in sorted(place for place in fresh if place[1] == WHOLE):
             found += self._by_arrival(version, closing, {one.signal for one in found})
@@ -104,9 +112,9 @@ class Performance:
                 self._cohorts.ask(part.version, part.pane, asked)
                 self._tallies.add(part.pane, int(asked.sum()), 0)
         for part in closing.outcomes:
-            self._arrived.add(
-                (part.version, part.segment), closing.pane, blocks.compact(part.vector)
-            )
+            place = part.version, part.segment
+            self._arrived.add(place, closing.pane, blocks.compact(part.vector))
+            self._slices.add(place, closing.pane, part.vector)
         for part in closing.cohorts:
             if part.segment == WHOLE:
                 counts = blocks.compact(part.vector)
@@ -119,8 +127,25 @@ class Performance:
     def _revise(self, part: Part) -> None:
         counts = self._blocks.compact(part.vector)
         self._arrived.revise((part.version, part.segment), counts)
+        self._slices.revise((part.version, part.segment), part.vector)
         if part.segment == WHOLE:
             self._cohorts.answer(part.version, part.pane, counts)
+
+    def _annotate(self, findings: list[Finding]) -> None:
+        """Say of the outcomes' findings how old their rows are and where errors concentrate."""
+        delay = self._labels.delay(self._arrived) or 0
+        for index, one in enumerate(findings):
+            if one.role != "alert" or not one.signal.startswith(OUTCOME_SIGNALS):
+                continue
+            slices: tuple[Slice, ...] = ()
+            reference = self._normal.whole(one.segment)
+            if (
+                one.signal.startswith("error")
+                and (one.alarm or one.joins)
+                and reference is not None
+            ):
+                slices = self._slices.leading((one.version, one.segment), reference)
+            findings[index] = msgspec.structs.replace(one, label_delay=delay, slices=slices)
 
     # -- by label arrival ------------------------------------------------------------------------
 
@@ -297,6 +322,7 @@ class Performance:
                 normal=self._normal.save(),
                 asked=self._asked.save(),
                 arrived=self._arrived.save(),
+                slices=self._slices.save(),
                 cohorts=self._cohorts.save(),
                 checks={name: one.save() for name, one in sorted(self._checks.items())},
                 labels=self._labels.save(),
@@ -311,6 +337,7 @@ class Performance:
         self._normal.load(one.normal)
         self._asked.load(one.asked)
         self._arrived.load(one.arrived)
+        self._slices.load(one.slices)
         self._cohorts.load(one.cohorts)
         self._checks = {}
         for name, check in one.checks.items():

@@ -18,6 +18,7 @@ from schemas.inputs import Metric, ModelEvent
 from schemas.journal import Counts, ProfileKind
 from schemas.judging import Judging
 from schemas.log import Millis
+from schemas.standing import Standing
 from streams.monitor.intake import Taken
 
 
@@ -98,6 +99,15 @@ class Rebuilds(Protocol):
 
     def rebuild(self, version: str | None, since: Millis) -> None:
         """Build the reference of `version` (None: all) anew, of panes from `since` on."""
+
+
+@runtime_checkable
+class Stands(Protocol):
+    """A watch that knows how the model does, apart from what it finds."""
+
+    @property
+    def standing(self) -> Standing:
+        """Performance and rows, for the policy."""
 
 
 def parts(taken: Iterable[Taken], kind: ProfileKind, pane: int | None) -> list[Part]:

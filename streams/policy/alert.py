@@ -21,7 +21,7 @@ from streams.policy.explain import place, sentence
 from streams.policy.family import INPUTS
 from streams.policy.incidents import causes
 from streams.policy.rules import Route, matches
-from streams.policy.scope import size_of
+from streams.policy.scope import WHOLE, size_of
 from streams.policy.severity import RANK
 from streams.policy.state import Incident, Silence, Told, Tracked
 from streams.policy.triage import ACTION, decisions_held, triage
@@ -138,7 +138,7 @@ def _alert(desk: Desk, incident: Incident, members: list[Tracked], status: Alert
         triage=triage(desk, incident, shown),
         segments=_segments(incident, shown),
         signals=tuple(_signals(desk, ranked)),
-        performance=_performance(shown),
+        performance=_performance(desk, version, shown),
         starts_at=rfc3339(incident.opened),
         updated_at=rfc3339(desk.now),
         ends_at=None if incident.ended is None else rfc3339(incident.ended),
@@ -200,19 +200,23 @@ def _segments(incident: Incident, members: list[Tracked]) -> tuple[str, ...]:
     return (incident.segment, *rest)[:MOST_SEGMENTS]
 
 
-def _performance(members: list[Tracked]) -> Performance:
-    """The metric that fell most, realised against baseline."""
+def _performance(desk: Desk, version: str, members: list[Tracked]) -> Performance:
+    """The metric that fell most, realised against baseline; without one, how the version stands.
+
+    What is estimated is of the present predictions, what is realised of those that have labels.
+    """
+    known = desk.standing.performance.get(version, Performance())
     metrics = [t for t in members if t.family == "performance_drop" and t.last.effect.baseline]
     if not metrics:
-        return Performance()
+        return known
     worst = max(metrics, key=lambda t: (t.last.effect.fall_ratio or 0.0, t.key))
     name = worst.key.signal.partition(":")[2] or worst.key.signal
     effect = worst.last.effect
-    estimated = name.startswith("estimated_")
+    same = name == known.metric and worst.key.segment == WHOLE and worst.key.version == version
     return Performance(
-        metric=name.removeprefix("estimated_"),
-        estimated=finite(effect.current) if estimated else None,
-        realised=None if estimated else finite(effect.current),
+        metric=name,
+        estimated=known.estimated if same else None,
+        realised=finite(effect.current),
         baseline=finite(effect.baseline),
     )
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from schemas.log import Millis
 from schemas.outputs import Alert, DriftEvent, RetrainRequest, RollbackRequest
+from schemas.standing import UNKNOWN, Standing
 from streams.policy.decisions import Decisions, Reason, Rebuild, Restart, What
 from streams.policy.observation import Observation
 from streams.policy.rules import Rules
@@ -23,8 +24,16 @@ ALIVE = ("firing", "resolving")
 class Desk:
     """Mutable only within one call of the policy."""
 
-    def __init__(self, state: PolicyState, rules: Rules, now: Millis, sequence: int) -> None:
+    def __init__(
+        self,
+        state: PolicyState,
+        rules: Rules,
+        now: Millis,
+        sequence: int,
+        standing: Standing = UNKNOWN,
+    ) -> None:
         self.state = state
+        self.standing = standing
         self.rules = rules
         self.now = now
         self.sequence = sequence

@@ -14,6 +14,7 @@ from schemas.config_model import ModelConfig
 from schemas.finding import Finding
 from schemas.inputs import ModelEvent
 from schemas.log import Millis
+from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
 from streams.policy import alert, grouping, occurrences, retrain, rollback, settle, signals
 from streams.policy.decisions import Decisions
@@ -46,13 +47,15 @@ class Policy:
         findings: Sequence[Finding],
         events: Sequence[tuple[Millis, ModelEvent]] = (),
         sequence: int = 0,
+        standing: Standing = UNKNOWN,
     ) -> tuple[PolicyState, Decisions]:
         """The next state and what to do, for the pane that ends at `now`.
 
         `events` are the model's with their instants; `sequence` is the journal offset that
-        closed the pane. An instant before the last one counts as the last one.
+        closed the pane. An instant before the last one counts as the last one. `standing` is told
+        along, and decides nothing.
         """
-        desk = Desk(state, self.rules, max(now, state.now), sequence)
+        desk = Desk(state, self.rules, max(now, state.now), sequence, standing)
         mine = [finding for finding in findings if finding.model == self.rules.model]
         seen = observe(mine, self.rules.limits_of, desk.now)
         occurrences.hear(desk, events)

@@ -95,10 +95,13 @@ def _window(
             Weight(start=rfc3339(start), end=rfc3339(change), weight=1.0),
             Weight(start=rfc3339(change), end=rfc3339(until), weight=RECENT_WEIGHT),
         )
+    counted = desk.standing.rows_from(start)
     window = DataWindow(
         start=rfc3339(start),
         end=rfc3339(until),
         change_point=None if change is None else rfc3339(change),
+        rows=None if counted is None else counted[0],
+        labelled_rows=None if counted is None else counted[1],
         exclude=_exclusions(desk, start),
     )
     return window, weights

@@ -31,10 +31,9 @@ class Normal:
     def __init__(self, blocks: Blocks, baseline: Baseline) -> None:
         """`baseline` may know them already."""
         self._blocks = blocks
-        width = blocks.layout.width("outcomes")
+        self._width = blocks.layout.width("outcomes")
         self._standing: dict[str, Counts] = {
-            segment: blocks.compact(vector.full(width))
-            for segment, vector in baseline.outcomes.items()
+            segment: vector.full(self._width) for segment, vector in baseline.outcomes.items()
         }
         self._growing: dict[str, Counts] = {}
         errors = baseline.normals.get(WHOLE, {}).get("error")
@@ -46,8 +45,7 @@ class Normal:
         """Follow the lane: gather while it builds, take over when it is done."""
         if "outcomes" in closing.building:
             for part in closing.outcomes:
-                counts = self._blocks.compact(part.vector)
-                self._growing[part.segment] = self._growing.get(part.segment, 0) + counts
+                self._growing[part.segment] = self._growing.get(part.segment, 0) + part.vector
             return
         error = next((f for f in closing.findings if f.signal == "error"), None)
         if self._growing:
@@ -64,24 +62,29 @@ class Normal:
 
     def counts(self, segment: str = WHOLE) -> Counts | None:
         """The outcomes of a segment (compact)."""
+        whole = self._standing.get(segment)
+        return None if whole is None else self._blocks.compact(whole)
+
+    def whole(self, segment: str) -> Counts | None:
+        """The outcomes of a segment, error slices too."""
         return self._standing.get(segment)
 
     def metrics(self, segment: str = WHOLE) -> dict[str, Interval]:
         """The metrics of a segment in the reference."""
         if segment not in self._metrics:
-            counts = self._standing.get(segment)
+            counts = self.counts(segment)
             self._metrics[segment] = {} if counts is None else self._blocks.metrics(counts)
         return self._metrics[segment]
 
     @property
     def rows(self) -> int:
         """Outcomes in the reference."""
-        counts = self._standing.get(WHOLE)
+        counts = self.counts()
         return 0 if counts is None else self._blocks.rows(counts)
 
     def _worked_out(self) -> None:
         self._metrics: dict[str, dict[str, Interval]] = {}
-        whole = self._standing.get(WHOLE)
+        whole = self.counts()
         self.estimator: Estimator | None = None
         if whole is not None and self._blocks.layout.regression is None:
             estimator = Estimator(self._blocks, whole, self.dispersion)
@@ -97,7 +100,7 @@ class Normal:
 
     def load(self, saved: SavedNormal) -> None:
         """Take a snapshot up."""
-        width = self._blocks.width
+        width = self._width
         self._standing = {name: one.full(width) for name, one in saved.standing.items()}
         self._growing = {name: one.full(width) for name, one in saved.growing.items()}
         self.dispersion, self.reference_id = saved.dispersion, saved.reference_id

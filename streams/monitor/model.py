@@ -21,12 +21,22 @@ from schemas.instants import parse
 from schemas.journal import Forwarded, LearningBatch, Profile, Progress
 from schemas.judging import Judging
 from schemas.log import Millis
+from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
 from streams.monitor.evidence import Ranges, SavedRanges
 from streams.monitor.intake import Intake, SavedIntake
 from streams.monitor.lane import Lane
 from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
-from streams.monitor.watch import Closing, Rebuilds, Restarts, Setting, Watch, parts, together
+from streams.monitor.watch import (
+    Closing,
+    Rebuilds,
+    Restarts,
+    Setting,
+    Stands,
+    Watch,
+    parts,
+    together,
+)
 from streams.monitor.watches import WATCHES
 from streams.policy import Decisions, Policy, PolicyState
 from streams.signals import outcome_signals, prediction_signals
@@ -191,11 +201,16 @@ class ModelMonitor:
         ]
         alerting = [one for one in findings if one.role == "alert"]
         self._state, decisions = self._policy.judge(
-            self._state, now, alerting, closing.events, sequence
+            self._state, now, alerting, closing.events, sequence, self._standing()
         )
         self._obey(decisions)
         severities = [self._policy.severity(one) if one.alarm else None for one in findings]
         return Closed(pane=pane, findings=findings, severities=severities, decisions=decisions)
+
+    def _standing(self) -> Standing:
+        """How the model does, as far as a watch knows."""
+        watches = (watch for watch in self._watches.values() if isinstance(watch, Stands))
+        return next((watch.standing for watch in watches), UNKNOWN)
 
     def _due(self, pane: int) -> list[Forwarded]:
         """Forwarded records that act by this pane, in an order that no partition decides."""

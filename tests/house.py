@@ -14,7 +14,16 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 FLOORS = {"detectors": 1, "schemas": 2, "streams": 3, "windage": None}
-STREAMS = {"runtime": 5, "stores": 5, "sinks": 5, "cli": 6, "web": 6, "profiler": 4, "monitor": 4}
+STREAMS = {
+    "runtime": 5,
+    "stores": 5,
+    "sinks": 5,
+    "cli": 6,
+    "web": 6,
+    "notebook": 6,
+    "profiler": 4,
+    "monitor": 4,
+}
 OUTSIDE = {"tests", "scripts", "examples", "docs"}  # no floor: nothing of ours may import them
 PURE = {1, 2, 3, 4}  # floors without clock, socket, file, logger, thread, or chance
 IMPURE = {

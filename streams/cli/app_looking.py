@@ -3,6 +3,7 @@
 Leaves to others: what a command does (the module of its name).
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -25,7 +26,7 @@ Topic = Literal[
 
 def add(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (status, tail, explain, incidents):
+    for command in (status, tail, explain, incidents, card):
         app.command()(command)
 
 
@@ -105,3 +106,20 @@ def incidents(
     from streams.cli.places import Place
 
     run(Place(config=config, data=data, bootstrap=bootstrap), model, status, as_json=json)
+
+
+def card(
+    model: Annotated[str, typer.Argument(help="Which model.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .md or .html file; else stdout.")
+    ] = None,
+    config: ConfigMaybe = None,
+    data: DataMaybe = None,
+    bootstrap: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Write the monitoring card of a model: what is watched and why, and what came of it."""
+    from streams.cli.card import run
+    from streams.cli.places import Place
+
+    run(Place(config=config, data=data, bootstrap=bootstrap), model, output, as_json=json)

@@ -46,12 +46,17 @@ class Series:
 
 
 class Metric:
-    """One measure of quality over time: instants, values, and what it was in the reference."""
+    """One measure of quality over time, each way it was measured: instants and values."""
 
     def __init__(self) -> None:
-        self.ends = array("q")
-        self.values = array("d")
+        self.ways: dict[str, tuple[array[int], array[float]]] = {}
         self.baseline: float | None = None
+
+    def add(self, way: str, end: Millis, value: float) -> None:
+        """One value; `way`: by label arrival (window), by cohort, estimated without labels."""
+        ends, values = self.ways.setdefault(way, (array("q"), array("d")))
+        ends.append(end)
+        values.append(value)
 
 
 class Chronicle:
@@ -87,8 +92,7 @@ class Chronicle:
         series.add(end, _level(one, share), share)
         if one.segment == "*" and one.signal.startswith("metric:") and one.effect.current:
             metric = self.metrics.setdefault((one.signal, one.version), Metric())
-            metric.ends.append(end)
-            metric.values.append(one.effect.current)
+            metric.add(one.detector, end, one.effect.current)
             metric.baseline = one.effect.baseline
 
 

@@ -24,6 +24,13 @@ _TOP: Final = 22
 _YELLOW: Final = 4
 _RED: Final = 5
 _POINTS: Final = 300
+_DASHES: Final = ("none", "4 2", "1 3", "8 3 2 3")
+_DASH_WORDS: Final = ("full line", "dashes", "dots", "dashes and dots")
+_WAYS: Final = {
+    "window": "measured as labels came",
+    "cohort": "measured by cohort",
+    "estimate": "estimated without labels",
+}
 _NAME: Final = 26
 """Characters of a signal's name beside its row."""
 
@@ -113,35 +120,49 @@ def _marks(cases: Sequence[Case], first: Millis, last: Millis, height: int) -> I
 
 
 def lines(metric: Metric, label: str) -> str:
-    """One measure over time, with its baseline as a dashed line."""
-    step = max(1, -(-len(metric.ends) // _POINTS))
-    points = list(zip(metric.ends[::step], metric.values[::step], strict=True))
-    if len(points) < 2:  # noqa: PLR2004 - a line has two ends
+    """One measure over time, a line for each way it was measured, its reference dashed."""
+    drawn = {way: _thinned(*told) for way, told in metric.ways.items() if len(told[0]) > 1}
+    if not drawn:
         return f"<p>{escape(label)}: too few points to draw.</p>"
-    known = [value for _, value in points]
-    base = metric.baseline
-    low, high = (min(known), max(known)) if base is None else (min(*known, base), max(*known, base))
-    span, first, last = (high - low) or 1.0, points[0][0], points[-1][0]
+    known = [value for points in drawn.values() for _, value in points]
+    known += [] if metric.baseline is None else [metric.baseline]
+    low, high = min(known), max(known)
+    times = [end for points in drawn.values() for end, _ in points]
+    first, last = min(times), max(times)
 
     def y(value: float) -> float:
-        return round(10 + 100 * (high - value) / span, 1)
+        return round(10 + 100 * (high - value) / ((high - low) or 1.0), 1)
 
-    drawn = " ".join(
-        f"{round(60 + 900 * (end - first) / max(1, last - first), 1)},{y(value)}"
-        for end, value in points
-    )
-    dashed = (
-        ""
-        if base is None
-        else f'<path stroke="var(--ref)" stroke-dasharray="6 4" d="M60 {y(base)}H960"/>'
-        f'<text x="962" y="{y(base) + 4}">reference</text>'
-    )
-    return (
-        _open(1040, 130, label)
-        + f'<text x="0" y="14">{high:.3g}</text><text x="0" y="114">{low:.3g}</text>{dashed}'
-        f'<polyline fill="none" stroke="var(--now)" stroke-width="1.5" points="{drawn}"/>'
-        f'<text x="60" y="127">{escape(label)}: {known[-1]:.3g} at the end</text></svg>'
-    )
+    parts = [
+        _open(1040, 150, label)
+        + f'<text x="0" y="14">{high:.3g}</text><text x="0" y="114">{low:.3g}</text>'
+    ]
+    if metric.baseline is not None:
+        at = y(metric.baseline)
+        parts.append(
+            f'<path stroke="var(--ref)" stroke-dasharray="6 4" d="M60 {at}H960"/>'
+            f'<text x="962" y="{at + 4}">reference</text>'
+        )
+    said = []
+    for number, (way, points) in enumerate(sorted(drawn.items())):
+        dash = _DASHES[number % len(_DASHES)]
+        line = " ".join(
+            f"{round(60 + 900 * (end - first) / max(1, last - first), 1)},{y(value)}"
+            for end, value in points
+        )
+        parts.append(
+            f'<polyline fill="none" stroke="var(--now)" stroke-width="1.5" '
+            f'stroke-dasharray="{dash}" points="{line}"/>'
+        )
+        meaning = _WAYS.get(way, way)
+        said.append(f"{meaning} ({_DASH_WORDS[number % len(_DASHES)]}) {points[-1][1]:.3g}")
+    text = f"{label}, at the end: {'; '.join(said)}"
+    return "".join(parts) + f'<text x="60" y="138">{escape(text)}</text></svg>'
+
+
+def _thinned(ends: Sequence[Millis], values: Sequence[float]) -> list[tuple[Millis, float]]:
+    step = max(1, -(-len(ends) // _POINTS))
+    return list(zip(ends[::step], values[::step], strict=True))
 
 
 def histogram(bars: Histograms) -> str:

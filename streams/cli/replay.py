@@ -70,7 +70,7 @@ def run(asked: Asked, *, as_json: bool) -> int:
     """Replay, and print; gives the exit code."""
     plan = plan_of(asked)
     every = plan.recording.columns.every
-    book = Casebook(lambda instant: _row(instant, every))
+    book = Casebook(lambda instant: row_of(instant, every))
     chronicle = Chronicle()
     judged = False
     machines = open_replay(plan.config, plan.baselines)
@@ -173,7 +173,8 @@ def _counted(chunks: Iterator[Chunk], bar: Any) -> Iterator[Chunk]:  # noqa: ANN
         bar.advance(0, len(predictions.times) if predictions is not None else 0)
 
 
-def _row(instant: Millis, every: Millis | None) -> int | None:
+def row_of(instant: Millis, every: Millis | None) -> int | None:
+    """The row that comes at an instant, where rows count time."""
     return None if every is None else (instant - FIRST_INSTANT) // every
 
 

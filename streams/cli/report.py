@@ -46,6 +46,9 @@ code{font-size:13px}
 """
 
 
+_ASKED_FOR: Final = ("accuracy", "f1", "auc", "mae", "rmse", "r2", "precision", "recall")
+_MOST_METRICS: Final = 6
+
 _LEGEND: Final = (
     '<p class="soft">Every signal over time: the darker, the nearer to its threshold; a line '
     "through a cell is a breach, a double line a red one. Incidents are marked above.</p>"
@@ -100,7 +103,8 @@ def fragment(
     ]
     if chronicle.metrics:
         parts.append("<h2>Performance</h2>")
-        for (name, version), metric in sorted(chronicle.metrics.items())[:6]:
+        ranked = sorted(chronicle.metrics.items(), key=lambda one: (_rank(one[0][0]), one[0]))
+        for (name, version), metric in ranked[:_MOST_METRICS]:
             label = f"{name.removeprefix('metric:')} of version {version}"
             parts.append(f'<div class="card">{lines(metric, label)}</div>')
     parts.append("<h2>Incidents</h2>")
@@ -111,6 +115,12 @@ def fragment(
         parts.append("<p>None. Nothing moved beyond the tolerance with enough evidence.</p>")
     parts.append(_refused(chronicle))
     return "".join(parts)
+
+
+def _rank(signal: str) -> int:
+    """Where a measure stands: those that people ask for come first."""
+    name = signal.removeprefix("metric:")
+    return _ASKED_FOR.index(name) if name in _ASKED_FOR else len(_ASKED_FOR)
 
 
 def _summary(facts: Facts, book: Casebook, chronicle: Chronicle) -> str:

@@ -39,7 +39,7 @@ def run(place: Place, model: str | None, *, as_json: bool) -> None:
 def status_of(reader: Reader, place: Place, model: str | None) -> dict[str, Any]:
     """Models, lag and dead letters as one JSON object."""
     history = read_history(reader)
-    latest = _latest(reader)
+    latest = latest_readings(reader)
     config = place.told()
     configured = [] if config is None else [name for name in config.models if name != "*"]
     names = sorted({*configured, *history.models(), *(one.model for one in latest)})
@@ -55,7 +55,7 @@ def status_of(reader: Reader, place: Place, model: str | None) -> dict[str, Any]
     }
 
 
-def _latest(reader: Reader) -> list[Reading]:
+def latest_readings(reader: Reader) -> list[Reading]:
     """The newest reading of each monitor."""
     found: dict[tuple[str, Monitor], Reading] = {}
     for record in reader.read("readings", Span(newest=NEWEST)):
@@ -143,7 +143,7 @@ def coverage_of(latest: list[Reading]) -> float | None:
     told = [
         one.effect.current if one.effect.current is not None else one.statistic
         for one in latest
-        if one.segment == "*" and "coverage" in f"{one.signal} {one.monitor}"
+        if one.segment == "*" and one.signal == "label:coverage"
     ]
     return next((value for value in told if value is not None), None)
 
@@ -154,7 +154,7 @@ def _performance(latest: list[Reading]) -> list[dict[str, Any]]:
         {
             "metric": one.signal.removeprefix("metric:"),
             "version": one.version,
-            "monitor": one.monitor,
+            "measured": one.detector,
             "current": one.effect.current,
             "baseline": one.effect.baseline,
         }

@@ -7,7 +7,7 @@ Leaves to others: when, how often, and what must follow (`schedule`, `run`).
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Final, Protocol
 
@@ -296,8 +296,13 @@ FAULTS: Final = (
 KINDS: Final = tuple(dict.fromkeys(fault.kind for fault in FAULTS))
 
 
-def schedule(chance: Random, count: int) -> list[Fault]:
-    """So many faults: each class once before any comes again, then by weight."""
+def schedule(chance: Random, count: int, only: Sequence[str] = ()) -> list[Fault]:
+    """So many faults: each class once before any comes again, then by weight.
+
+    `only`: the names of those to be had, each once, in an order of chance.
+    """
+    if only:
+        return chance.sample([fault for fault in FAULTS if fault.name in only], count)
     firsts = [_draw(chance, [f for f in FAULTS if f.kind == kind]) for kind in KINDS]
     chance.shuffle(firsts)
     rest = [_draw(chance, FAULTS) for _ in range(max(0, count - len(firsts)))]

@@ -48,12 +48,13 @@ OUTPUTS_A_START: Final = 3
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run. `kills`: of the control arm, 0 leaves it out."""
+    """What to run. `kills`: of the control arm, 0 leaves it out; `only`: names of the faults."""
 
     events: int
     faults: int
     seed: int
     kills: int = 3
+    only: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +132,7 @@ class _Run:
         self.world = World(plan.seed, plan.events)
         self._feeder = Feeder(broker.direct, self.world, plan.events)
         self._chance = random.Random(plan.seed * 1_000_003 + 1)
-        self._faults = schedule(self._chance, plan.faults)
+        self._faults = schedule(self._chance, plan.faults, plan.only)
         self._found: list[str] = []
         self._field = Field(
             broker=broker, fleet=fleet, topics=topics, chance=self._chance, found=self._found

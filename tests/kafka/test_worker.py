@@ -221,21 +221,50 @@ async def test_workers_joining_and_leaving_change_nothing(fleet):
     assert second.poll() is None
 
 
-@pytest.mark.slow
-async def test_a_stale_worker_that_wakes_up_changes_nothing(fleet):
-    """A worker stopped beyond its session, while another takes over, cannot set the state back."""
+async def test_a_worker_stopped_for_three_session_timeouts_changes_nothing_when_it_wakes(fleet):
+    """Meanwhile another has taken over; what the stale one does then sets nothing back."""
+    session = 3.0
     feed = Feed(fleet)
-    sleeper = fleet.start()
-    await feed.write(20_000, seconds=4)
-    await fleet.counted_to(feed.ends)
-    writing = asyncio.create_task(feed.write(40_000, seconds=12))
+    sleeper = fleet.start(session_timeout_s=session)
+    await feed.write(10_000, seconds=2)
+    before = await fleet.counted_to(feed.ends)
+    writing = asyncio.create_task(feed.write(30_000, seconds=14))
     await asyncio.sleep(1.0)
     sleeper.send_signal(signal.SIGSTOP)
-    fleet.start()
-    await asyncio.sleep(9)
+    fleet.start(session_timeout_s=session)
+    await asyncio.sleep(3 * session)
+    taken_over = await fleet.states()
+    assert all(
+        sum(taken_over[at]["positions"].values()) > sum(before[at]["positions"].values())
+        for at in before
+    ), "the other one owns and counts everything while the first is stopped"
     sleeper.send_signal(signal.SIGCONT)
     await writing
     feed.assert_exact(await fleet.counted_to(feed.ends))
+    outputs = await fleet.outputs()
+    assert feed.outputs == set(outputs)
+    assert sleeper.poll() is None
+
+
+@pytest.mark.slow
+async def test_three_minutes_of_joins_and_leaves_every_3_s_leave_no_lag(fleet):
+    """Two guests come and go beside one that stays; a minute later everything is counted."""
+    feed = Feed(fleet)
+    fleet.start()
+    await feed.write(4_000, seconds=2)
+    await fleet.counted_to(feed.ends)
+    writing = asyncio.create_task(feed.write(180_000, seconds=180))
+    guests = []
+    for turn in range(60):
+        if turn % 4 < 2:
+            guests.append(fleet.start())
+        else:
+            guest = guests.pop(0)
+            (guest.terminate if turn % 8 < 4 else guest.kill)()
+            await asyncio.to_thread(guest.wait, 30)
+        await asyncio.sleep(3)
+    await writing
+    feed.assert_exact(await fleet.counted_to(feed.ends, seconds=60))
     assert feed.outputs == set(await fleet.outputs())
 
 

@@ -200,6 +200,46 @@ def test_the_supervisor_stops_all_when_one_must_not_be_started_again():
     assert time.monotonic() - begun < 10
 
 
+def test_nobody_outlives_a_supervisor_that_is_killed(tmp_path):
+    """A supervisor is ended by kill -9: its children stop in order, and no two fleets are left."""
+    note = tmp_path / "pid"
+    child = (
+        "import os, pathlib, time\n"
+        "from streams.runtime.kafka.supervisor import follow_supervisor\n"
+        f"pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n"
+        "follow_supervisor()\n"
+        "time.sleep(120)"
+    )
+    program = (
+        "import sys\n"
+        "from streams.runtime.kafka.supervisor import Command, supervise\n"
+        f"supervise([Command(name='c', arguments=(sys.executable, '-c', {child!r}))])"
+    )
+    root = Path(__file__).resolve().parents[2]
+    supervisor = subprocess.Popen([sys.executable, "-c", program], cwd=root)
+    until(lambda: note.exists() and note.read_text())
+    pid = int(note.read_text())
+    supervisor.kill()
+    supervisor.wait()
+    until(lambda: not running(pid))
+
+
+def until(true, seconds=30):
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running(pid):
+    """Whether a process is there, and not just waiting to be reaped by somebody else."""
+    try:
+        return "Z" != Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
 def test_pauses_grow_and_are_bounded():
     assert 0.0 == pause_s(0)
     assert 0.3 < pause_s(1) <= 0.5

@@ -1,10 +1,11 @@
 """Retrain services: a function that is called for each retrain request, and answers it.
 
 Promises: one request is run once, however often it is delivered. Before the function is called,
-`retraining_started` is published with the request's id and acknowledged; whoever finds any
-retraining event with that id in the model events (`remembering`) does not run it. A trainer that
-dies in the middle has started and never ends: it is not run again by us, because half a training
-may have had effects; the product sees that no end came and asks again under a new id.
+`retraining_started` is published with the request's id, and read back: only whose event is the
+first about that request in the log of model events (`remembering`) runs it. Committed offsets alone
+would not do: the product may write a request twice, and groups may be many. A trainer that dies in
+the middle has started and never ends: it is not run again by us, because half a training may have
+had effects; the product sees that no end came.
 A request is not started before `not_before` nor after `expires_at`.
 Leaves to others: reading (`sources`), publishing (`publisher`).
 """
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from windage.addresses import KafkaAddress, address
 from windage.counts import Counts
+from windage.identity import new_id
 from windage.publisher import Publisher
 from windage.remembering import InFile, InModelEvents, Memory
 from windage.sources import Arrived, Event, Source, source
@@ -102,6 +104,8 @@ class Trainer:
         self._open_memory = memory
         self._say = say
         self._models = models
+        self._name = new_id()
+        self._ran: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -149,39 +153,44 @@ class Trainer:
                 for arrived in waiting:
                     if not reader.owns(arrived):
                         continue
-                    if (
-                        self._stop.is_set()
-                        or instant_of(arrived.event, "not_before") > now()
-                        or not self._handle(arrived, reader, memory)
-                    ):
+                    if self._stop.is_set() or instant_of(arrived.event, "not_before") > now():
                         later.append(arrived)
+                    else:
+                        self._handle(arrived, reader, memory)
                 waiting = later
                 reader.save()
         finally:
             memory.close()
 
-    def _handle(self, arrived: Arrived, reader: Source, memory: Memory) -> bool:
-        """Run a request, unless there is a reason not to; False to try again later."""
+    def _handle(self, arrived: Arrived, reader: Source, memory: Memory) -> None:
+        """Run a request, unless there is a reason not to."""
         request = Request(arrived.event)
         about = request.get("request_id")
         wanted = self._models is None or request.get("model") in self._models
         if not wanted or not isinstance(about, str) or not isinstance(request.get("model"), str):
             reader.done(arrived)
-            return True
+            return
         if now() >= instant_of(arrived.event, "expires_at", datetime.max.replace(tzinfo=UTC)):
             _counts.tell(f"retrain request {about} has expired")
             reader.done(arrived)
-            return True
-        if memory.knows(about):
+            return
+        if about not in self._ran and self._claims(about, request, memory):
+            self._ran.add(about)
             reader.done(arrived)
-            return True
-        if not self._say("retraining_started", request, {}):
-            return False
-        memory.add(about)
+            reader.save()  # before a run that may take hours
+            self._run(request)
         reader.done(arrived)
-        reader.save()  # before the run: from here on nobody runs it a second time
-        self._run(request)
-        return True
+
+    def _claims(self, about: str, request: Request, memory: Memory) -> bool:
+        """Whether this request is ours to run. ConnectionError if that cannot be known now."""
+        claim = f"{about}/{self._name}"
+        owner = memory.owner(about)
+        if owner is None:
+            if not self._say("retraining_started", request, {"id": claim}):
+                raise ConnectionError("a start could not be published")
+            memory.add(about, claim)
+            owner = memory.owner(about)
+        return owner == claim
 
     def _run(self, request: Request) -> None:
         try:
@@ -275,9 +284,8 @@ class Saying:
         said = {key: value for key, value in fields.items() if value is not None}
         said.setdefault("version", request.get("version"))
         about = str(request["request_id"])
-        name = f"{about}/{type}"  # the same each time it is said, so that it counts once
         with Publisher(self._url, model=str(request["model"]), **self._options) as pub:
-            pub.event(type, id=name, request_id=about, author=self._author, **said)
+            pub.event(type, request_id=about, author=self._author, **said)
             pub.flush(PUBLISH_S)
             if pub.counts.sent != 1:
                 _counts.tell(f"{type} was not published: {pub.counts.reasons or 'no answer'}")

@@ -57,7 +57,7 @@ def test_inputs_and_states_alone_take_the_time_of_the_broker():
 
 
 def test_outputs_are_stored_so_that_every_client_can_read_them():
-    """gzip is the one compression that needs no further library anywhere."""
+    """The one compression that needs no further library anywhere."""
     rows = planned()
     out = {t for t, row in rows.items() if row.configs.get("compression.type") == "gzip"}
     assert {t for t, row in rows.items() if row.flow == "out"} == out

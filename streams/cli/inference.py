@@ -23,6 +23,9 @@ _REFERENCE_ROWS: Final = 5_000
 _FEWEST_ROWS: Final = 30
 """Of a reference: the config allows no fewer."""
 
+_PANES_WANTED: Final = 40
+"""Panes in a reference: a few more than the 30 it must have."""
+
 _MANY: Final = 50
 """Numbers with more distinct values than this are quantities, not classes."""
 
@@ -70,14 +73,27 @@ class Sample:
 
     @property
     def pane(self) -> Millis:
-        """Ten rows; where rows have times of their own, as a person would say it."""
+        """Ten rows; where rows have times of their own, as a person would say it.
+
+        Then also short enough that the reference has its panes, however the rows are bunched.
+        """
         plain = max(1_000, _PANE_ROWS * self.every)
         if self.columns.every is not None:
             return plain
         times = self._predictions.times if self._predictions is not None else []
         dated = bool(times) and all(time % _DAY == 0 for time in times)
         nearest = min(_PANES, key=lambda span: abs(math.log(span / plain)))
-        return max(nearest, _DAY) if dated else nearest
+        if dated:
+            return max(nearest, _DAY)
+        early = times[: self.reference_rows]
+        fitting = (span for span in reversed(_PANES) if span <= nearest)
+        enough = (span for span in fitting if len({t // span for t in early}) >= _PANES_WANTED)
+        return next(enough, nearest)
+
+    @property
+    def reference_rows(self) -> int:
+        """A fifth of the rows, at most 5,000."""
+        return max(_FEWEST_ROWS, min(_REFERENCE_ROWS, self.recording.rows // 5))
 
     @property
     def labelled(self) -> bool:
@@ -120,7 +136,7 @@ def infer_model(sample: Sample, said: dict[str, Any]) -> dict[str, Any]:
             pane = parse_duration(said["pane"])
         except ValueError as error:
             raise OperatorError(f"--pane: {error}", REFUSED) from None
-    rows = max(_FEWEST_ROWS, min(_REFERENCE_ROWS, sample.recording.rows // 5))
+    rows = sample.reference_rows
     span = sample.every * sample.recording.rows
     model: dict[str, Any] = {
         "task": task,

@@ -48,10 +48,17 @@ def ordered_groups(current: Floats, reference: Floats, groups: int) -> Codes:
 
 def enough(current: Floats, reference: Floats, cell: int) -> bool:
     """Whether one cell can stand alone: enough rows expected, or seen, in the smaller sample."""
-    n, m = current.sum(), reference.sum()
-    seen = (current if n <= m else reference)[cell]
-    expected = min(n, m) * (current[cell] + reference[cell]) / (n + m)
-    return bool(max(seen, expected) >= ENOUGH)
+    return enough_rows(
+        float(current[cell]), float(reference[cell]), float(current.sum()), float(reference.sum())
+    )
+
+
+def enough_rows(current: float, reference: float, n: float, m: float) -> bool:
+    """The same of a cell with so many rows on either side, of `n` and `m` in all."""
+    if n + m <= 0:
+        return False
+    seen = current if n <= m else reference
+    return max(seen, min(n, m) * (current + reference) / (n + m)) >= ENOUGH
 
 
 def category_groups(expected: Floats) -> Codes:

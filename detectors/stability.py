@@ -1,21 +1,94 @@
-"""Stability indices of many categorical signals at once, for every pane of a quiet stream.
+"""Stability indices of a stream of windows: what follows from the reference is worked out once.
 
-Promises: the same numbers as `distances.psi` gives one by one (a test says so), in about a tenth
-of the time.
-Leaves to others: numeric signals (their cells merge by neighbours), everything but PSI.
+Promises: the same numbers as `distances.psi` gives (tests say so) in a fraction of the time: one
+by one the same bits, many categorical signals at once the same but for rounding.
+Leaves to others: everything but PSI.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
 from detectors.arrays import Codes, Counts, Floats
 from detectors.budget import Mask
-from detectors.merging import ENOUGH
+from detectors.distances import SHAPE_CELLS
+from detectors.grid import Kind
+from detectors.merging import ENOUGH, enough_rows, quantile_groups
 
 _HALF = 0.5
 """As in `distances`: half a row in every merged cell."""
+
+
+class Stability(NamedTuple):
+    """PSI of one signal's windows: bias-corrected effect and p-value, as in `distances`."""
+
+    effect: float
+    p_value: float
+
+
+class StabilityGauge:
+    """PSI of windows (width,) against one reference, `kind` and `dispersion` as in `Pair`."""
+
+    def __init__(self, reference: Counts, kind: Kind, dispersion: float) -> None:
+        self._reference = reference.astype(float)
+        self._rows = float(reference.sum())
+        self._kind, self._dispersion = kind, dispersion
+        if kind == "numeric":
+            inner = quantile_groups(self._reference[1:-2], SHAPE_CELLS)
+            opened = np.flatnonzero(np.diff(inner, prepend=-1)) + 1
+            last = len(reference) - 1
+            self._starts: Codes = np.array([0, *opened, last - 1, last], np.intp)
+            self._groups = np.add.reduceat(self._reference, self._starts).tolist()
+
+    def psi(self, window: Counts) -> Stability | None:
+        """None where either side has no rows."""
+        n, m = float(window.sum()), self._rows
+        if n <= 0 or m <= 0:
+            return None
+        numeric = self._kind == "numeric"
+        current, reference = self._ordered(window) if numeric else self._ranked(window, n)
+        current, reference = current + _HALF, reference + _HALF
+        p, q = current / current.sum(), reference / reference.sum()
+        value = float(((p - q) * np.log(p / q)).sum())
+        noise, degrees = (1 / n + 1 / m) * self._dispersion, len(p) - 1
+        p_value = float(special.chdtrc(degrees, value / noise)) if degrees else 1.0
+        return Stability(max(0.0, value - degrees * noise), p_value)
+
+    def _ordered(self, window: Counts) -> tuple[Floats, Floats]:
+        """Both sides on merged cells, as `merging.ordered_groups` merges them."""
+        now = np.add.reduceat(window, self._starts).astype(float).tolist()
+        then = list(self._groups)
+        whole, whole_then = sum(now), sum(then)
+        missing, missing_then = now.pop(), then.pop()
+        n, m = whole - missing, whole_then - missing_then
+        below = enough_rows(now[0], then[0], n, m)
+        if not enough_rows(now[-1], then[-1], n, m):
+            for side in (now, then):
+                side[-2:] = [side[-2] + side[-1]]
+        if not below:
+            for side in (now, then):
+                side[:2] = [side[0] + side[1]]
+        if enough_rows(missing, missing_then, whole, whole_then):
+            now.append(missing)
+            then.append(missing_then)
+        return np.array(now), np.array(then)
+
+    def _ranked(self, window: Counts, n: float) -> tuple[Floats, Floats]:
+        """Both sides on merged cells, as `merging.category_groups` merges them."""
+        current, reference, m = window.astype(float), self._reference, self._rows
+        expected = min(n, m) * (current + reference) / (n + m)
+        order = np.argsort(expected, kind="stable")
+        ranked = expected[order]
+        current, reference = current[order], reference[order]
+        rare = int(np.searchsorted(ranked, ENOUGH))
+        if not rare:
+            return current, reference
+        rare = max(rare, int(np.searchsorted(np.cumsum(ranked), ENOUGH)) + 1)
+        begins = np.arange(min(rare, len(order)) - 1, len(order))
+        begins[0] = 0
+        return np.add.reduceat(current, begins), np.add.reduceat(reference, begins)
 
 
 class CategoryStability:
@@ -32,7 +105,10 @@ class CategoryStability:
         self._dispersion = np.asarray(dispersion, float)
 
     def psi(self, windows: Sequence[Counts]) -> tuple[Floats, Floats]:
-        """Bias-corrected PSI (S,) and p-values (S,); NaN where either side has no rows."""
+        """Bias-corrected PSI (S,) and p-values (S,); NaN where either side has no rows.
+
+        Several windows may come as one vector, their cells one after the other.
+        """
         current = self._stacked(windows)
         n, m = current.sum(axis=1), self._rows
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -166,10 +166,9 @@ def encode(event: OutputEvent) -> bytes:
 
 def _is_finite(reading: Reading) -> bool:
     """Whether no number of a reading is NaN or infinite; readings are many, so in one sum."""
-    effect = reading.effect
-    numbers = [getattr(effect, name) for name in effect.__struct_fields__]
-    numbers += [reading.statistic, reading.threshold, reading.p_value, reading.e_value]
-    return math.isfinite(sum(number for number in numbers if number is not None))
+    rest = (reading.statistic, reading.threshold, reading.p_value, reading.e_value)
+    numbers = filter(None, (*msgspec.structs.astuple(reading.effect), *rest))
+    return math.isfinite(sum(numbers))
 
 
 def _refuse_non_finite(value: object, path: str) -> None:

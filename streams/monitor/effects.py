@@ -11,10 +11,11 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 
 from detectors.arrays import Floats
-from detectors.distances import Pair, hellinger, js, ks, psi, wasserstein
-from detectors.effect import CellShift, Effect, effect
+from detectors.distances import Pair, hellinger, js, ks, wasserstein
+from detectors.effect import CellShift, Effect
 from detectors.grid import Kind
 from detectors.reference import SignalReference
+from detectors.stability import StabilityGauge
 from schemas.finding import Cell, Measured, Symptom
 from schemas.journal import Counts
 from streams.signals import Signal
@@ -52,14 +53,14 @@ class Measure(NamedTuple):
     p_value: float | None
 
 
-_NOTHING: Final = Measure(
+NOTHING: Final = Measure(
     Measured(), inside=True, symptom="shift", direction="", cells=(), histogram=(), p_value=None
 )
 
 
-Depth = Literal["psi", "effect", "shown", "all"]
-"""How closely to look: at every pane; with some evidence; where something was found (with
-histograms); and when it is found first (with the dearer distances)."""
+Depth = Literal["effect", "shown", "all"]
+"""How closely to look: with some evidence; where something was found (with histograms); and when
+it is found first (with the dearer distances)."""
 
 
 class Standard(NamedTuple):
@@ -69,15 +70,21 @@ class Standard(NamedTuple):
     kind: Kind
     values: Floats | None
     dispersion: float
+    gauge: StabilityGauge
+    bars: "Bars"
 
     @classmethod
     def of(cls, signal: Signal, reference: SignalReference) -> "Standard":
         """The standard of one signal."""
+        kind: Kind = "numeric" if signal.kind == "numeric" else "categorical"
+        dispersion = float(reference.dispersion.mean())
         return cls(
             reference,
-            "numeric" if signal.kind == "numeric" else "categorical",
+            kind,
             np.array(signal.values) if signal.values is not None else None,
-            float(reference.dispersion.mean()),
+            dispersion,
+            StabilityGauge(reference.counts, kind, dispersion),
+            Bars(signal, reference),
         )
 
     def pair(self, window: Counts) -> Pair:
@@ -85,21 +92,27 @@ class Standard(NamedTuple):
         return Pair(window, self.reference.counts, self.kind, self.values, self.dispersion)
 
 
+def glance(standard: Standard, window: Counts) -> Measure:
+    """The stability index of a signal without evidence of change."""
+    stability = standard.gauge.psi(window)
+    return quiet(*stability) if stability else NOTHING
+
+
 def measure(
-    signal: Signal, standard: Standard, window: Counts, tolerance: float, depth: Depth
+    signal: Signal,
+    standard: Standard,
+    window: Counts,
+    found: Effect | None,
+    tolerance: float,
+    depth: Depth,
 ) -> Measure:
-    """Measure merged counts (width,) of a window."""
+    """Measure merged counts (width,) of a window; `found` is their effect."""
     reference = standard.reference
-    if signal.kind != "binary" and depth == "psi":
-        stability = psi(standard.pair(window))
-        return quiet(stability.effect, stability.p_value) if stability else _NOTHING
-    found = effect(window, reference)
     if found is None:
-        return _NOTHING
+        return NOTHING
     if signal.kind == "binary":
         return _binary(signal, found, reference, window, tolerance)
-    pair = standard.pair(window)
-    stability = psi(pair)
+    stability = standard.gauge.psi(window)
     lead = found.leading[0]
     return Measure(
         effect=Measured(
@@ -107,13 +120,13 @@ def measure(
             psi=stability.effect if stability else None,
             mean_shift_sd=found.mean.shift if found.mean else None,
             spread_ratio=found.spread_ratio,
-            **(_dear(pair) if depth == "all" else {}),
+            **(_dear(standard.pair(window)) if depth == "all" else {}),
         ),
         inside=found.inside(tolerance),
         symptom=_symptom(signal, reference, window, found, tolerance),
         direction=_direction(signal, found, lead),
         cells=tuple(_cell(signal, cell) for cell in found.leading[:_LEADING]),
-        histogram=_histogram(signal, reference, window) if depth in ("shown", "all") else (),
+        histogram=standard.bars.cells(window) if depth in ("shown", "all") else (),
         p_value=stability.p_value if stability else None,
     )
 
@@ -121,8 +134,8 @@ def measure(
 def quiet(effect: float, p_value: float) -> Measure:
     """A signal without evidence of change: its stability index (NaN: no rows) is all there is."""
     if isnan(effect):
-        return _NOTHING
-    return _NOTHING._replace(effect=Measured(psi=effect), p_value=p_value)
+        return NOTHING
+    return NOTHING._replace(effect=Measured(psi=effect), p_value=p_value)
 
 
 def _binary(
@@ -203,21 +216,37 @@ def _cell(signal: Signal, cell: CellShift) -> Cell:
     return Cell(name=name, reference=cell.reference_ratio, current=cell.current_ratio)
 
 
-def _histogram(signal: Signal, reference: SignalReference, window: Counts) -> tuple[Cell, ...]:
-    """Shares of all cells, neighbours merged (numeric) or the rarest left out (categories)."""
-    now, was = window / window.sum(), reference.shares
-    width = len(window)
-    if signal.kind == "numeric":
-        step = -(-width // _BINS)
-        spans = [(a, min(a + step, width)) for a in range(0, width, step)]
-    else:
-        order = sorted(range(width), key=lambda i: -(float(now[i]) + float(was[i])))[:_BINS]
-        spans = [(i, i + 1) for i in sorted(order)]
-    return tuple(
-        Cell(
-            name=signal.cells[a],
-            reference=min(1.0, float(was[a:b].sum())),
-            current=min(1.0, float(now[a:b].sum())),
+class Bars:
+    """Histograms of one signal: neighbours merged (numeric), the rarest left out (categories)."""
+
+    def __init__(self, signal: Signal, reference: SignalReference) -> None:
+        """What does not depend on the window."""
+        self._was, self._names = reference.shares, signal.cells
+        width, step = len(self._was), -(-len(self._was) // _BINS)
+        self._spans: list[tuple[int, int]] | None = [
+            (first, min(first + step, width)) for first in range(0, width, step)
+        ]
+        if signal.kind != "numeric":
+            # Which of many categories are the rarest, the window has a say in.
+            self._spans = [(i, i + 1) for i in range(width)] if width <= _BINS else None
+        self._single = step == 1
+        self._heights = [] if self._spans is None else self._merged(self._was, self._spans)
+
+    def cells(self, window: Counts) -> tuple[Cell, ...]:
+        """Shares now and before; `window` (width,) has rows."""
+        now = window / window.sum()
+        spans, heights = self._spans, self._heights
+        if spans is None:
+            both = -(now + self._was)
+            spans = [(i, i + 1) for i in sorted(np.argsort(both, kind="stable")[:_BINS].tolist())]
+            heights = self._merged(self._was, spans)
+        return tuple(
+            Cell(name=self._names[first], reference=was, current=share)
+            for (first, _), was, share in zip(spans, heights, self._merged(now, spans), strict=True)
         )
-        for a, b in spans
-    )
+
+    def _merged(self, shares: Floats, spans: list[tuple[int, int]]) -> list[float]:
+        if self._single and len(spans) == len(shares):
+            heights: list[float] = np.minimum(shares, 1.0).tolist()
+            return heights
+        return [min(1.0, float(shares[first:last].sum())) for first, last in spans]

@@ -20,6 +20,8 @@ KEPT_PANES: Final = 200
 _OUTCOMES: Final = ("label", "error", "gain", "metric:", "calibration", "fairness:")
 """What the names of signals that need labels begin with."""
 
+Log = Literal["predictions", "labels"]
+
 Range = tuple[int, int]
 """First and last offset."""
 
@@ -54,26 +56,39 @@ class Ranges:
         for old in sorted(self._panes)[:-KEPT_PANES]:
             del self._panes[old]
 
-    def attach(self, finding: Finding, pane: Millis) -> Finding:
-        """The finding with the records from its change on."""
-        log: Literal["predictions", "labels"] = (
-            "labels" if finding.signal.startswith(_OUTCOMES) else "predictions"
-        )
-        since = (finding.change_point or finding.window_start) // pane
-        spans: dict[int, Range] = {}
+    def attach(self, findings: Iterable[Finding], pane: Millis) -> list[Finding]:
+        """The findings; those that alarm or join with the records from their change on."""
+        known: dict[tuple[Log, int, Millis], tuple[Evidence, ...]] = {}
+        out = []
+        for finding in findings:
+            if finding.alarm or finding.joins:
+                log: Log = "labels" if finding.signal.startswith(_OUTCOMES) else "predictions"
+                since = (finding.change_point or finding.window_start) // pane
+                span = log, since, finding.window_end // pane
+                if span not in known:  # most findings of a pane began together
+                    known[span] = self._between(*span)
+                out.append(msgspec.structs.replace(finding, evidence=known[span]))
+            else:
+                out.append(finding)
+        return out
+
+    def _between(self, log: Log, since: int, until: int) -> tuple[Evidence, ...]:
+        """Where the rows of panes since..until - 1 came from, by partition."""
+        spans: dict[int, list[Range]] = {}
         for number, ranges in self._panes.items():
-            if number < since or (number + 1) * pane > finding.window_end:
-                continue
-            for name, (first, last) in ranges.items():
-                kind, _, partition = name.partition("/")
-                if kind == log:
-                    old = spans.get(int(partition), (first, last))
-                    spans[int(partition)] = min(old[0], first), max(old[1], last)
-        evidence = tuple(
-            Evidence(log=log, partition=partition, first=first, last=last)
-            for partition, (first, last) in sorted(spans.items())
+            if since <= number < until:
+                for name, span in ranges.items():
+                    if name.startswith(log):
+                        spans.setdefault(int(name.rpartition("/")[2]), []).append(span)
+        return tuple(
+            Evidence(
+                log=log,
+                partition=partition,
+                first=min(first for first, _ in found),
+                last=max(last for _, last in found),
+            )
+            for partition, found in sorted(spans.items())
         )
-        return msgspec.structs.replace(finding, evidence=evidence)
 
     def save(self) -> SavedRanges:
         """The state, for a snapshot."""

@@ -6,17 +6,21 @@ Leaves to others: which pane closes (`intake`), one panel's judgement (`panel`).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+import numpy as np
 
+from detectors.shiryaev_roberts import BankState
 from schemas.baseline import Normal
 from schemas.finding import Finding
 from schemas.journal import Counts
 from schemas.log import Millis
 from streams.monitor.collector import Collector, SavedCollector
 from streams.monitor.panel import Panel, Place, SavedPanel
+from streams.monitor.stack import Stack
 from streams.monitor.watch import Closing, Setting
+from streams.monitor.yardstick import Yardstick
 from streams.signals import (
     Signal,
     outcome_signals,
@@ -25,8 +29,8 @@ from streams.signals import (
     read_predictions,
 )
 
-MAX_VERSIONS = 16
-"""Versions judged at a time; the one not seen for longest gives way."""
+MAX_VERSIONS: Final = 16
+"""Versions judged at a time; the one not seen for longest gives way, but none of this pane."""
 
 
 class SavedLane(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +61,9 @@ class Lane:
         self._collector: Collector | None = None
         self._panels: dict[tuple[str, str], Panel] = {}
         self._versions: dict[str, int] = {}
+        self._yardsticks: dict[str, Yardstick] = {}
+        self._stack: Stack | None = None
+        self._states: dict[Place, BankState] = {}
         self.adopt(setting.baseline.normals, setting.baseline.id)
         if not self._normals:
             self.collect()
@@ -96,7 +103,8 @@ class Lane:
     def collect(self) -> None:
         """Build a new reference of the panes that come; nothing is judged meanwhile."""
         self._collector = Collector(self._signals)
-        self._normals, self._panels = {}, {}
+        self._normals = {}
+        self._empty()
 
     def rebuild(self, _version: str | None, _since: Millis) -> None:
         """Build the reference anew."""
@@ -112,67 +120,105 @@ class Lane:
             if all(name in signals for name in names)
         }
         self._reference_id = reference_id
-        self._collector, self._panels = None, {}
+        self._collector = None
+        self._empty()
+
+    def _empty(self) -> None:
+        """Whatever was measured by the old reference."""
+        self._panels, self._yardsticks, self._stack, self._states = {}, {}, None, {}
+        self._versions = {}
 
     def close(self, closing: Closing) -> list[Finding]:
         """Take what a closing pane brings; gives the findings of every panel with rows."""
-        pane, findings = closing.pane, list[Finding]()
+        fresh: dict[Place, Counts] = {}
+        if not self._signals:
+            return []
         for part in closing.predictions if self.kind == "predictions" else closing.outcomes:
             counts = self._read(part.vector)
             if self._collector is not None:
                 self._collector.add(part.segment, part.pane, counts)
                 continue
-            panel = self._panel(part.version, part.segment, pane)
+            panel = self._panel(part.version, part.segment, closing.pane)
             if panel is None:
                 continue
+            row = np.concatenate(counts)
             if part.late:
-                panel.correct(part.pane, counts)
+                panel.correct(part.pane, row)
             else:
-                findings += panel.update(pane, counts)
-        return findings
+                panel.take(closing.pane, row)
+                fresh[panel.place] = row
+        if not fresh:
+            return []
+        sights = self._stacked().update(closing.pane, fresh)
+        return [
+            finding
+            for place, sight in sights.items()
+            for finding in self._panels[place[1:3]].findings(closing.pane, fresh[place], sight)
+        ]
 
     def restart(self, version: str, segment: str, signal: str) -> None:
         """Begin a signal's sequential detector anew."""
         panel = self._panels.get((version, segment))
-        if panel is not None:
-            panel.restart(signal)
+        index = panel.index(signal) if panel is not None else None
+        if panel is not None and index is not None:
+            self._stacked().restart(panel.place, index)
 
     def _panel(self, version: str, segment: str, pane: int) -> Panel | None:
+        """The panel of a place; None without a reference or room."""
+        if segment not in self._normals or not self._has_room(version, pane):
+            return None
         self._versions[version] = pane
         panel = self._panels.get((version, segment))
         if panel is None:
-            normals = self._normals.get(segment)
-            if normals is None:
-                return None
-            self._make_room(version)
-            panel = self._new(version, segment, normals)
-            self._panels[version, segment] = panel
+            panel = self._new(version, segment)
+            self._arrange({**self._panels, (version, segment): panel})
         return panel
 
-    def _new(self, version: str, segment: str, normals: dict[str, Normal]) -> Panel:
-        return Panel(
-            Place(self._judging.model, version, segment, self._reference_id),
-            self._signals,
-            [normals[signal.name] for signal in self._signals],
-            self._judging,
-            self._threshold,
-        )
+    def _has_room(self, version: str, pane: int) -> bool:
+        """Whether a version can be judged; one that was not seen in this pane may give way."""
+        if version in self._versions or len(self._versions) < MAX_VERSIONS:
+            return True
+        seen, oldest = min((at, name) for name, at in self._versions.items())
+        if seen >= pane:
+            return False
+        del self._versions[oldest]
+        self._arrange({key: panel for key, panel in self._panels.items() if key[0] != oldest})
+        return True
 
-    def _make_room(self, version: str) -> None:
-        present = {name for name, _ in self._panels} - {version}
-        while len(present) >= MAX_VERSIONS:
-            oldest = min(present, key=lambda name: (self._versions.get(name, -1), name))
-            present.discard(oldest)
-            self._versions.pop(oldest, None)
-            self._panels = {key: p for key, p in self._panels.items() if key[0] != oldest}
+    def _new(self, version: str, segment: str) -> Panel:
+        stick = self._yardsticks.get(segment)
+        if stick is None:
+            normals = self._normals[segment]
+            stick = Yardstick(
+                self._signals, [normals[signal.name] for signal in self._signals], self._judging
+            )
+            self._yardsticks[segment] = stick
+        place = Place(self._judging.model, version, segment, self._reference_id)
+        return Panel(place, stick, self._judging, self._threshold)
+
+    def _arrange(self, panels: dict[tuple[str, str], Panel]) -> None:
+        """Other panels from now on; those that stay keep what their detectors have seen."""
+        if self._stack is not None:
+            self._states = self._stack.states()
+        self._panels, self._stack = panels, None
+
+    def _stacked(self) -> Stack:
+        if self._stack is None:
+            self._stack = Stack(list(self._panels.values()), self._states)
+            self._states = {}
+        return self._stack
 
     def save(self) -> bytes:
         """The state, for a snapshot."""
+        states = self._stacked().states() if self._panels else {}
         saved = SavedLane(
             normals=self._normals,
             reference_id=self._reference_id,
             collector=self._collector.save() if self._collector else None,
-            panels=[(v, s, panel.save()) for (v, s), panel in sorted(self._panels.items())],
+            panels=[
+                (version, segment, panel.save(states[panel.place]))
+                for (version, segment), panel in self._panels.items()
+            ],
             versions=self._versions,
         )
         return msgspec.msgpack.encode(saved)
@@ -181,10 +227,11 @@ class Lane:
         """Take a snapshot up."""
         saved = msgspec.msgpack.decode(snapshot, type=SavedLane)
         self._normals, self._reference_id = saved.normals, saved.reference_id
-        self._versions = dict(saved.versions)
         if saved.collector is not None:
             self._collector = Collector(self._signals)
             self._collector.load(saved.collector)
-        for version, segment, panel in saved.panels:
-            self._panels[version, segment] = self._new(version, segment, self._normals[segment])
-            self._panels[version, segment].load(panel)
+        self._versions = dict(saved.versions)
+        for version, segment, one in saved.panels:
+            panel = self._panels[version, segment] = self._new(version, segment)
+            panel.load(one)
+            self._states[panel.place] = one.bank

@@ -195,10 +195,7 @@ class ModelMonitor:
         for watch in self._watches.values():
             findings += watch.close(closing)
         self._finish_references(pane)
-        findings = [
-            self._ranges.attach(one, self._pane) if one.alarm or one.joins else one
-            for one in findings
-        ]
+        findings = self._ranges.attach(findings, self._pane)
         alerting = [one for one in findings if one.role == "alert"]
         self._state, decisions = self._policy.judge(
             self._state, now, alerting, closing.events, sequence, self._standing()

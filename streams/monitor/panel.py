@@ -1,30 +1,30 @@
 """A panel: the signals of one version and segment, judged pane by pane.
 
-Promises: one update a pane; state is two count matrices and the detectors' sums; a pane without
-rows is not judged; what is judged depends on counts and order of panes alone.
-Leaves to others: which panes there are (`model`), what follows from a finding (policy).
+Promises: one update a pane; state is a window of count vectors and the detectors' sums; a pane
+without rows is not judged; what is judged depends on counts and order of panes alone.
+Leaves to others: the sums of all panels at once (`stack`), which panes there are (`model`), what
+follows from a finding (policy).
 """
 
 from collections import deque
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from math import isfinite
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
-from detectors.budget import Mask, benjamini_hochberg, e_bh
-from detectors.reference import SignalReference
-from detectors.shiryaev_roberts import Bank, BankState
-from detectors.stability import CategoryStability
-from schemas.baseline import Normal
+from detectors.arrays import Floats
+from detectors.budget import benjamini_hochberg, e_bh
+from detectors.effect import Effect
+from detectors.shiryaev_roberts import BankState
 from schemas.finding import Finding
 from schemas.grid import WHOLE
 from schemas.journal import Counts
 from schemas.judging import Judging
 from schemas.log import Millis
 from streams.monitor.adaptive import WATCHED, SavedSeries, Series, Subject, standardised
-from streams.monitor.effects import Depth, Measure, Standard, measure, quiet
-from streams.signals import Signal
+from streams.monitor.effects import Depth, Measure, glance, measure
+from streams.monitor.yardstick import Yardstick
 
 WINDOW_ROWS: Final = 1000
 """Rows that a window should hold, so that effects are worth reading."""
@@ -38,9 +38,6 @@ FALSE_DISCOVERIES: Final = 0.1
 _LARGEST: Final = 700.0
 """Largest logarithm whose exponential is finite."""
 
-_KEPT_PANES: Final = 10_000
-"""Panes whose times are kept for change points; an older change is reported as this old."""
-
 
 class Place(NamedTuple):
     """Whose signals: model, version, segment, and the reference they are judged against."""
@@ -51,255 +48,267 @@ class Place(NamedTuple):
     reference_id: str
 
 
-class Verdict(NamedTuple):
-    """What the sequential detector of one signal says: logs of its evidence, and since when."""
+class Sight(Protocol):
+    """What a closed pane shows of a panel's signals (see `stack`)."""
 
-    log_mean: float
-    evidence: float
-    alarm: bool
-    joins: bool
-    change: Millis
+    @property
+    def logs(self) -> Floats:
+        """Log of the sequential evidence."""
+
+    @property
+    def updates(self) -> Counts:
+        """Panes with rows behind it."""
+
+    @property
+    def begins(self) -> list[int]:
+        """The pane with which the leading alternative began; -1: none leads."""
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows in the window."""
+
+    def effect(self, signal: int) -> Effect | None:
+        """How far the window of a signal is from its reference."""
+
+    def stable(self, signal: int) -> Measure | None:
+        """What there is to say of a quiet categorical signal; None for other kinds."""
+
+
+class Verdicts(NamedTuple):
+    """What the sequential detectors say, (S,) each: logs of their evidence, alarms, joins."""
+
+    logs: list[float]
+    evidence: list[float]
+    e_values: list[float]
+    alarms: list[bool]
+    joins: list[bool]
 
 
 class SavedPanel(msgspec.Struct, frozen=True, kw_only=True):
-    """A panel in a snapshot."""
+    """A panel in a snapshot; `bank` is the state of its detectors."""
 
     bank: BankState
-    panes: list[int]
+    first: int
     moved: list[int]
     series: dict[int, SavedSeries]
-    window: list[tuple[int, list[bytes]]]
+    window: list[tuple[int, bytes]]
+
+
+class Slot(msgspec.Struct):
+    """A pane in the window: its counts, and the rows of the first signal."""
+
+    pane: int
+    row: Counts
+    rows: int
 
 
 class Panel:
-    """Sequential detectors and a sliding window over the signals of one place."""
+    """A sliding window over the signals of one place, and what is found in it."""
 
     def __init__(
-        self,
-        place: Place,
-        signals: Sequence[Signal],
-        normals: Sequence[Normal],
-        judging: Judging,
-        threshold: float,
+        self, place: Place, yardstick: Yardstick, judging: Judging, threshold: float
     ) -> None:
         """`threshold` is the log of the run length a signal's detector must keep, in panes."""
-        self.place, self.signals = place, signals
+        self.place, self.yardstick = place, yardstick
         self._judging, self._threshold = judging, threshold
-        self._references: list[SignalReference] = [normal.reference() for normal in normals]
-        self._normals = [
-            Standard.of(signal, reference)
-            for signal, reference in zip(signals, self._references, strict=True)
-        ]
-        self._bank = Bank(
-            self._references,
-            tolerance=judging.tolerance,
-            null=judging.null,
-            upward=[signal.kind == "binary" for signal in signals],
-        )
-        self._categorical = [i for i, one in enumerate(signals) if one.kind == "categorical"]
-        self._stability = CategoryStability(
-            [self._references[i].counts for i in self._categorical],
-            [self._normals[i].dispersion for i in self._categorical],
-        )
         self._series = {
             index: Series(standardised=True)
-            for index, signal in enumerate(signals)
+            for index, signal in enumerate(yardstick.signals)
             if signal.name in WATCHED and place.segment == WHOLE
         }
-        self._panes: list[int] = []
-        self._window: deque[tuple[int, list[Counts]]] = deque()
-        self._moved = np.zeros(len(signals), np.int8)
+        self._first: int | None = None
+        self._window: deque[Slot] = deque()
+        self._moved = [0] * len(yardstick.signals)
         """Of each signal: 0 at rest, 1 it would join an incident, 2 it alarms."""
-        self._sums = [np.zeros(reference.width, np.int64) for reference in self._references]
+        self.sums = np.zeros(yardstick.width, np.int64)
+        """Of all panes in the window."""
 
-    def update(self, pane: int, counts: Sequence[Counts]) -> list[Finding]:
-        """Judge a pane's on-time counts, one vector a signal; gives a finding a signal."""
-        self._bank.update(counts)
-        self._panes.append(pane)
-        del self._panes[:-_KEPT_PANES]
-        self._window.append((pane, [vector.copy() for vector in counts]))
-        self._add(counts, 1)
-        self._trim()
-        return self._findings(pane) + self._watched(pane, counts)
+    def take(self, pane: int, row: Counts) -> None:
+        """Take a pane's on-time counts (all cells,) into the window; the oldest panes leave it.
 
-    def correct(self, pane: int, counts: Sequence[Counts]) -> None:
+        The window keeps the fewest newest panes that hold enough rows.
+        """
+        if self._first is None:
+            self._first = pane
+        self._window.append(Slot(pane, row.copy(), self._rows(row)))
+        self.sums += row
+        held = sum(slot.rows for slot in self._window)
+        while len(self._window) > 1 and (
+            len(self._window) > WINDOW_PANES or held - self._window[0].rows >= WINDOW_ROWS
+        ):
+            oldest = self._window.popleft()
+            held -= oldest.rows
+            self.sums -= oldest.row
+
+    def correct(self, pane: int, row: Counts) -> None:
         """Add late rows to the window that still holds their pane; detectors never see them."""
-        for held, vectors in self._window:
-            if held == pane:
-                for vector, late in zip(vectors, counts, strict=True):
-                    np.add(vector, late, out=vector)
-                self._add(counts, 1)
+        for slot in self._window:
+            if slot.pane == pane:
+                slot.row += row
+                slot.rows += self._rows(row)
+                self.sums += row
 
-    def restart(self, signal: str) -> None:
-        """Begin a signal's sequential detector anew."""
-        for index, one in enumerate(self.signals):
-            if one.name == signal:
-                self._bank.reset(index)
+    def findings(self, pane: int, row: Counts, sight: Sight) -> list[Finding]:
+        """A finding of every signal, at a pane with these counts."""
+        said = self._verdicts(sight)
+        before, moved = self._moved, list(map(int.__add__, said.joins, said.alarms))
+        self._moved = moved
+        seen = [self._look(i, sight, said, new=moved[i] > before[i]) for i in range(len(said.logs))]
+        if any(said.alarms):
+            self._recruit(said, seen, sight)
+        length = self._judging.pane
+        span = self._window[0].pane * length, (pane + 1) * length
+        assert self._first is not None
+        changes = [length * (at if at >= 0 else self._first) for at in sight.begins]
+        found = [
+            self._finding(i, said, measured, span, (changes[i], sight.rows[i]))
+            for i, measured in enumerate(seen)
+        ]
+        return found + self._watched(pane, row)
 
-    def save(self) -> SavedPanel:
+    def index(self, signal: str) -> int | None:
+        """The place of a signal among the panel's."""
+        names = [one.name for one in self.yardstick.signals]
+        return names.index(signal) if signal in names else None
+
+    def save(self, bank: BankState) -> SavedPanel:
         """The state, for a snapshot."""
-        window = [(pane, [v.tobytes() for v in vectors]) for pane, vectors in self._window]
         return SavedPanel(
-            bank=self._bank.state(),
-            panes=list(self._panes),
-            moved=self._moved.tolist(),
+            bank=bank,
+            first=-1 if self._first is None else self._first,
+            moved=self._moved,
             series={index: series.save() for index, series in self._series.items()},
-            window=window,
+            window=[(slot.pane, slot.row.tobytes()) for slot in self._window],
         )
 
     def load(self, saved: SavedPanel) -> None:
         """Take a snapshot up."""
-        self._bank.load(saved.bank)
-        self._panes = list(saved.panes)
-        self._moved = np.array(saved.moved, np.int8)
+        self._first = saved.first if saved.first >= 0 else None
+        self._moved = list(saved.moved)
         for index, series in saved.series.items():
             self._series[index].load(series)
-        self._window = deque(
-            (pane, [np.frombuffer(v, np.int64).copy() for v in vectors])
-            for pane, vectors in saved.window
+        for pane, cells in saved.window:
+            row = np.frombuffer(cells, np.int64).copy()
+            self._window.append(Slot(pane, row, self._rows(row)))
+            self.sums += row
+
+    def _rows(self, row: Counts) -> int:
+        return int(row[self.yardstick.spans[0]].sum())
+
+    def _verdicts(self, sight: Sight) -> Verdicts:
+        evidence = np.minimum(sight.logs - np.log(np.maximum(sight.updates, 1)), _LARGEST)
+        e_values = np.exp(evidence)
+        alarms = sight.logs >= self._threshold
+        joins = e_bh(e_values, FALSE_DISCOVERIES) | alarms
+        return Verdicts(
+            sight.logs.tolist(),
+            evidence.tolist(),
+            e_values.tolist(),
+            alarms.tolist(),
+            joins.tolist(),
         )
-        for _, vectors in self._window:
-            self._add(vectors, 1)
 
-    def _trim(self) -> None:
-        """Keep the fewest newest panes that hold enough rows."""
-        rows = [int(vectors[0].sum()) for _, vectors in self._window]
-        while len(rows) > 1 and (len(rows) > WINDOW_PANES or sum(rows[1:]) >= WINDOW_ROWS):
-            rows.pop(0)
-            self._add(self._window.popleft()[1], -1)
+    def _look(self, index: int, sight: Sight, said: Verdicts, *, new: bool) -> Measure:
+        """Look at a window as closely as the evidence is worth it."""
+        if said.joins[index]:
+            # Dear distances are worth their price once, when a signal begins to move.
+            return self._measure(index, sight, "all" if new else "shown")
+        if said.logs[index] > 0:
+            return self._measure(index, sight, "effect")
+        stable = sight.stable(index)
+        if stable is not None:
+            return stable
+        if self.yardstick.signals[index].kind == "binary":
+            return self._measure(index, sight, "effect")
+        return glance(self.yardstick.standards[index], self._cells(index))
 
-    def _add(self, counts: Sequence[Counts], sign: int) -> None:
-        for total, vector in zip(self._sums, counts, strict=True):
-            np.add(total, sign * vector, out=total)
-
-    def _findings(self, pane: int) -> list[Finding]:
-        logs, updates = self._bank.log_mean, np.maximum(self._bank.updates, 1)
-        evidence = np.minimum(logs - np.log(updates), _LARGEST)
-        alarms = logs >= self._threshold
-        joins = e_bh(np.exp(evidence), FALSE_DISCOVERIES) | alarms
-        before = self._moved
-        self._moved = joins.astype(np.int8) + alarms
-        stable = self._stable()
-        seen = [
-            stable[i]
-            if i in stable and logs[i] <= 0 and not joins[i]
-            else self._measure(
-                i,
-                _depth(found=bool(joins[i]), new=self._moved[i] > before[i], evidence=logs[i] > 0),
-            )
-            for i in range(len(self.signals))
-        ]
-        if alarms.any():
-            self._recruit(joins, seen)
-        length = self._judging.pane
-        span = self._window[0][0] * length, (pane + 1) * length
-        since = self._bank.updates - self._bank.start
-        return [
-            self._finding(
-                index,
-                Verdict(
-                    log_mean=float(logs[index]),
-                    evidence=float(evidence[index]),
-                    alarm=bool(alarms[index]),
-                    joins=bool(joins[index]),
-                    change=self._panes[-min(max(int(since[index]), 1), len(self._panes))] * length,
-                ),
-                measured,
-                span,
-            )
-            for index, measured in enumerate(seen)
-        ]
-
-    def _recruit(self, joins: Mask, seen: list[Measure]) -> None:
+    def _recruit(self, said: Verdicts, seen: list[Measure], sight: Sight) -> None:
         """Once one signal has proven a change, let windows say which others it has reached.
 
         A window sees sooner than a sequential detector, which pays for looking at any time; the
         share of false ones stays bounded (Benjamini-Hochberg), and the tolerance holds.
         """
-        found = benjamini_hochberg([one.p_value for one in seen], FALSE_DISCOVERIES) & ~joins
+        found = benjamini_hochberg([one.p_value for one in seen], FALSE_DISCOVERIES)
         for index in np.flatnonzero(found).tolist():
-            closer = self._measure(index, "shown")
+            effect = None if said.joins[index] else sight.effect(index)
+            if effect is None or effect.inside(self._judging.tolerance):
+                continue
+            closer = self._measure(index, sight, "shown")
             if not closer.inside:
-                joins[index], self._moved[index], seen[index] = True, 1, closer
+                said.joins[index], self._moved[index], seen[index] = True, 1, closer
 
-    def _watched(self, pane: int, counts: Sequence[Counts]) -> list[Finding]:
+    def _watched(self, pane: int, row: Counts) -> list[Finding]:
         """What the adaptive detectors say of the series among the signals."""
         length = self._judging.pane
         span = pane * length, (pane + 1) * length
         found: list[Finding] = []
+        place = self.place
         for index, series in self._series.items():
-            reference = self._references[index]
-            value = standardised(reference, counts[index])
+            reference = self.yardstick.references[index]
+            counts = row[self.yardstick.spans[index]]
+            value = standardised(reference, counts)
             if value is None:
                 continue
-            place = self.place
-            name = self.signals[index].name
             subject = Subject(
                 place.model,
                 place.version,
                 place.segment,
-                name,
+                self.yardstick.signals[index].name,
                 place.reference_id,
                 reference.rows,
             )
-            found += series.update(subject, value, span, int(counts[index].sum()))
+            found += series.update(subject, value, span, int(counts.sum()))
         return found
 
-    def _stable(self) -> dict[int, Measure]:
-        """What there is to say of quiet categorical signals, all at once."""
-        windows = [self._sums[i] for i in self._categorical]
-        effects, p_values = self._stability.psi(windows)
-        return {
-            index: quiet(float(effect), float(p_value))
-            for index, effect, p_value in zip(self._categorical, effects, p_values, strict=True)
-        }
+    def _cells(self, index: int) -> Counts:
+        return self.sums[self.yardstick.spans[index]]
 
-    def _measure(self, index: int, depth: Depth) -> Measure:
+    def _measure(self, index: int, sight: Sight, depth: Depth) -> Measure:
         return measure(
-            self.signals[index],
-            self._normals[index],
-            self._sums[index],
+            self.yardstick.signals[index],
+            self.yardstick.standards[index],
+            self._cells(index),
+            sight.effect(index),
             self._judging.tolerance,
             depth,
         )
 
     def _finding(
-        self, index: int, said: Verdict, seen: Measure, span: tuple[Millis, Millis]
+        self,
+        index: int,
+        said: Verdicts,
+        seen: Measure,
+        span: tuple[Millis, Millis],
+        since: tuple[Millis, int],
     ) -> Finding:
-        signal, reference = self.signals[index], self._references[index]
-        rows = int(self._sums[index].sum())
+        """`since`: when it began to change, and the rows of the window."""
+        place, signal, log = self.place, self.yardstick.signals[index], said.logs[index]
+        change, rows = since
         return Finding(
-            model=self.place.model,
-            version=self.place.version,
-            segment=self.place.segment,
+            model=place.model,
+            version=place.version,
+            segment=place.segment,
             signal=signal.name,
             detector="shiryaev_roberts",
             state="judged" if rows else "too_few_rows",
-            alarm=said.alarm,
-            joins=said.joins,
+            alarm=said.alarms[index],
+            joins=said.joins[index],
             inside=seen.inside,
             symptom=seen.symptom,
-            statistic=said.log_mean if np.isfinite(said.log_mean) else None,
+            statistic=log if isfinite(log) else None,
             threshold=self._threshold,
-            e_value=float(np.exp(said.evidence)),
+            e_value=said.e_values[index],
             p_value=seen.p_value,
             effect=seen.effect,
             direction=seen.direction,
             cells=seen.cells,
             histogram=seen.histogram,
-            change_point=said.change,
+            change_point=change,
             window_start=span[0],
             window_end=span[1],
             rows=rows,
-            reference_id=self.place.reference_id,
-            reference_rows=reference.rows,
-            dispersion=float(np.max(reference.dispersion)),
+            reference_id=place.reference_id,
+            reference_rows=self.yardstick.references[index].rows,
+            dispersion=self.yardstick.dispersions[index],
             important=signal.important,
         )
-
-
-def _depth(*, found: bool, new: bool, evidence: bool) -> Depth:
-    """Dear distances are worth their price once, when a signal begins to move."""
-    if found:
-        return "all" if new else "shown"
-    return "effect" if evidence else "psi"

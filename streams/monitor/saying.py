@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from schemas.envelope import output_id, seal
-from schemas.finding import Finding
+from schemas.finding import Finding, Measured
 from schemas.instants import rfc3339
 from schemas.log import Millis, Output, OutputTopic
 from schemas.output_parts import Current, Effect, ReferenceRef, Window
@@ -38,17 +38,46 @@ _TOPICS: Final[dict[type[OutputEvent], tuple[OutputTopic, EventType]]] = {
 
 def say(closed: Closed, source: str, now: Millis) -> list[Output]:
     """Everything that a closed pane makes known; `now` is its end, the stream time of all of it."""
-    events: list[OutputEvent] = [
+    readings = [
         reading(finding, severity)
         for finding, severity in zip(closed.findings, closed.severities, strict=True)
     ]
-    events += closed.decisions.events
-    return [_sealed(event, source, now) for event in events]
+    return _sealed_readings(readings, source, now) + [
+        _sealed(event, source, now) for event in closed.decisions.events
+    ]
+
+
+def _sealed_readings(readings: list[Reading], source: str, now: Millis) -> list[Output]:
+    """Readings of one model as `_sealed` seals them; they are many, and differ only in their ids.
+
+    A test says that nothing else differs.
+    """
+    if not readings:
+        return []
+    first = _sealed(readings[0], source, now)
+    at = next(i for i, (name, _) in enumerate(first.headers) if name == "ce_id")
+    before, after = first.headers[:at], first.headers[at + 1 :]
+    kind = _TOPICS[Reading][1]
+    return [first] + [
+        Output(
+            topic="readings",
+            key=first.key,
+            value=encode(event),
+            headers=(*before, ("ce_id", _reading_id(event, kind, now).encode()), *after),
+            timestamp=now,
+        )
+        for event in readings[1:]
+    ]
 
 
 def reading(finding: Finding, severity: Severity | None) -> Reading:
     """What a monitor says now."""
     judged = finding.state == "judged"
+    effect = finding.effect
+    if effect == Measured(psi=effect.psi):
+        shown = Effect(psi=effect.psi)  # a quiet signal, as nearly all are
+    else:
+        shown = Effect(**msgspec.structs.asdict(effect))
     return Reading(
         model=finding.model,
         version=finding.version,
@@ -62,7 +91,7 @@ def reading(finding: Finding, severity: Severity | None) -> Reading:
         severity=severity,
         p_value=finding.p_value,
         e_value=finite(finding.e_value),
-        effect=Effect(**msgspec.structs.asdict(finding.effect)),
+        effect=shown,
         reference=ReferenceRef(id=finding.reference_id, rows=finding.reference_rows),
         current=Current(
             rows=finding.rows,
@@ -93,15 +122,7 @@ def _identity(event: OutputEvent, kind: EventType, now: Millis) -> tuple[str, st
     """Record key, event id, and the incident it belongs to."""
     match event:
         case Reading():
-            name = output_id(
-                kind,
-                model=event.model,
-                version=event.version,
-                segment=event.segment,
-                monitor=event.monitor,
-                window=now,
-            )
-            return event.model, name, None
+            return event.model, _reading_id(event, kind, now), None
         case DriftEvent():
             name = output_id(
                 kind,
@@ -127,3 +148,14 @@ def _identity(event: OutputEvent, kind: EventType, now: Millis) -> tuple[str, st
             return event.model, event.request_id, next(iter(event.incident_ids), None)
         case RollbackRequest():
             return event.model, event.request_id, None
+
+
+def _reading_id(event: Reading, kind: EventType, now: Millis) -> str:
+    return output_id(
+        kind,
+        model=event.model,
+        version=event.version,
+        segment=event.segment,
+        monitor=event.monitor,
+        window=now,
+    )

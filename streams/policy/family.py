@@ -5,6 +5,7 @@ section 4 as numbers; who may be a consequence of whom.
 Leaves to others: whether a signal moves at all (`observation`), and in which segment (`scope`).
 """
 
+from functools import lru_cache
 from typing import Final
 
 from schemas.finding import Symptom
@@ -110,6 +111,7 @@ _BY_PREFIX: Final[dict[str, Family]] = {
 }
 
 
+@lru_cache(maxsize=4096)  # the same few signals, pane after pane
 def family_of(signal: str, symptom: Symptom) -> Family:
     """The family of `signal` departing in the way of `symptom`.
 
@@ -131,6 +133,7 @@ def family_of(signal: str, symptom: Symptom) -> Family:
     return family
 
 
+@lru_cache(maxsize=4096)
 def is_harmful_only_upwards(signal: str) -> bool:
     """True for signals whose fall is good news: error rates."""
     return signal.replace("|", ":", 1).partition(":")[0] == "error"

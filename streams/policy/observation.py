@@ -79,14 +79,14 @@ def _one(key: SignalKey, findings: list[Finding], limits: Limits, now: Millis) -
     if not judged:
         first = min(findings, key=lambda finding: (finding.detector, finding.state))
         return _unjudged(key, first, now)
+    if len(judged) == 1:  # as for most signals; the rest would cost as much as all else together
+        return _alone(key, judged[0], limits, now)
     telling = [f for f in judged if f.alarm or f.joins] or judged
     family = max(
         (family_of(f.signal, f.symptom) for f in telling), key=lambda name: (PROOF[name], name)
     )
     graded = [(severity_of(f, family_of(f.signal, f.symptom), limits), f) for f in judged]
-    severity, best = graded[0]
-    if len(graded) > 1:  # most signals have one detector, and ranking it costs as much as the rest
-        severity, best = max(graded, key=lambda pair: _telling(pair[0], pair[1], family))
+    severity, best = max(graded, key=lambda pair: _telling(pair[0], pair[1], family))
     # `inside` speaks of the signal's windowed effect: one detector that sees it outside is enough.
     inside = all(f.inside for f in judged)
     worth = severity is not None and not inside
@@ -106,6 +106,29 @@ def _one(key: SignalKey, findings: list[Finding], limits: Limits, now: Millis) -
         important=any(f.important for f in judged),
         onset=min(begun, now) - delay,
         window_start=min(f.window_start for f in judged) - delay,
+    )
+
+
+def _alone(key: SignalKey, f: Finding, limits: Limits, now: Millis) -> Observation:
+    """What `_one` says of a signal with one judged finding."""
+    family = family_of(f.signal, f.symptom)
+    severity = severity_of(f, family, limits)
+    worth = severity is not None and not f.inside
+    alarm = f.alarm and f.role == "alert"
+    delay = f.label_delay if family in OUTCOMES else 0
+    return Observation(
+        key=key,
+        finding=f,
+        family=family,
+        severity=severity,
+        judged=True,
+        alarm=alarm and worth,
+        joins=worth and (f.joins or f.alarm),
+        doubt=alarm and not worth,
+        inside=f.inside,
+        important=f.important,
+        onset=min(now if f.change_point is None else f.change_point, now) - delay,
+        window_start=f.window_start - delay,
     )
 
 

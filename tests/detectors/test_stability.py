@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detectors.distances import Pair, psi
-from detectors.stability import CategoryStability
+from detectors.stability import CategoryStability, StabilityGauge
 
 
 def worlds(seed):
@@ -36,3 +36,23 @@ def test_a_window_without_rows_is_not_judged():
     empty, full = np.zeros(4, np.int64), np.array([50, 30, 20, 0])
     effects, p_values = CategoryStability([full, full], [1.0, 1.0]).psi([empty, full])
     assert [True, False] == np.isnan(effects).tolist() == np.isnan(p_values).tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", ["categorical", "numeric"])
+def test_a_gauge_says_to_the_bit_what_the_distance_says(kind, seed):
+    """Whatever is worked out in advance, the sums are the same sums."""
+    for now, then, dispersion in worlds(seed):
+        # at least: below, three inner cells, above, missing
+        current, reference = (np.concatenate([one, one[:3]]) for one in (now, then))
+        expected = psi(Pair(current, reference, kind, None, dispersion))
+        found = StabilityGauge(reference, kind, dispersion).psi(current)
+        assert (expected.effect, expected.p_value) == found
+
+
+def test_a_gauge_does_not_judge_without_rows():
+    """Neither a window nor a reference without rows has an index; all missing has."""
+    full, empty, missing = np.array([5, 20, 9, 0]), np.zeros(4, np.int64), np.array([0, 0, 0, 30])
+    assert StabilityGauge(full, "numeric", 1.0).psi(empty) is None
+    assert StabilityGauge(empty, "categorical", 1.0).psi(full) is None
+    assert psi(Pair(missing, full)).effect == StabilityGauge(full, "numeric", 1.0).psi(missing)[0]

@@ -1,0 +1,48 @@
+"""A yardstick: what the signals of one segment are measured by, worked out once per reference.
+
+Promises: cells of all signals lie one after the other in one vector, in the order of the signals;
+every version of the segment shares one yardstick.
+Leaves to others: the windows that are measured (`panel`), all of them at once (`stack`).
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from detectors.shiryaev_roberts import contrasts_of
+from schemas.baseline import Normal
+from schemas.journal import Counts
+from schemas.judging import Judging
+from streams.monitor.effects import Standard
+from streams.signals import Signal
+
+
+class Yardstick:
+    """The references of a segment's signals, and what follows from them alone."""
+
+    def __init__(
+        self, signals: Sequence[Signal], normals: Sequence[Normal], judging: Judging
+    ) -> None:
+        """`normals` in the order of `signals`."""
+        self.signals = tuple(signals)
+        self.references = [normal.reference() for normal in normals]
+        self.standards = [
+            Standard.of(signal, reference)
+            for signal, reference in zip(signals, self.references, strict=True)
+        ]
+        self.contrasts = contrasts_of(
+            self.references,
+            tolerance=judging.tolerance,
+            null=judging.null,
+            upward=[signal.kind == "binary" for signal in signals],
+        )
+        ends = np.cumsum([0, *(one.width for one in self.references)]).tolist()
+        self.spans = [slice(first, last) for first, last in pairwise(ends)]
+        self.width: int = ends[-1]
+        self.dispersions = [float(np.max(one.dispersion)) for one in self.references]
+        self.categorical = [i for i, one in enumerate(signals) if one.kind == "categorical"]
+
+    def split(self, row: Counts) -> list[Counts]:
+        """The cells of every signal out of the vector of all."""
+        return [row[span] for span in self.spans]

@@ -16,11 +16,13 @@ import numpy as np
 
 from detectors.metrics.interval import Interval
 from schemas.finding import Finding, Measured, Slice
-from schemas.grid import WHOLE
+from schemas.grid import WHOLE, Layout
 from schemas.journal import Counts
 from schemas.log import Millis
 from schemas.output_parts import Performance as Shown
 from schemas.standing import Standing, Tally
+from streams.monitor.outcomes import bins
+from streams.monitor.outcomes.bins import Bins, SavedBins
 from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.outcomes.cohorts import Cohort, Cohorts, SavedCohort
 from streams.monitor.outcomes.estimate import Bias, Check, SavedCheck, widened
@@ -40,6 +42,13 @@ OUTCOME_SIGNALS: Final = ("label", "error", "gain")
 """What the names of the outcomes' lane's signals begin with."""
 
 
+def alerting(layout: Layout) -> int:
+    """Signals that alarm here beside those of the lanes: the budget must know of them."""
+    if not layout.outcomes:
+        return 0
+    return 1 + (len(bins.SIGNALS) if "wrong" in layout.outcomes else 0)
+
+
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """Performance in a snapshot."""
 
@@ -50,6 +59,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     cohorts: list[SavedCohort]
     checks: dict[str, SavedCheck]
     labels: SavedLabels
+    bins: SavedBins
     tallies: tuple[Tally, ...]
     shown: dict[str, Shown]
 
@@ -74,6 +84,7 @@ class Performance:
         self._cohorts = Cohorts((width, blocks.width), self._pane, horizon)
         self._checks: dict[str, Check] = {}
         self._labels = Labels(setting, blocks)
+        self._bins = Bins(setting, blocks, self._normal)
         self._tallies = Tallies(self._pane)
         self._shown: dict[str, Shown] = {}
 
@@ -86,7 +97,8 @@ class Performance:
         """Everything there is to say of outcomes at a pane."""
         if not self._labelled or self._asks is None:
             return []
-        self._normal.close(closing)
+        if self._normal.close(closing):
+            self._bins.reset()
         fresh = self._count(closing)
         self._annotate(closing.findings)
         found = self._alarms(closing)
@@ -95,6 +107,7 @@ class Performance:
         for version in sorted({one.version for one in closing.predictions}):
             found += self._estimated(version, closing)
         found += self._matured(closing)
+        found += self._bins.close(closing)
         found += self._labels.close(closing, self._normal, self._arrived)
         return found
 
@@ -314,6 +327,7 @@ class Performance:
     def restart(self, version: str, segment: str, signal: str) -> None:
         """Begin a detector of the labels anew."""
         self._labels.restart(version, segment, signal)
+        self._bins.restart(version, segment, signal)
 
     def save(self) -> bytes:
         """The state, for a snapshot."""
@@ -326,6 +340,7 @@ class Performance:
                 cohorts=self._cohorts.save(),
                 checks={name: one.save() for name, one in sorted(self._checks.items())},
                 labels=self._labels.save(),
+                bins=self._bins.save(),
                 tallies=self._tallies.all(),
                 shown=self._shown,
             )
@@ -344,6 +359,7 @@ class Performance:
             self._checks[name] = Check()
             self._checks[name].load(check)
         self._labels.load(one.labels)
+        self._bins.load(one.bins)
         self._tallies.load(one.tallies)
         self._shown = dict(one.shown)
 

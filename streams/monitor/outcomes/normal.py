@@ -41,20 +41,22 @@ class Normal:
         self.reference_id = baseline.id
         self._worked_out()
 
-    def close(self, closing: Closing) -> None:
-        """Follow the lane: gather while it builds, take over when it is done."""
+    def close(self, closing: Closing) -> bool:
+        """Follow the lane: gather while it builds, take over when it is done; True if it has."""
         if "outcomes" in closing.building:
             for part in closing.outcomes:
                 self._growing[part.segment] = self._growing.get(part.segment, 0) + part.vector
-            return
+            return False
         error = next((f for f in closing.findings if f.signal == "error"), None)
-        if self._growing:
+        grown = bool(self._growing)
+        if grown:
             self._standing, self._growing = self._growing, {}
             if error is not None:
                 self.dispersion = max(1.0, error.dispersion)
             self._worked_out()
         if error is not None:
             self.reference_id = error.reference_id
+        return grown
 
     def rebuild(self) -> None:
         """Gather anew; what stands goes on until the new one does."""

@@ -27,6 +27,7 @@ from streams.monitor.evidence import Ranges, SavedRanges
 from streams.monitor.intake import Intake, SavedIntake
 from streams.monitor.lane import Lane
 from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
+from streams.monitor.performance import alerting
 from streams.monitor.watch import (
     Closing,
     Rebuilds,
@@ -154,7 +155,7 @@ class ModelMonitor:
         threshold = Budget(
             false_alarms=self._judging.allowed,
             panes=self._judging.per / self._pane,
-            signals=signals,
+            signals=signals + (alerting(layout) if labelled else 0),
         ).log_threshold
         setting = Setting(
             layout=layout,

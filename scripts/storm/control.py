@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
@@ -20,13 +21,11 @@ from scripts.storm.table_app import APP
 from scripts.storm.world import PARTITIONS
 
 CHANGELOG: Final = f"{APP}-counts-changelog"
-PATIENCE_S: Final = 120.0
-STEADY_S: Final = 8.0
-MOST_KILLS: Final = 12
+PATIENCE_S: Final = 180.0
 
 
 async def double_counted(direct: int, folder: Path, kills: int) -> dict[str, int]:
-    """Count the predictions in a Faust table with so many kills, and more until it shows."""
+    """Count the predictions in a Faust table, ended by kill -9 so many times on the way."""
     app = _App(direct, folder)
     try:
         done = 0
@@ -105,15 +104,24 @@ class _App:
         return False
 
     async def final(self) -> dict[int, int]:
-        """The counts by partition once the changelog has stopped growing."""
+        """The counts by partition once the app has committed everything; what there is, if not."""
         deadline = time.monotonic() + PATIENCE_S
-        size, since = -1, time.monotonic()
-        while time.monotonic() < deadline and time.monotonic() - since < 2 * STEADY_S:
-            now = await self.appended()
-            if now != size:
-                size, since = now, time.monotonic()
+        wanted = await self.ends("predictions")
+        while time.monotonic() < deadline:
+            committed = await self._committed()
+            if all(committed.get(number, 0) >= end for number, end in wanted.items()):
+                break
             await asyncio.sleep(1.0)
         return await self._values()
+
+    async def _committed(self) -> dict[int, int]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{self._direct}")
+        await admin.start()
+        try:
+            told = await admin.list_consumer_group_offsets(APP)
+        finally:
+            await admin.close()
+        return {tp.partition: mark.offset for tp, mark in told.items() if tp.topic == "predictions"}
 
     async def _values(self) -> dict[int, int]:
         consumer = AIOKafkaConsumer(

@@ -139,15 +139,13 @@ def pause(beyond_s: float, *, whole: bool) -> Callable[[Field], Awaitable[None]]
 
 
 async def come_and_go(field: Field) -> None:
-    """Two more members join and leave, every 3 s one of it: more workers than partitions."""
+    """Three more members join, one every 3 s, and leave like that: more workers than partitions."""
     guests: list[Member] = []
-    for step in range(4):
-        if step % 2 == 0 or not guests:
-            guests.append(field.fleet.join(f"guest-{step}"))
-        else:
-            await field.fleet.leave(guests.pop(0))
+    for number in range(3):
+        guests.append(field.fleet.join(f"guest-{number}"))
         await asyncio.sleep(3.0)
     for guest in guests:
+        await asyncio.sleep(3.0)
         await field.fleet.leave(guest)
 
 
@@ -244,7 +242,7 @@ FAULTS: Final = (
         traces=_STOOD,
         weight=1,
     ),
-    Fault(kind="F4", name="joins and leaves", seconds=18, work=come_and_go, traces=(_OWNS,)),
+    Fault(kind="F4", name="joins and leaves", seconds=22, work=come_and_go, traces=(_OWNS,)),
     Fault(
         kind="F5",
         name="broker restarted",

@@ -38,8 +38,8 @@ MEMORY_BYTES: Final = 512 << 20
 PAUSE_S: Final = 4.0
 """Longest pause between two faults: often shorter than a recovery."""
 
-WARM_UP_S: Final = 8.0
-SETTLE_S: Final = 6.0
+WARM_UP_S: Final = 4.0
+SETTLE_S: Final = 3.0
 INTERVAL_S: Final = 4.0
 """Between two snapshots of the run's config (1 s), with the time that storing takes."""
 

@@ -52,8 +52,8 @@ models:
     false_alarms: 1 per 7d
   gamma:
     task: binary
-    pane: 5s
-    lateness: 2s
+    pane: 2s
+    lateness: 1s
     labels: {{horizon: 10m}}
     reference: {{from: file, path: "{reference}"}}
     false_alarms: 1 per 7d
@@ -69,11 +69,11 @@ SHIFTED: Final = (0.4, 0.6)
 LAST: Final = 0.98
 """Nothing is planned for later than this part of the run: it would not be written."""
 
-QUIET_S: Final = 16.0
+QUIET_S: Final = 9.0
 """Until `gamma`'s last pane is over: two panes, lateness, skew, and a cycle of profilers."""
 
 EVENT_TIMED: Final = ("alpha", "beta")
-PANES: Final = {"alpha": PANE_MS, "beta": PANE_MS, "gamma": 5_000}
+PANES: Final = {"alpha": PANE_MS, "beta": PANE_MS, "gamma": 2_000}
 
 
 class Sent(NamedTuple):

@@ -26,11 +26,17 @@ logger = logging.getLogger(__name__)
 
 STEP_ROWS: Final = 4096
 COMMIT_ROWS: Final = 50_000
-COMMIT_SECONDS: Final = 1.0
-"""A commit comes after this many records, or this long after the first since the last one."""
+COMMIT_SECONDS: Final = 0.25
+"""A commit comes after this many records, or this long after the last one: a drift event waits
+for a tick and for a commit."""
 
-TICK_SECONDS: Final = 1.0
-IDLE_SECONDS: Final = 0.5
+COMMIT_SHARE: Final = 0.1
+COMMIT_SECONDS_MOST: Final = 1.0
+"""Commits of large states come more rarely, to take no more than this share of the time; but
+never more rarely than so."""
+
+TICK_SECONDS: Final = 0.25
+IDLE_SECONDS: Final = 0.25
 TRIM_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 5.0
 
@@ -78,6 +84,7 @@ class Embedded:
         self._intake = Intake(self.log, self._wake.set)
         self._thread = Thread(target=self._run, name="windage-machines", daemon=True)
         self._uncommitted = 0
+        self._commit_took = 0.0
         self._committed = self._ticked = self._trimmed = time.monotonic()
         try:
             self._crank = self._restore()
@@ -224,14 +231,16 @@ class Embedded:
             self._ticked = time.monotonic()
         stepped = self._crank.feed(self.log, STEP_ROWS, tick)
         self._uncommitted += stepped
-        due = time.monotonic() - self._committed >= COMMIT_SECONDS
+        rest = min(self._commit_took / COMMIT_SHARE, COMMIT_SECONDS_MOST)
+        pause = max(COMMIT_SECONDS, rest)
+        due = time.monotonic() - self._committed >= pause
         if self._uncommitted >= COMMIT_ROWS or (due and (self._uncommitted or tick is not None)):
             self._commit()
         return stepped
 
     def _commit(self) -> bool:
         """Commit what the machines have to say; gives whether there was anything."""
-        crank = self._crank
+        crank, began = self._crank, time.monotonic()
         # 1. What the profilers say gets its place in the log.
         harvest = crank.harvest()
         journal = self._as_journal([out for out in harvest if out.topic == JOURNAL])
@@ -245,6 +254,7 @@ class Embedded:
             self.log.commit([(output, 0) for output in outputs], states)
             self._uncommitted = 0
         self._committed = time.monotonic()
+        self._commit_took = self._committed - began
         self._read_to = crank.cursors()
         self._accounts = crank.accounting()
         # 4. Only what is stored may be acted upon.

@@ -43,6 +43,11 @@ _PARTITION_BITS: Final = 48
 """A row's number is partition << 48 | offset, so that a partition is one range of the table."""
 
 _OFFSETS: Final = (1 << _PARTITION_BITS) - 1
+_FULL: Final = frozenset(
+    (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
+)
+"""What SQLite says where there is no room; the last also where a quota or a file's limit is met."""
+
 _TRIM_ROWS: Final = 20_000
 """Deleted at most in one transaction, so that appends do not wait for it."""
 
@@ -58,6 +63,10 @@ _unpack: Final = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...]).decode
 
 class LogError(Exception):
     """The log cannot be used: by whom it is held, or what is wrong with it."""
+
+
+class DiskFullError(LogError):
+    """There is no room for what was to be written; nothing of it was."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,13 +271,15 @@ class SqliteLog:
         with self._write:
             writer = self._connections[name]
             ends = dict(self._ends)
-            writer.execute("BEGIN IMMEDIATE")
             try:
+                writer.execute("BEGIN IMMEDIATE")
                 yield writer, ends
                 writer.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _FULL:
+                    raise DiskFullError(f"{self._path}: the disk is full") from error
                 raise
             self._ends = ends
 

@@ -1,8 +1,8 @@
 """Receiving events over HTTP: from a request to a durable receipt.
 
 Promises: 202 only after every record of the request is durable; what was accepted under an
-Idempotency-Key or as a CloudEvent is accepted once; a sender who is too fast is told how long to
-wait, before anything is taken.
+Idempotency-Key or as a CloudEvent is accepted once; a sender who is too fast, or meets a full
+disk, is told how long to wait, and nothing of the request is taken.
 Leaves to others: cutting bodies (`bodies`), appending (`streams.runtime.intake`).
 """
 
@@ -17,7 +17,7 @@ from schemas.log import InputLog
 from schemas.matchers import complaint_of
 from streams.runtime.embedded import Embedded
 from streams.runtime.intake import Overloaded
-from streams.runtime.sqlite_log import Group, Receipt
+from streams.runtime.sqlite_log import DiskFullError, Group, Receipt
 from streams.web.access import problem
 from streams.web.bodies import BodyError, Piece, cut
 from streams.web.views import answer
@@ -98,7 +98,9 @@ class Receiver:
             receipt = await asyncio.wrap_future(self._runtime.intake.submit(group))
         except Overloaded:
             return _later(1)
-        except Exception:  # noqa: BLE001  # a full disk, say: nothing was taken, so it may come again
+        except DiskFullError:
+            return problem(507, "disk_full", "nothing was stored", **{"Retry-After": "10"})
+        except Exception:  # noqa: BLE001  # nothing was taken, so it may come again
             return problem(503, "storage", "nothing was stored", **{"Retry-After": "5"})
         if receipt.conflict:
             return problem(422, "idempotency_key", "this key was used for another body")

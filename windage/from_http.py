@@ -8,6 +8,7 @@ Leaves to others: telling repeated events (`subscribing`).
 import http.client
 import json
 import queue
+import socket
 import ssl
 import threading
 from collections import deque
@@ -48,6 +49,7 @@ class FromHttp:
         self._done: set[str] = set()
         self._closed = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         connected = self._connect()
         self._thread = threading.Thread(
             target=self._pump, args=(connected,), name="windage-stream", daemon=True
@@ -86,10 +88,9 @@ class FromHttp:
     def close(self) -> None:
         """Save, and end the stream."""
         self._closed.set()
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
+        if self._socket is not None:
             with suppress(OSError):
-                connection.sock.shutdown(2)  # wakes the thread, which waits in a read
+                self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread, which waits in a read
         while self._thread.is_alive():
             while not self._waiting.empty():
                 self._waiting.get_nowait()  # the thread may wait for room
@@ -120,10 +121,14 @@ class FromHttp:
             self._connection.request(
                 "GET", address.path("/v1/stream?" + urlencode(query)), headers=headers
             )
+            self._socket = self._connection.sock  # an answer may take it out of the connection
             response = self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise ConnectionError(f"{address} does not answer: {type(error).__name__}") from error
+        if response.status != 200:  # noqa: PLR2004
+            response.close()
+            self._connection.close()
         if response.status in (401, 403):
             raise PermissionError(f"{address} does not let us read (HTTP {response.status})")
         if response.status != 200:  # noqa: PLR2004
@@ -145,7 +150,9 @@ class FromHttp:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 if not self._closed.is_set():
                     _counts.tell(f"the stream broke off: {type(error).__name__}")
-            stream = None
+            if stream is not None:
+                stream.close()
+                stream = None
             if self._connection is not None:
                 self._connection.close()
             self._closed.wait(AGAIN_S)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -40,31 +41,48 @@ def loaded(text):
     return load_text(text, {}, lambda name: Path(name).read_text())
 
 
-@pytest.fixture
-def installed(broker, topic_prefix, tmp_path, monkeypatch):
-    """Return the config of an installation on the broker; commands run where it lies."""
-    directory = build(tmp_path, bad=3)
-    text = config_text(broker.bootstrap, topic_prefix)
-    (tmp_path / "windage.yaml").write_text(text)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Return the directory of an embedded installation."""
+    return build(tmp_path_factory.mktemp("written"), bad=3)
+
+
+def put_on(broker, directory):
+    """Write what the directory holds to topics of a new prefix; gives the text of their config."""
+    text = config_text(broker.bootstrap, f"t{uuid.uuid4().hex[:10]}-")
     config = loaded(text)
     topics.create(config)
     with SqliteReader(directory) as reader:
-        letters = [
-            Letter(topic=topic, key=r.key, value=r.value, headers=r.headers)
-            for topic in (*OUTPUTS, "dead-letters")
-            for r in reader.read(topic)
-        ]
-        letters += [
-            Letter(topic=topic, key=r.key, value=r.value, headers=r.headers)
-            for topic in ("predictions", "labels")
-            for r in reader.read(topic, Span(newest=50))
-        ]
-    KafkaWriter(config).write(letters)
-    for file in directory.iterdir():
-        file.unlink()
-    directory.rmdir()
+        told = [one for topic in (*OUTPUTS, "dead-letters") for one in reader.read(topic)]
+        for topic in ("predictions", "labels"):
+            told += reader.read(topic, Span(newest=50))
+    KafkaWriter(config).write(
+        [Letter(topic=r.topic, key=r.key, value=r.value, headers=r.headers) for r in told]
+    )
+    return text
+
+
+@pytest.fixture(scope="module")
+def text(broker, written):
+    """Return the config of an installation whose inputs no test here adds to."""
+    return put_on(broker, written)
+
+
+@pytest.fixture
+def installed(text, tmp_path, monkeypatch):
+    """Return that installation, with its config in the folder where commands run."""
     monkeypatch.chdir(tmp_path)
-    return config
+    Path("windage.yaml").write_text(text)
+    return loaded(text)
+
+
+@pytest.fixture
+def fresh(broker, written, tmp_path, monkeypatch):
+    """Return an installation of one test alone."""
+    monkeypatch.chdir(tmp_path)
+    text = put_on(broker, written)
+    Path("windage.yaml").write_text(text)
+    return loaded(text)
 
 
 def run(*arguments, code=0):
@@ -76,19 +94,23 @@ def run(*arguments, code=0):
     return [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
 
 
+def without_drills():
+    return [one for one in run("incidents", "--json") if not one["drill"]]
+
+
 def test_looking_and_saying(installed):
     """Status, incidents and explain say what the topics hold; a verdict lands among the events."""
     (document,) = run("status", "--json")
     (model,) = document["models"]
     assert ("shop", "red", 1) == (model["model"], model["state"], len(model["incidents"]))
     assert {"malformed": 3} == document["dead_letters"]
-    (incident,) = run("incidents", "--json")
+    (incident,) = without_drills()
     (told,) = run("explain", incident["incident_id"][:6], "--json")
     commands = told["evidence"][0]["commands"]
     topic = installed.topics.name("predictions")
     assert any(f"kcat -C -b {installed.kafka.bootstrap} -t {topic} -p 0" in c for c in commands)
     run("close", incident["incident_id"], "--verdict", "data_issue")
-    (after,) = run("incidents", "--json")
+    (after,) = without_drills()
     assert "data_issue" == after["verdict"]
     readings = run("tail", "readings", "--last", "5", "--no-follow", "--json")
     assert 5 == len(readings)
@@ -130,15 +152,15 @@ def test_the_doctor(installed):
     assert ("fail", "windage topics create") == (check["state"], check["todo"])
 
 
-def test_dead_letters_go_back_once(installed):
+def test_dead_letters_go_back_once(fresh):
     """What was sent is remembered on the broker, beside the offsets of a group of its own."""
-    with KafkaReader(installed) as reader:
+    with KafkaReader(fresh) as reader:
         before = len(list(reader.read("predictions")))
     assert 3 == run("dead-letters", "replay", "--json")[0]["replayed"]
     assert (0, 3) == tuple(
         run("dead-letters", "replay", "--json")[0][name] for name in ("replayed", "replayed_before")
     )
-    with KafkaReader(installed) as reader:
+    with KafkaReader(fresh) as reader:
         records = list(reader.read("predictions"))
     again = [one for one in records if (one.value or b"").startswith(b"{no json")]
     assert before + 3 == len(records)
@@ -168,14 +190,14 @@ def store(config, role, position):
     )
 
 
-def test_state_moves_to_topics_that_have_its_offsets(installed, topic_prefix):
+def test_state_moves_to_topics_that_have_its_offsets(fresh):
     """Bound to the new topics; refused where they are shorter, other, or hold a state already."""
-    store(installed, "profiler", 1)
-    store(installed, "monitor", 0)
+    store(fresh, "profiler", 1)
+    store(fresh, "monitor", 0)
     (told,) = run("state", "export", "moved.state", "--json")
     assert 2 == len(told["snapshots"])
     assert 1 == told["references"]
-    elsewhere = config_text(installed.kafka.bootstrap, topic_prefix + "b-")
+    elsewhere = config_text(fresh.kafka.bootstrap, f"t{uuid.uuid4().hex[:10]}-")
     Path("elsewhere.yaml").write_text(elsewhere)
     there = loaded(elsewhere)
     topics.create(there)

@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
+from kafka.structs import OffsetAndMetadata
 from typer.testing import CliRunner
 
+from schemas import access
 from schemas.load import load_text
 from streams import snapshot as slots
 from streams.cli.app import app
@@ -220,6 +224,24 @@ def test_state_moves_to_topics_that_have_its_offsets(fresh):
     other = elsewhere.replace("pane: 10s", "pane: 20s")
     Path("other.yaml").write_text(other)
     run("state", "import", "moved.state", "--config", "other.yaml", code=2)
+
+
+def test_lag_is_what_the_profilers_have_not_acknowledged(fresh):
+    """Of partitions nobody has acknowledged, everything."""
+    name = fresh.topics.name("predictions")
+    with KafkaReader(fresh) as reader:
+        counts = Counter(one.partition for one in reader.read("predictions"))
+        assert reader.lag() is None
+        consumer = KafkaConsumer(
+            bootstrap_servers=fresh.kafka.bootstrap, group_id=access.group_of(fresh, "profiler")
+        )
+        place = TopicPartition(name, 0)
+        consumer.assign([place])
+        consumer.commit({place: OffsetAndMetadata(10, "", -1)})
+        consumer.close()
+        lag = reader.lag()
+    assert counts[0] - 10 + counts[1] == lag["predictions"]
+    assert {"predictions", "labels", "metrics", "model-events"} == set(lag)
 
 
 def test_a_bootstrap_is_enough_to_look(broker):

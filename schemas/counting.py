@@ -23,4 +23,5 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     labelled: bool
     timestamps: Literal["auto", "s", "ms", "rfc3339"] = "auto"
     event_bytes: int = 256 * 1024
+    batch_bytes: int = 8 * 1024 * 1024
     features: int = 500

@@ -46,7 +46,10 @@ def texts(values: Sequence[str]) -> tuple[Ints, Known]:
     suffix = b"Z" if first.endswith("Z") else b"+00:00"
     length = len(first)
     fraction = length - len(suffix) - _WHOLE
-    known = np.fromiter((len(value) == length for value in values), np.bool_, len(values))
+    if set(map(len, values)) == {length}:
+        known = np.ones(len(values), np.bool_)
+    else:
+        known = np.array([len(value) == length for value in values], np.bool_)
     instants = np.zeros(len(values), np.int64)
     if fraction < 0 or fraction == 1:
         return instants, np.zeros_like(known)

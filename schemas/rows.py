@@ -33,9 +33,20 @@ class Joined(NamedTuple):
     first: npt.NDArray[np.bool_]
 
 
+ALONE: Final = -1
+"""The row of what is refused as a whole record."""
+
+ROW_BITS: Final = 20
+"""A row of a record has the place `offset << ROW_BITS | row`: places ascend as rows are read."""
+
+
 class Refusal(NamedTuple):
-    """A record that cannot be counted: its position in the batch, a code and what to say."""
+    """A row that cannot be counted: its record's position in the batch, a code, what to say.
+
+    `row` is its number in the record's table, ALONE where the record is no table.
+    """
 
     position: int
     code: str
     message: str
+    row: int = ALONE

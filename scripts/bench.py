@@ -1,143 +1,82 @@
-"""Measures the machines on the employment stream, everything on, each round in a new process.
+"""Measures how fast Windage is on this computer; one JSON document (`--json`: on one line).
 
-Prints one JSON document (`--json`) or a table. An event is one record: a prediction or a label.
-What is not measured yet has no key.
+Keys: `kafka_json` and `arrow` (the profiler process against the naive detector on one broker, see
+`speed/kafka_sides.py`), `replay`, `monitor_us_per_pane`, `pending_bytes` (of one prediction that
+waits for its label), `peak_rss_mb` (of the profiler with a million that wait; without a broker, of
+the replay) and `machine`. What cannot be measured here has no key, and stderr says why.
 """
 
 import argparse
 import json
 import os
 import platform
-import resource
-import statistics
-import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-EMPLOYMENT = ROOT / "examples" / "employment"
-ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+sys.path[:0] = [str(ROOT / "scripts" / "speed"), str(ROOT)]
+PARTS = ("kafka_json", "arrow", "replay", "pending")
 
 
-def replay_once() -> dict[str, float]:
-    """One replay of the employment stream: files, both machines, policy, outputs."""
-    sys.path.insert(0, str(ROOT))
-    from schemas.config import Config  # noqa: PLC0415 - counted in no figure
-    from schemas.load import load  # noqa: PLC0415
-    from streams.runtime.mapping import Columns  # noqa: PLC0415
-    from streams.runtime.recording import Recording  # noqa: PLC0415
-    from streams.runtime.reference import build_reference  # noqa: PLC0415
-    from streams.runtime.replay import Replay  # noqa: PLC0415
-    from streams.runtime.roles import MonitorRole, ProfilerRole, counting  # noqa: PLC0415
+def replayed(rounds: int) -> dict[str, Any]:
+    """The keys of the replay."""
+    import replay  # noqa: PLC0415 - parts that are not asked for need not be installed
 
-    config: Config = load(
-        str(EMPLOYMENT / "windage.yaml"), {}, lambda path: Path(path).read_bytes()
-    )
-    model = config.models["employment"]
-    features = tuple(model.features) if not isinstance(model.features, str) else ()
-    columns = Columns(
-        id="id",
-        prediction="prediction",
-        score="predicted_probability",
-        label="employed",
-        every=450_000,
-        features=features,
-    )
-    baseline = build_reference(
-        "employment",
-        model,
-        counting("employment", model, config),
-        EMPLOYMENT / "nannyml_employment_ma_reference.csv.gz",
-        columns,
-    )
-    known = {"employment": baseline}
-    monitor = Timed(MonitorRole(config, known))
-    replay = Replay(ProfilerRole(config, known), monitor)
-    recording = Recording(
-        EMPLOYMENT / "nannyml_employment_ma_analysis.csv.gz",
-        model="employment",
-        columns=columns,
-        labels=EMPLOYMENT / "nannyml_employment_ma_analysis_target.csv.gz",
-        label_delay=2000 * 450_000,
-    )
-    began, wall = time.process_time(), time.perf_counter()
-    for _ in replay.run(recording.chunks(), ["employment"]):
-        pass
-    cpu, wall = time.process_time() - began, time.perf_counter() - wall
-    accounting = replay.profilers[0].accounting()
-    events = accounting["predictions"].counted + accounting["labels"].counted
-    panes = events / 2 / 500
+    found = replay.measure(rounds)
+    cpu = found["cpu_s"] / found["events"]
     return {
-        "events": events,
-        "cpu_s": cpu,
-        "wall_s": wall,
-        "monitor_us_per_pane": monitor.seconds / panes * 1e6,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-
-
-class Timed:
-    """A role whose machines add up the CPU time of their steps."""
-
-    def __init__(self, role: object) -> None:
-        """Measure the machines of `role`."""
-        self._role = role
-        self.seconds = 0.0
-
-    def __getattr__(self, name: str) -> object:
-        """Whatever else the role has."""
-        return getattr(self._role, name)
-
-    def fresh(self, partition: int, partitions: int) -> object:
-        """A machine whose `step` is timed."""
-        machine = self._role.fresh(partition, partitions)
-        step = machine.step
-
-        def timed(log: str, records: object) -> None:
-            began = time.process_time()
-            step(log, records)
-            self.seconds += time.process_time() - began
-
-        machine.step = timed
-        return machine
-
-
-def main() -> None:
-    """Run the rounds and print their medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument("--rounds", type=int, default=3, help="processes to run, one by one")
-    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.once:
-        print(json.dumps(replay_once()))
-        return
-    rounds = []
-    for number in range(arguments.rounds):
-        print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
-        command = [sys.executable, __file__, "--once"]
-        done = subprocess.run(
-            command, check=True, capture_output=True, env={**os.environ, **ONE_CORE}
-        )
-        rounds.append(json.loads(done.stdout))
-
-    def median(key: str) -> float:
-        return statistics.median(one[key] for one in rounds)
-
-    cpu = median("cpu_s") / rounds[0]["events"]
-    report = {
         "replay": {
             "windage_us": round(cpu * 1e6, 3),
             "events_per_s": round(1 / cpu),
-            "events_per_s_wall": round(rounds[0]["events"] / median("wall_s")),
+            "events_per_s_wall": round(found["events"] / found["wall_s"]),
         },
-        "monitor_us_per_pane": round(median("monitor_us_per_pane"), 1),
-        "peak_rss_mb": round(median("peak_rss_mb"), 1),
-        "machine": ", ".join(
-            [platform.machine(), f"{os.cpu_count()} cores", f"Python {platform.python_version()}"]
-        ),
+        "monitor_us_per_pane": round(found["monitor_us_per_pane"], 1),
+        "peak_rss_mb": round(found["peak_rss_mb"], 1),
     }
+
+
+def on_kafka(form: str) -> dict[str, Any]:
+    """The figures of one form of intake; empty where no broker can be started."""
+    import kafka_sides  # noqa: PLC0415 - as above
+    from broker import NoBrokerError  # noqa: PLC0415
+
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return kafka_sides.measure(form, Path(folder))
+    except NoBrokerError as error:
+        print(f"bench: no figures of {form} on Kafka: {error}", file=sys.stderr)
+        return {}
+
+
+def main() -> None:
+    """Run the parts and print what they found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON document on one line")
+    parser.add_argument("--rounds", type=int, default=3, help="replays, of which the median counts")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run these parts alone")
+    arguments = parser.parse_args()
+    report: dict[str, Any] = {}
+    for part in arguments.only or PARTS:
+        print(f"bench: {part}", file=sys.stderr)
+        if part == "replay":
+            # The memory of the profiler, where it was measured, is the one that is promised.
+            report = {**replayed(arguments.rounds), **report}
+        elif part == "pending":
+            import pending  # noqa: PLC0415 - as above
+
+            report["pending_bytes"] = pending.measure()
+        else:
+            found = on_kafka("json" if part == "kafka_json" else "arrow")
+            memory = found.pop("peak_rss_mb", None)
+            if found:
+                report[part] = found
+            if part == "kafka_json" and memory is not None:
+                report["peak_rss_mb"] = memory
+    report["machine"] = ", ".join(
+        [platform.machine(), f"{os.cpu_count()} cores", f"Python {platform.python_version()}"]
+    )
     print(json.dumps(report) if arguments.json else json.dumps(report, indent=2))
 
 

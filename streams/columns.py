@@ -6,7 +6,7 @@ Leaves to others: decoding (`decode`), time and identity (`profiler`, `join`), c
 """
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from math import isfinite
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -102,7 +102,11 @@ class Columns:
         self._target = (
             Categories(grid.target) if grid.target and grid.target.type != "numeric" else None
         )
-        self._segments = [_segment_coder(segment, grid) for segment in grid.segments]
+        tags = [segment.name for segment in grid.segments if segment.source == "tag"]
+        fields = {name: f"t{i}" for i, name in enumerate(tags)}
+        self._segments = [
+            _segment_coder(segment, grid, fields.get(segment.name, "")) for segment in grid.segments
+        ]
 
     def of(self, events: Sequence[Any]) -> PredictionColumns:
         """Columns of a batch of typed predictions."""
@@ -111,7 +115,7 @@ class Columns:
         cells = np.empty((n, len(self._grid.features)), np.uint16)
         numbers = np.empty((n, len(self._numeric)))
         if self._numeric:
-            numbers = floats([self._get_numbers(f) for f in features]).reshape(n, -1)
+            numbers = self._numbers(features)
             for column, i in enumerate(self._numeric):
                 coder = self._layout.features[self._grid.features[i].name]
                 cells[:, i] = coder.codes(numbers[:, column])  # type: ignore[arg-type]
@@ -130,8 +134,18 @@ class Columns:
             value=value,
             segments=self._segment_codes(events, numbers, cells),
             latency_ms=floats([event.latency_ms for event in events]),
-            failed=np.fromiter((event.error is not None for event in events), np.bool_, n),
+            failed=np.array([event.error is not None for event in events], np.bool_),
         )
+
+    def _numbers(self, features: Sequence[Any]) -> Floats:
+        """Numeric features (n, numeric features) of structs; missing is NaN."""
+        rows = map(self._get_numbers, features)
+        shape = len(features), len(self._numeric)
+        try:
+            flat = np.fromiter(chain.from_iterable(rows), np.float64, shape[0] * shape[1])
+        except TypeError:  # a null
+            return floats([self._get_numbers(one) for one in features]).reshape(shape)
+        return flat.reshape(shape)
 
     def targets(self, values: Sequence[Any]) -> tuple[Floats, Cells]:
         """Predictions or labels as numbers (regression, else NaN) and as cells, both (n,)."""
@@ -174,20 +188,19 @@ def score_of(probabilities: dict[str, float] | None, positive: str | None) -> fl
 SegmentCoder = Callable[[Sequence[Any], Floats, Cells], Cells]
 
 
-def _segment_coder(segment: SegmentGrid, grid: Grid) -> SegmentCoder:
-    """How rows get their code in one segmentation; the last code is for all other rows."""
+def _segment_coder(segment: SegmentGrid, grid: Grid, field: str) -> SegmentCoder:
+    """How rows get their code in one segmentation (by tag: of `field`); the last is for others."""
     other = len(segment.labels()) - 1
     if segment.source == "tag":
         index = {value: i for i, value in enumerate(segment.values)}
-        name = segment.name
+        get = attrgetter(f"tags.{field}")
 
         def by_tag(events: Sequence[Any], _n: Floats, _c: Cells) -> Cells:
-            tags = (event.tags for event in events)
-            return np.fromiter(
-                (index.get(t.get(name, ""), other) if t else other for t in tags),
-                np.uint16,
-                len(events),
-            )
+            try:
+                values = list(map(get, events))
+            except AttributeError:  # tags are null
+                values = ["" if e.tags is None else get(e) for e in events]
+            return np.fromiter(map(index.get, values, repeat(other)), np.uint16, len(events))
 
         return by_tag
     place = next(i for i, f in enumerate(grid.features) if f.name == segment.name)

@@ -9,16 +9,19 @@ Leaves to others: columns and values' cells (`columns`), time and identity (`pro
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from schemas.envelope import EnvelopeError, open_envelope
-from schemas.grid import Grid
-from schemas.inputs import Label, Metric, ModelEvent
+from schemas.grid import Grid, SegmentGrid
+from schemas.inputs import Label, ModelEvent
 from schemas.log import LogRecord
-from schemas.rows import Refusal
+from schemas.rows import ALONE, Refusal
+from schemas.tables import Table, TableError, is_columns, of_arrow, of_columns, read_arrow
 
 MODEL_EVENT_TYPE: Final = "windage.model-event.v1"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -35,14 +38,33 @@ _UNREADABLE: Final = (
 
 T = TypeVar("T")
 
-Category = str | int | float | bool | None
+_HEADERS: Final = attrgetter("headers")
+
+_Exact = Annotated[int, Meta(ge=-EXACT, le=EXACT)]
+_Bounded = Annotated[float, Meta(gt=-EXACT, lt=EXACT)]
+"""What the fast path takes: a larger number may be a whole one, which the slow path tells."""
+
+Category = str | _Exact | float | bool | None
 
 
 class Limits(NamedTuple):
-    """What a record may be at most: bytes, features a prediction."""
+    """What a record may be at most: bytes (of one event, of a batch), features a prediction.
+
+    `timestamps` is how instants are written.
+    """
 
     event_bytes: int
     features: int
+    batch_bytes: int = 8 << 20
+    timestamps: str = "auto"
+
+    def weigh(self, record: LogRecord) -> None:
+        """RefusedError if a record is too large, and certainly no batch if that would do."""
+        value = record.value or b""
+        if len(value) > self.event_bytes and (
+            len(value) > self.batch_bytes or not (record.headers or b'"columns"' in value)
+        ):
+            raise RefusedError("too_large", "the record exceeds the size limit")
 
 
 class Decoded(NamedTuple):
@@ -50,7 +72,9 @@ class Decoded(NamedTuple):
 
     events: list[Any]
     positions: list[int] | None
-    """None: every record of the batch, in order."""
+    """The record of each event. None: every record of the batch, in order."""
+    rows: list[int] | None
+    """The row of each event in its record's table. None: no record is a table."""
     refused: list[Refusal]
     controls: list[tuple[int, ModelEvent]]
     """Model events written into this log (end of stream), with their positions."""
@@ -66,23 +90,36 @@ class RefusedError(Exception):
         self.code = code
 
 
-def prediction_type(grid: Grid | None) -> type[msgspec.Struct]:
+def prediction_type(
+    grid: Grid | None, extra: Sequence[str] = (), *, strict: bool = False
+) -> type[msgspec.Struct]:
     """The struct of one model's predictions: its features as typed fields f0, f1, ...
 
-    Without a grid (learning) features are a dict of anything.
+    Numeric features that are absent are NaN, tags that make segments are fields t0, t1, ... Without
+    a grid (learning) features and tags are dicts. `strict` takes only what needs no second look:
+    no name but those of the grid and `extra`, no number of which a float may not be exact.
     """
+    number: Any = _Bounded if strict else float
     features: Any = dict[str, Any]
+    tags: Any = dict[str, str]
     target: Any = Category
     if grid is not None:
-        target = float | None if grid.task == "regression" else Category
-        kinds = [float | None if f.type == "numeric" else Category for f in grid.features]
+        target = number | None if grid.task == "regression" else Category
         names = {f"f{i}": feature.name for i, feature in enumerate(grid.features)}
+        cells: list[tuple[str, Any, Any]] = [
+            (field, number | None, math.nan) if f.type == "numeric" else (field, Category, None)
+            for field, f in zip(names, grid.features, strict=True)
+        ]
+        more = {f"x{i}": name for i, name in enumerate(extra)}
         features = msgspec.defstruct(
             "Features",
-            [(field, kind, None) for field, kind in zip(names, kinds, strict=True)],
-            rename=names,
+            [*cells, *((field, Any, None) for field in more)],
+            rename=names | more,
             gc=False,
+            forbid_unknown_fields=strict,
         )
+        said = {f"t{i}": segment.name for i, segment in enumerate(_tagged(grid))}
+        tags = msgspec.defstruct("Tags", [(t, str, "") for t in said], rename=said, gc=False)
     return msgspec.defstruct(
         "Prediction",
         [
@@ -92,29 +129,72 @@ def prediction_type(grid: Grid | None) -> type[msgspec.Struct]:
             ("prediction", target),
             ("features", features, msgspec.field(default_factory=features)),
             ("version", str, ""),
-            ("score", float | None, None),
+            ("score", number | None, None),
             ("probabilities", dict[str, float] | None, None),
-            ("tags", dict[str, str] | None, None),
+            ("tags", tags | None, msgspec.field(default_factory=tags)),
             ("role", str, "champion"),
             ("probe_id", str | None, None),
             ("latency_ms", float | None, None),
             ("error", str | None, None),
+            *_NO_ENVELOPE,
         ],
         gc=grid is None,
     )
 
 
+def _tagged(grid: Grid) -> list[SegmentGrid]:
+    return [segment for segment in grid.segments if segment.source == "tag"]
+
+
+_NO_ENVELOPE: Final[list[tuple[str, Any, Any]]] = [
+    ("specversion", Annotated[int, Meta(gt=1, lt=0)], 0)
+]
+"""An event that has this member is an envelope, for the slow path to open."""
+
+_FastLabel: Final = msgspec.defstruct(
+    "FastLabel",
+    [("label", _Exact | _Bounded | str | bool), *_NO_ENVELOPE],
+    bases=(Label,),
+    frozen=True,
+    kw_only=True,
+    gc=False,
+)
+
+
 class Decoder:
-    """Decodes one kind of record; `numeric` names the features that must be numbers."""
+    """Decodes one kind of record: predictions of a grid or of a model that learns, or another."""
 
     def __init__(
-        self, kind: type[msgspec.Struct], limits: Limits, grid: Grid | None = None
+        self,
+        kind: type[msgspec.Struct] | None,
+        limits: Limits,
+        grid: Grid | None = None,
     ) -> None:
-        """`kind` is a struct type; `grid` says how features may be saved."""
-        self._kind = kind
-        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
+        """`kind` None: predictions, whose features `grid` knows."""
+        self._predictions = kind is None
+        self._tabular = kind is None or kind is Label
+        own = {"label", "value"} & set(kind.__struct_fields__) if kind else {"prediction", "score"}
+        self._measured = sorted(own)
+        self._kind = kind or prediction_type(grid)
         self._limits = limits
+        self._grid = grid
         self._numeric = {f.name: f.type == "numeric" for f in grid.features} if grid else {}
+        self._extra: dict[str, None] = {}
+        self._good: set[str] = set()
+        """Names of features seen to be well formed (learning)."""
+        self._grown = False
+        fast = _FastLabel if kind is Label else self._kind
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(fast).decode
+        self._quicken()
+
+    def _quicken(self) -> None:
+        """Let the fast path know the names of features that were met and are not in the grid."""
+        self._grown = False
+        if self._predictions:
+            kind = prediction_type(self._grid, tuple(self._extra), strict=True)
+            self._decode = msgspec.json.Decoder(kind).decode
+            if len(self._numeric) + len(self._extra) > self._limits.features:
+                self._decode = _never
 
     def batch(self, records: Sequence[LogRecord]) -> Decoded:
         """Decode a batch in order."""
@@ -122,55 +202,100 @@ class Decoder:
         limit = self._limits.event_bytes
         try:
             values = [record.value for record in records]
-            if max(map(len, values), default=0) <= limit:  # type: ignore[arg-type]
-                return Decoded([decode(value) for value in values], None, [], [], 0)  # type: ignore[arg-type]
+            if max(map(len, values), default=0) <= limit and not any(map(_HEADERS, records)):  # type: ignore[arg-type]
+                events = list(map(decode, values))  # type: ignore[arg-type]
+                if not self._predictions or self._grid or all(map(self._named, events)):
+                    return Decoded(events, None, None, [], [], 0)
         except _UNREADABLE:
             pass
         return self._one_by_one(records)
 
+    def _named(self, event: Any) -> bool:  # noqa: ANN401 - a struct made at run time
+        """Whether the features of a prediction to learn from are few and well named."""
+        names: Any = event.features.keys()
+        if len(names) > self._limits.features:
+            return False
+        if not names <= self._good:
+            if not all(map(_NAME.fullmatch, names)):
+                return False
+            if len(self._good) < 2 * self._limits.features:
+                self._good.update(names)
+        return True
+
     def _one_by_one(self, records: Sequence[LogRecord]) -> Decoded:
-        out = Decoded([], [], [], [], 0)
-        positions = out.positions or []
+        out = Decoded([], [], [], [], [], 0)
+        positions, rows = out.positions or [], out.rows or []
         tombstones = 0
         for position, record in enumerate(records):
-            value = record.value
-            if value is None:
+            if record.value is None:
                 tombstones += 1
                 continue
-            try:
-                event = self._one(record, value)
-            except RefusedError as refused:
-                out.refused.append(Refusal(position, refused.code, str(refused)))
-                continue
-            if isinstance(event, ModelEvent) and self._kind is not ModelEvent:
-                out.controls.append((position, event))
-            else:
-                out.events.append(event)
-                positions.append(position)
-        return out._replace(positions=positions, tombstones=tombstones)
+            for row, event in self._all(record):
+                if isinstance(event, RefusedError):
+                    out.refused.append(Refusal(position, event.code, str(event), row))
+                elif isinstance(event, ModelEvent) and self._kind is not ModelEvent:
+                    out.controls.append((position, event))
+                else:
+                    out.events.append(event)
+                    positions.append(position)
+                    rows.append(row)
+        if self._grown:
+            self._quicken()
+        several = rows if any(row != ALONE for row in rows) else None
+        return out._replace(positions=positions, rows=several, tombstones=tombstones)
 
-    def _one(self, record: LogRecord, value: bytes) -> Any:  # noqa: ANN401 - a struct made at run time
-        if len(value) > self._limits.event_bytes:
-            raise RefusedError("too_large", "the record exceeds the size limit")
+    def _all(self, record: LogRecord) -> Iterator[tuple[int, Any]]:
+        """What a record holds: its one event (row ALONE), or the rows of its table."""
         try:
-            return self._decode(value)
-        except _UNREADABLE:
-            return self._save(record)
+            self._limits.weigh(record)
+            if not record.headers and len(record.value or b"") <= self._limits.event_bytes:
+                try:
+                    event = self._decode(record.value or b"")
+                except _UNREADABLE:
+                    pass
+                else:
+                    if not self._predictions or self._grid or self._named(event):
+                        yield ALONE, event
+                        return
+            found = self._opened(record)
+        except RefusedError as refused:
+            yield ALONE, refused
+            return
+        if not isinstance(found, Table):
+            yield ALONE, found
+            return
+        for number, tree in enumerate(found):
+            try:
+                yield number, self._event(tree)
+            except RefusedError as refused:
+                yield number, refused
 
-    def _save(self, record: LogRecord) -> Any:  # noqa: ANN401 - a struct made at run time
-        """The slow path: unwrap, repair features, decode again; RefusedError if it can't be."""
+    def _opened(self, record: LogRecord) -> Any:  # noqa: ANN401 - a struct made at run time
+        """The slow path: a record unwrapped, as an event or a table; RefusedError if it is none."""
         try:
             envelope = open_envelope(record.headers, record.value or b"")
+            if envelope.media == "arrow":
+                return of_arrow(envelope.content, self._limits.timestamps)
+            tree = _parse(envelope.content)
+            if self._tabular and is_columns(tree):
+                return of_columns(tree)
         except EnvelopeError as error:
             raise RefusedError("malformed", "the envelope cannot be read") from error
-        tree = _parse(envelope.content)
+        except TableError as error:
+            raise RefusedError(error.code, str(error)) from error
+        if len(record.value or b"") > self._limits.event_bytes:
+            raise RefusedError("too_large", "the record exceeds the size limit")
         if envelope.type == MODEL_EVENT_TYPE and self._kind is not ModelEvent:
             return _convert(tree, ModelEvent)
-        if "features" in tree and self._kind not in (Label, Metric, ModelEvent):
+        return self._event(tree)
+
+    def _event(self, tree: dict[str, Any]) -> Any:  # noqa: ANN401 - a struct made at run time
+        """An event with its features repaired; RefusedError if it cannot be."""
+        if "features" in tree and self._predictions:
             tree["features"] = self._repaired(tree["features"])
         if isinstance(tree.get("tags"), dict):
             tree["tags"] = {k: v for k, v in tree["tags"].items() if isinstance(v, str)}
-        for name in ("prediction", "label", "value", "score"):
+        for name in self._measured:
             number = tree.get(name)
             if isinstance(number, float) and not math.isfinite(number):
                 raise RefusedError("non_finite", f"{name} is not a finite number")
@@ -186,8 +311,19 @@ class Decoder:
             raise RefusedError("schema", "too many features")
         if not all(_NAME.fullmatch(name) for name in features):
             raise RefusedError("schema", "a feature's name is not allowed")
-        kinds = self._numeric or dict.fromkeys(features)
-        return {name: _sound(features.get(name), numeric=kinds[name]) for name in kinds}
+        if self._grid is None:
+            return {name: _sound(value, numeric=None) for name, value in features.items()}
+        known = self._numeric
+        new = features.keys() - known.keys() - self._extra.keys()
+        if new and len(known) + len(self._extra) + len(new) <= self._limits.features:
+            self._extra.update(dict.fromkeys(sorted(new)))
+            self._grown = True
+        kept = known.keys() & features.keys()
+        return {name: _sound(features[name], numeric=known[name]) for name in kept}
+
+
+def _never(_: bytes) -> Any:  # noqa: ANN401 - returns nothing
+    raise ValueError("more names than a record may have: each record is looked at")
 
 
 def _sound(value: object, *, numeric: bool | None) -> object:
@@ -203,22 +339,31 @@ def _sound(value: object, *, numeric: bool | None) -> object:
 
 class _Routing(msgspec.Struct):
     model: str
+    specversion: Annotated[int, Meta(gt=1, lt=0)] = 0
 
 
 _routing: Final = msgspec.json.Decoder(_Routing)
 
 
-def model_of(record: LogRecord) -> str:
+def model_of(record: LogRecord, limits: Limits) -> str:
     """The model a record names; RefusedError if it names none."""
+    limits.weigh(record)
+    if not record.headers:
+        try:
+            return _routing.decode(record.value or b"").model
+        except _UNREADABLE:
+            pass
     try:
-        return _routing.decode(record.value or b"").model
-    except _UNREADABLE:
-        pass
-    try:
-        content = open_envelope(record.headers, record.value or b"").content
+        envelope = open_envelope(record.headers, record.value or b"")
+        if envelope.media == "arrow":
+            names = read_arrow(envelope.content)
+            name = names["model"][0].as_py() if "model" in names.column_names and len(names) else ""
+        else:
+            name = _parse(envelope.content).get("model")
     except EnvelopeError as error:
         raise RefusedError("malformed", "the envelope cannot be read") from error
-    name = _parse(content).get("model")
+    except TableError as error:
+        raise RefusedError(error.code, str(error)) from error
     if not isinstance(name, str):
         raise RefusedError("schema", "required field model is missing")
     return name

@@ -17,26 +17,28 @@ import numpy.typing as npt
 
 from schemas.log import Millis
 from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, SKIPPED, Ints, Joined, Verdicts
+from streams.join.ids import Ids
 from streams.join.ledger import NONE, Column, Ledger
 
 _TIMES: Final = {"offset": "<i8", "time": "<i8", "seen": "<i8", "reach": "<i8", "arrived": "<i8"}
 _PREDICTION: Final = {**_TIMES, "version": "<i4", "digest": "<u8", "joined": "<i8"}
+_STRETCH: Final = 4096
 _LABEL: Final = {**_TIMES, "label": "<i4", "value": "<f8", "revision": "<i4", "joins": "<i4"}
 
 
 class Arrivals(NamedTuple):
-    """Records of one log, aligned: ids, offsets, event times, watermarks at each, arrival panes."""
+    """Rows of one log, aligned: ids, places, offsets, event times, watermarks, arrival panes."""
 
-    ids: Sequence[str]
+    ids: Ids
+    places: Ints
     offsets: Ints
     times: Ints
     seen: Ints
     arrived: Ints
 
-    def only(self, kept: list[int]) -> "Arrivals":
+    def only(self, kept: Ints) -> "Arrivals":
         """The records at positions `kept`."""
-        ids, columns = [self.ids[i] for i in kept], (self.times, self.seen, self.arrived)
-        return Arrivals(ids, self.offsets[kept], *(column[kept] for column in columns))
+        return Arrivals(self.ids.only(kept), *(column[kept] for column in self[1:]))
 
 
 class Join:
@@ -50,7 +52,7 @@ class Join:
         self.forgotten = 0
         """Labels dropped so far."""
         self.skip: dict[str, set[int]] = {"predictions": set(), "labels": set()}
-        """Offsets refused earlier that lie in what a restore reads again."""
+        """Places refused earlier that lie in what a restore reads again."""
 
     # -- predictions ---------------------------------------------------------------------------
 
@@ -62,26 +64,24 @@ class Join:
         `content` is a structured array (n,) of the columns named at the start.
         """
         verdicts = self._verdicts("predictions", rows)
-        suspects = self._suspects(self.predictions, rows.ids, verdicts)
+        newest, suspects = self._suspects(self.predictions, rows.ids, verdicts)
         if suspects:
-            self._dedupe(rows, versions, digests, verdicts, suspects)
+            self._dedupe(rows, versions, digests, verdicts, suspects, newest)
         kept = np.flatnonzero(verdicts == ACCEPTED)
         if not len(kept):
             return verdicts, []
-        ids = rows.ids if len(kept) == len(rows.ids) else [rows.ids[i] for i in kept.tolist()]
-        columns: dict[str, Column] = {
+        ids = rows.ids if len(kept) == len(rows.ids) else rows.ids.only(kept)
+        columns: dict[str, Column | int] = {
             **_times(rows, kept),
             "version": versions[kept],
             "digest": digests[kept],
-            "joined": np.full(len(kept), NONE),
+            "joined": NONE,
         }
         columns |= {name: content[name][kept] for name in content.dtype.names or ()}
-        numbers = self.predictions.append(ids, columns, fresh=not suspects)
+        numbers = self.predictions.append(ids, columns)
         waiting = self.labels.newest(ids)
-        joined: list[Joined] = []
-        for position in np.flatnonzero(waiting != NONE):
-            joined += self._meet_labels(int(numbers[position]), int(waiting[position]))
-        return verdicts, joined
+        hit = waiting != NONE
+        return verdicts, self._meet_labels(numbers[hit], waiting[hit]) if hit.any() else []
 
     def _dedupe(
         self,
@@ -90,27 +90,28 @@ class Join:
         digests: npt.NDArray[np.uint64],
         verdicts: Verdicts,
         suspects: Sequence[int],
+        newest: Ints,
     ) -> None:
-        """Settle, in log order, the rows whose id was seen before."""
-        fresh: dict[str, list[int]] = {}
+        """Settle, in log order, the rows whose id was seen before (its `newest` row (n,))."""
+        fresh: dict[bytes, list[int]] = {}
         for i in suspects:
-            key, version, seen = rows.ids[i], int(versions[i]), int(rows.seen[i])
+            key, version, seen = rows.ids.key(i), int(versions[i]), int(rows.seen[i])
             digest: int | None = None
             for j in reversed(fresh.get(key, [])):
                 if versions[j] == version and seen <= rows.times[j] + self._horizon:
                     digest = int(digests[j])
                     break
             else:
-                digest = self._live_digest(key, version, seen)
+                digest = self._live_digest(int(newest[i]), version, seen)
             if digest is None:
                 fresh.setdefault(key, []).append(i)
             else:
                 verdicts[i] = DUPLICATE if digest == int(digests[i]) else CONFLICT
 
-    def _live_digest(self, key: str, version: int, seen: Millis) -> int | None:
-        """The payload of the newest live entry of this identity, if any."""
+    def _live_digest(self, newest: int, version: int, seen: Millis) -> int | None:
+        """The payload of the newest live entry of a version, from row `newest` back, if any."""
         table = self.predictions
-        for row in table.chain(int(table.newest([key])[0])):
+        for row in table.chain(newest):
             live = seen <= table.get("time", row) + self._horizon
             if live and table.get("version", row) == version:
                 return table.get("digest", row)
@@ -123,13 +124,13 @@ class Join:
     ) -> tuple[Verdicts, list[Joined]]:
         """Admit labels; gives a verdict a row, and the outcomes they make."""
         verdicts = self._verdicts("labels", rows)
-        suspects = self._suspects(self.labels, rows.ids, verdicts)
+        newest, suspects = self._suspects(self.labels, rows.ids, verdicts)
         if suspects:
-            self._dedupe_labels(rows, labels, values, revisions, verdicts, suspects)
+            self._dedupe_labels(rows, labels, values, revisions, verdicts, suspects, newest)
         kept = np.flatnonzero(verdicts == ACCEPTED)
         if not len(kept):
             return verdicts, []
-        ids = rows.ids if len(kept) == len(rows.ids) else [rows.ids[i] for i in kept.tolist()]
+        ids = rows.ids if len(kept) == len(rows.ids) else rows.ids.only(kept)
         numbers = self.labels.append(
             ids,
             {
@@ -137,9 +138,8 @@ class Join:
                 "label": labels[kept],
                 "value": values[kept],
                 "revision": revisions[kept],
-                "joins": np.zeros(len(kept)),
+                "joins": 0,
             },
-            fresh=not suspects,
         )
         return verdicts, self._meet_predictions(ids, numbers)
 
@@ -151,19 +151,20 @@ class Join:
         revisions: Ints,
         verdicts: Verdicts,
         suspects: Sequence[int],
+        newest: Ints,
     ) -> None:
         """Settle, in log order, labels of ids that have one: a higher revision is a correction."""
-        fresh: dict[str, list[int]] = {}
+        fresh: dict[bytes, list[int]] = {}
         table = self.labels
         for i in suspects:
-            key, seen = rows.ids[i], int(rows.seen[i])
+            key, seen = rows.ids.key(i), int(rows.seen[i])
             earlier: tuple[int, int, float] | None = None
             for j in reversed(fresh.get(key, [])):
                 if seen <= rows.times[j] + self._horizon:
                     earlier = int(revisions[j]), int(labels[j]), float(values[j])
                     break
             else:
-                for row in table.chain(int(table.newest([key])[0])):
+                for row in table.chain(int(newest[i])):
                     if seen <= table.get("time", row) + self._horizon:
                         one = np.array([row])
                         value = float(table.take("value", one)[0])
@@ -179,36 +180,36 @@ class Join:
 
     # -- meeting -------------------------------------------------------------------------------
 
-    def _meet_predictions(self, ids: Sequence[str], numbers: Ints) -> list[Joined]:
+    def _meet_predictions(self, ids: Ids, numbers: Ints) -> list[Joined]:
         """Join new labels with the predictions of their ids."""
         newest = self.predictions.newest(ids)
         hit = newest != NONE
         if not hit.any():
             return []
         rows, marks = newest[hit], numbers[hit]
-        plain = (self.predictions.take("previous", rows) < self.predictions.start) & (
-            self.predictions.take("joined", rows) == NONE
-        )
-        plain &= self.labels.take("previous", marks) < self.labels.start
-        plain &= _unique(rows)
-        out: list[Joined] = []
-        if plain.any():
-            a, b = rows[plain], marks[plain]
-            fits = self._fits(a, b)
-            if fits.any():
-                out.append(self._marry(a[fits], b[fits]))
-        for mark, row in zip(marks[~plain], rows[~plain], strict=True):
+        plain, out = self._plain(rows, marks)
+        for mark, row in zip(marks[~plain].tolist(), rows[~plain].tolist(), strict=True):
             # The oldest first: after a restore it may be the only one that was met before.
-            for prediction in reversed(list(self.predictions.chain(int(row)))):
-                out += self._meet(prediction, int(mark))
-        return out
+            for prediction in reversed(list(self.predictions.chain(row))):
+                out += self._meet(prediction, mark)
+        return merged(out)
 
-    def _meet_labels(self, prediction: int, newest: int) -> list[Joined]:
-        """Join a new prediction with the labels that waited for it, oldest first."""
-        out: list[Joined] = []
-        for mark in reversed(list(self.labels.chain(newest))):
-            out += self._meet(prediction, mark)
-        return out
+    def _meet_labels(self, rows: Ints, newest: Ints) -> list[Joined]:
+        """Join new predictions with the labels that waited for them, oldest first."""
+        plain, out = self._plain(rows, newest)
+        for row, last in zip(rows[~plain].tolist(), newest[~plain].tolist(), strict=True):
+            for mark in reversed(list(self.labels.chain(last))):
+                out += self._meet(row, mark)
+        return merged(out)
+
+    def _plain(self, rows: Ints, marks: Ints) -> tuple[npt.NDArray[np.bool_], list[Joined]]:
+        """Join the pairs (n,) where nobody else is concerned: which they are, and their outcome."""
+        plain = self.predictions.first(rows) & (self.predictions.take("joined", rows) == NONE)
+        plain &= self.labels.first(marks)
+        plain &= _unique(rows) & _unique(marks)
+        a, b = rows[plain], marks[plain]
+        fits = self._fits(a, b)
+        return plain, [self._marry(a[fits], b[fits])] if fits.any() else []
 
     def _meet(self, prediction: int, mark: int) -> list[Joined]:
         """Join one pair if it fits: a first label, or a correction of the one it has."""
@@ -279,29 +280,25 @@ class Join:
         verdicts = np.zeros(len(rows.ids), np.int8)
         verdicts[rows.seen > rows.times + self._horizon] = EXPIRED
         refused = self.skip[log]
-        if refused and len(rows.offsets) and rows.offsets[0] <= max(refused):
-            again = np.fromiter((o in refused for o in rows.offsets.tolist()), np.bool_)
+        if refused and len(rows.places) and rows.places[0] <= max(refused):
+            again = np.array([place in refused for place in rows.places.tolist()], np.bool_)
             verdicts[again & (verdicts == ACCEPTED)] = SKIPPED
         return verdicts
 
     @staticmethod
-    def _suspects(table: Ledger, ids: Sequence[str], verdicts: Verdicts) -> list[int]:
-        """Positions, in order, of admissible rows whose id is known or comes twice."""
-        known = table.newest(ids) != NONE
-        if len(set(ids)) != len(ids):
-            count: dict[str, int] = {}
-            for key in ids:
-                count[key] = count.get(key, 0) + 1
-            known |= np.fromiter((count[key] > 1 for key in ids), np.bool_, len(ids))
-        known &= verdicts == ACCEPTED
-        found: list[int] = np.flatnonzero(known).tolist()
-        return found
+    def _suspects(table: Ledger, ids: Ids, verdicts: Verdicts) -> tuple[Ints, list[int]]:
+        """The newest row of each id, and which admissible rows' id is known or may come twice."""
+        newest = table.newest(ids)
+        known = ((newest != NONE) | ids.again) & (verdicts == ACCEPTED)
+        return newest, np.flatnonzero(known).tolist()
 
     def forget(self, before: Millis) -> None:
         """Drop the oldest rows that nothing can refer to once watermarks have passed `before`."""
         for table in (self.predictions, self.labels):
-            needed = table.column("reach") + self._horizon >= before
-            count = int(np.argmax(needed)) if needed.any() else len(table)
+            count = _first_needed(table.column("reach"), before - self._horizon)
+            if 0 < count < len(table):  # a record is read again whole, so it is kept whole
+                offsets = table.column("offset")
+                count = int(np.searchsorted(offsets[:count], offsets[count]))
             if table is self.labels:
                 self.forgotten += count
             table.drop(count)
@@ -326,6 +323,39 @@ def _times(rows: Arrivals, kept: Ints) -> dict[str, Column]:
         "reach": rows.times[kept],
         "arrived": rows.arrived[kept],
     }
+
+
+def _first_needed(reach: Column, since: Millis) -> int:
+    """How many rows stand before the first that reaches `since`; only as far as one must look."""
+    for begin in range(0, len(reach), _STRETCH):
+        needed = reach[begin : begin + _STRETCH] >= since
+        if needed.any():
+            return begin + int(np.argmax(needed))
+    return len(reach)
+
+
+def merged(joined: list[Joined]) -> list[Joined]:
+    """The same outcomes, those of one kind together."""
+    if len(joined) <= 1:
+        return joined
+    kinds: dict[tuple[int, bool], list[Joined]] = {}
+    for one in joined:
+        kinds.setdefault((one.sign, one.revision), []).append(one)
+    return [_together(ones) for ones in kinds.values()]
+
+
+def _together(ones: list[Joined]) -> Joined:
+    """Outcomes of one sign, and all or none of them revisions."""
+    return Joined(
+        predictions=np.concatenate([one.predictions for one in ones]),
+        labels=np.concatenate([one.labels for one in ones]),
+        prediction_offsets=np.concatenate([one.prediction_offsets for one in ones]),
+        label_offsets=np.concatenate([one.label_offsets for one in ones]),
+        arrived=np.concatenate([one.arrived for one in ones]),
+        sign=ones[0].sign,
+        revision=ones[0].revision,
+        first=np.concatenate([one.first for one in ones]),
+    )
 
 
 def _unique(rows: Ints) -> npt.NDArray[np.bool_]:

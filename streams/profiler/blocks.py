@@ -4,7 +4,7 @@ Promises: every block is a sum over rows, so it is exact and merges by addition.
 Leaves to others: which rows count (`model`), where they belong (`panes`).
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,21 @@ from streams.panes import BlockCount
 Mask = npt.NDArray[np.bool_]
 Blocks = list[tuple[str, BlockCount]]
 """Blocks of a vector by name, each with how it is counted."""
+
+
+_BYTE: Final = 256
+
+
+def kept_content(layout: Layout | None) -> dict[str, str]:
+    """What is kept of a prediction for its outcome: columns and their numpy dtypes, small ones."""
+    content = {"target": "<u2", "score": "<u2"}
+    if layout is not None and layout.regression is not None:
+        content["number"] = "<f8"
+    widths = [cells.width for cells in layout.features.values()] if layout else []
+    # numpy knows no empty subarrays, so a model without features or segments keeps one column
+    features, segments = max(1, len(widths)), max(1, len(layout.grid.segments) if layout else 0)
+    small = "u1" if max(widths, default=0) <= _BYTE else "u2"
+    return {**content, "cells": f"({features},){small}", "segments": f"({segments},)u2"}
 
 
 def prediction_blocks(layout: Layout, columns: PredictionColumns, kept: Mask) -> Blocks:

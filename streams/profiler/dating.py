@@ -5,27 +5,37 @@ Leaves to others: what is late or expired (`model`, `join`).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from schemas.counting import AHEAD, Counting
 from schemas.instants import parse_many
-from schemas.log import LogRecord
 from schemas.rows import Ints, Refusal
 from streams.profiler.blocks import Mask
 
 
-def dated(
-    counting: Counting, events: Sequence[Any], records: Sequence[LogRecord], places: Ints
-) -> tuple[Ints, list[Refusal]]:
-    """Event times (n,) in ms of one model's rows, -1 where refused, and the refusals.
+class Stamps(NamedTuple):
+    """What the log says of records (n,): offset, broker time, watermark (None: event clock)."""
 
-    `places` (n,) is where in `records` each event stands. Rows of other models are refused too.
+    offsets: Ints
+    broker: Ints
+    marks: Ints | None
+
+    def only(self, records: Ints | slice) -> "Stamps":
+        """Those of some records."""
+        marks = None if self.marks is None else self.marks[records]
+        return Stamps(self.offsets[records], self.broker[records], marks)
+
+
+def dated(counting: Counting, events: Sequence[Any], broker: Ints) -> tuple[Ints, list[Refusal]]:
+    """Event times (n,) in ms of one model's rows, -1 where refused, and the refusals by row.
+
+    `broker` (n,) is the broker time of each. Rows of other models are refused too.
     """
     times, bad = parse_many([event.timestamp for event in events], counting.timestamps)
     times[bad] = -1
-    broker = np.fromiter((records[i].timestamp for i in places), np.int64, len(places))
     strange, wrong = _strangers(counting.model, events), times <= 0
     faults = (
         (strange, "unknown_model", "no such model"),
@@ -38,13 +48,18 @@ def dated(
     )
     refused: list[Refusal] = []
     for mask, code, message in faults:
-        refused += [Refusal(int(places[i]), code, message) for i in np.flatnonzero(mask)]
+        if not mask.any():
+            continue
+        refused += [Refusal(int(i), code, message) for i in np.flatnonzero(mask)]
         times[mask] = -1
     return times, refused
 
 
+_MODEL: Final = attrgetter("model")
+
+
 def _strangers(model: str, events: Sequence[Any]) -> Mask:
     """Which records name another model (a machine of one model looks at none before)."""
-    if {event.model for event in events} <= {model}:
+    if set(map(_MODEL, events)) <= {model}:
         return np.zeros(len(events), np.bool_)
     return np.fromiter((event.model != model for event in events), np.bool_, len(events))

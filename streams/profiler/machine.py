@@ -21,13 +21,20 @@ from schemas.journal import encode
 from schemas.log import DUSK, INPUT_LOGS, Headers, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
 from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
-from streams.profiler.dating import dated
+from streams.profiler.dating import Stamps, dated
+from streams.profiler.letters import letters
 from streams.profiler.model import ModelCounter
-from streams.profiler.saved import SavedModel, Tally
+from streams.profiler.saved import SavedModel, Tally, in_places
 from streams.snapshot import SnapshotError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the snapshot; a worker refuses one from a later version."""
+
+_PLACES: Final = 2
+"""The first version that tells the rows of one record apart."""
+
+_LETTER: Final = "1"
+"""Version of the reasons in dead letters."""
 
 ANY_MODEL: Final = "*"
 
@@ -62,8 +69,10 @@ class Profiler:
         self._strays = {log: Tally() for log in INPUT_LOGS}
         self._letters: list[Output] = []
         self._only = next(iter(counting)) if len(counting) == 1 else None
-        limits = [Limits(one.event_bytes, one.features) for one in counting.values()]
-        most = Limits(max(x.event_bytes for x in limits), max(x.features for x in limits))
+        limits = [
+            Limits(one.event_bytes, one.features, one.batch_bytes) for one in counting.values()
+        ]
+        most = Limits(*map(max, zip(*((x[:3]) for x in limits), strict=True)))
         self._limits = most
         self._forwarders = {
             "metrics": Decoder(Metric, most),
@@ -159,9 +168,7 @@ class Profiler:
     def _owner(self, record: LogRecord) -> str:
         if record.value is None:
             return next(iter(self._models))  # a tombstone has no model: the first one counts it
-        if len(record.value) > self._limits.event_bytes:
-            raise RefusedError("too_large", "the record exceeds the size limit")
-        return model_of(record)
+        return model_of(record, self._limits)
 
     def _count(
         self,
@@ -171,18 +178,18 @@ class Profiler:
         positions: list[int] | None,
     ) -> None:
         """Let a model count its records (all, or those at `positions`) that it has not read."""
-        offsets = np.fromiter((r.offset for r in records), np.int64, len(records))
+        offsets = np.array([r.offset for r in records], np.int64)
         read = int(np.searchsorted(offsets, model.position(log)))
         records = records[read:]
         if not records:
             return
-        times = np.fromiter((r.timestamp for r in records), np.int64, len(records))
-        if positions is None:
-            at, own = np.arange(len(records)), records
-        else:
+        times = np.array([r.timestamp for r in records], np.int64)
+        stamps = Stamps(offsets[read:], times, model.broker_marks(log, times))
+        own = records
+        if positions is not None:
             at = np.array([p - read for p in positions if p >= read], np.int64)
-            own = [records[i] for i in at.tolist()]
-        self._count_fresh(model, log, own, records[-1].offset + 1, (times, at))
+            own, stamps = [records[i] for i in at.tolist()], stamps.only(at)
+        self._count_fresh(model, log, own, records[-1].offset + 1, stamps)
 
     def _count_fresh(
         self,
@@ -190,19 +197,14 @@ class Profiler:
         log: InputLog,
         own: Sequence[LogRecord],
         end: int,
-        clock: tuple[Ints, Ints],
+        stamps: Stamps,
     ) -> None:
-        """Decode and count; `clock` is every record's broker time and where ours stand in it."""
-        times, at = clock
-        marks = model.broker_marks(log, times)
-        seen = None if marks is None else marks[at]
+        """Decode and count what stands below offset `end`."""
         decoded = model.decoders[log].batch(own)
         for begin, stop, event in _stretches(decoded, len(own)):
             part = _part(decoded, begin, stop)
-            refused = model.count(
-                log, own[begin:stop], part, None if seen is None else seen[begin:stop]
-            )
-            for refusal in refused:
+            refused = model.count(log, own[begin:stop], part, stamps.only(slice(begin, stop)))
+            for refusal in letters(refused):
                 record = own[begin + refusal.position]
                 if record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
                     self._letter(log, record, refusal)
@@ -228,9 +230,9 @@ class Profiler:
             if owner is None:
                 self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
                 continue
-            instants, wrong = dated(owner.counting, [event], [record], np.zeros(1, np.int64))
+            instants, wrong = dated(owner.counting, [event], times[position : position + 1])
             if wrong:
-                self._stray(log, record, wrong[0])
+                self._stray(log, record, wrong[0]._replace(position=position))
                 continue
             time, seen = int(instants[0]), marks[event.model]
             plain = msgspec.structs.replace(event, timestamp=rfc3339(time))
@@ -271,7 +273,7 @@ class Profiler:
             "windage.error.code": refusal.code,
             "windage.error.message": refusal.message,
             "windage.error.stage": "profiler",
-            "windage.error.version": str(FORMAT),
+            "windage.error.version": _LETTER,
             "__connect.errors.topic": log,
             "__connect.errors.partition": str(self.partition),
             "__connect.errors.offset": str(record.offset),
@@ -341,7 +343,7 @@ class Profiler:
             )
         self = cls(counting, partition=partition, partitions=partitions, grids=grids)
         self._spoken, self._strays = dict(saved.spoken), dict(saved.strays)
-        for one in saved.models:
+        for one in map(in_places, saved.models) if saved.format < _PLACES else saved.models:
             model = self._models.get(one.model)
             if model is None:
                 raise SnapshotError(f"the snapshot holds model {one.model}, the config does not")
@@ -370,6 +372,7 @@ def _part(decoded: Decoded, begin: int, stop: int) -> Decoded:
     return Decoded(
         [decoded.events[i] for i in kept],
         [positions[i] - begin for i in kept],
+        None if decoded.rows is None else [decoded.rows[i] for i in kept],
         [
             refusal._replace(position=refusal.position - begin)
             for refusal in decoded.refused

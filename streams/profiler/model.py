@@ -17,23 +17,32 @@ from schemas.grid import Grid, Layout
 from schemas.inputs import Label
 from schemas.journal import Forwarded, JournalRecord, Progress
 from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis
-from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, Ints, Joined, Refusal, Verdicts
+from schemas.rows import (
+    ACCEPTED,
+    ALONE,
+    CONFLICT,
+    DUPLICATE,
+    EXPIRED,
+    ROW_BITS,
+    Ints,
+    Joined,
+    Refusal,
+    Verdicts,
+)
 from streams.clock import LogClock
 from streams.columns import Columns, digest
-from streams.decode import Decoded, Decoder, Limits, prediction_type
-from streams.join import Arrivals, Join
+from streams.decode import Decoded, Decoder, Limits
+from streams.join import Arrivals, Ids, Join
 from streams.panes import Panes, Placed, Watermarks
-from streams.profiler.blocks import Mask, outcome_blocks, prediction_blocks
-from streams.profiler.dating import dated
+from streams.profiler.blocks import Mask, kept_content, outcome_blocks, prediction_blocks
+from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lesson
+from streams.profiler.letters import MESSAGES, placed, tombstones
 from streams.profiler.progress import panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
 
-_CONTENT: Final = {"pane": "<u4", "target": "<u2", "score": "<u2", "number": "<f8"}
-_MESSAGES: Final = {
-    CONFLICT: ("conflict", "the id was used before with other content"),
-    EXPIRED: ("expired", "older than horizon and lateness by the watermark"),
-}
+
+_FORWARDED: Final[tuple[InputLog, ...]] = ("metrics", "model-events")
 
 
 class ModelCounter:
@@ -55,24 +64,21 @@ class ModelCounter:
         self._versions: dict[str, int] = {}
         self._waiting: list[JournalRecord] = []
         self._told: Progress | None = None
-        limits = Limits(counting.event_bytes, counting.features)
+        limits = Limits(
+            counting.event_bytes, counting.features, counting.batch_bytes, counting.timestamps
+        )
         self.decoders = {
-            "predictions": Decoder(prediction_type(grid), limits, grid),
+            "predictions": Decoder(None, limits, grid),
             "labels": Decoder(Label, limits),
         }
-        self._lenient = Decoder(prediction_type(None), limits)
+        self._lenient = Decoder(None, limits)
         self._layout = Layout(grid) if grid else None
         if self._layout:
             self._columns = Columns(self._layout)
             self._panes = Panes(self._layout, partition=partition, pane=counting.pane)
-        # numpy knows no empty subarrays, so a model without segments keeps one column of zeros
-        segments = max(1, len(grid.segments)) if grid else 1
-        features = max(1, len(grid.features)) if grid else 1
-        shapes = {"cells": f"({features},)u2", "segments": f"({segments},)u2"}
-        self._content = np.dtype(list({**_CONTENT, **shapes}.items()))
-        self._join = Join(counting.horizon, {**_CONTENT, **shapes})
-
-    # -- where it stands -----------------------------------------------------------------------
+        content = kept_content(self._layout)
+        self._content = np.dtype(list(content.items()))
+        self._join = Join(counting.horizon, content)
 
     def position(self, log: InputLog) -> int:
         """The offset to read next."""
@@ -107,12 +113,10 @@ class ModelCounter:
             return "labels"
         return None
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def tick(self, log: InputLog, now: Millis) -> None:
         """The log was read to its end at broker time `now`."""
         self._at_end[log] = True
-        if self.counting.clock == "broker":
+        if self.counting.clock == "broker" or log in _FORWARDED:
             self._clocks[log].tick(now)
 
     def control(self, log: InputLog, offset: int, *, ends: bool) -> None:
@@ -133,39 +137,43 @@ class ModelCounter:
             clock.end()
 
     def count(
-        self, log: InputLog, records: Sequence[LogRecord], decoded: Decoded, seen: Ints | None
+        self, log: InputLog, records: Sequence[LogRecord], decoded: Decoded, stamps: Stamps
     ) -> list[Refusal]:
-        """Count decoded predictions or labels; gives what is refused, by position in `records`.
-
-        `seen` are the watermarks (broker clock) at each record, or None (event clock).
-        """
-        offsets = np.fromiter((r.offset for r in records), np.int64, len(records))
+        """Count decoded predictions or labels; gives what is refused, by position in `records`."""
+        offsets, seen = stamps.offsets, stamps.marks
         new = offsets >= self._boundary[log]
         tally = self.tallies[log]
-        tally.read += int(new.sum())
-        refused = [*decoded.refused]
         places = (
             np.arange(len(records))
             if decoded.positions is None
             else np.array(decoded.positions, np.int64)
         )
-        times, wrong = dated(self.counting, decoded.events, records, places)
-        refused += wrong
+        tally.read += int(new[places].sum()) + sum(bool(new[r.position]) for r in decoded.refused)
+        numbers = None if decoded.rows is None else np.array(decoded.rows, np.int64)
+        times, wrong = dated(self.counting, decoded.events, stamps.broker[places])
+        refused = [*decoded.refused, *(placed(one, places, numbers) for one in wrong)]
         tally.dead_lettered += sum(bool(new[r.position]) for r in refused)
         if decoded.positions is not None:
-            tally.tombstone += _tombstones(records, new)
+            empty = tombstones(records, new)
+            tally.tombstone += empty
+            tally.read += empty
         events = decoded.events
         if wrong:
             keep = np.flatnonzero(times >= 0)
             places, times, events = places[keep], times[keep], [events[i] for i in keep]
+            numbers = None if numbers is None else numbers[keep]
         if events:
             marks = self._clocks[log].advance(times) if seen is None else seen[places]
             arrived = np.maximum(times, marks) // self.counting.pane
-            ids = [event.prediction_id for event in events]
-            rows = Arrivals(ids, offsets[places], times, marks, arrived)
+            ids = Ids.of([event.prediction_id for event in events])
+            at = (offsets[places] << ROW_BITS) | (0 if numbers is None else np.maximum(numbers, 0))
+            rows = Arrivals(ids, at, offsets[places], times, marks, arrived)
             handle = self._predict if log == "predictions" else self._label
             verdicts = handle(rows, events, new[places])
-            refused += self._settle(log, rows, verdicts, places, new[places])
+            refused += [
+                placed(one, places, numbers)
+                for one in self._settle(log, rows, verdicts, new[places])
+            ]
         return refused
 
     def forward(self, log: InputLog, offset: int, acts: Millis, value: bytes) -> None:
@@ -190,13 +198,18 @@ class ModelCounter:
         if record.offset < self._boundary[log]:
             return False
         typed = log == "predictions" and refusal.code in ("schema", "non_finite")
-        return refusal.code == "conflict" or (typed and bool(self._lenient.batch([record]).events))
+        if not typed:
+            return refusal.code == "conflict"
+        lenient = self._lenient.batch([record])
+        return refusal.row in (lenient.rows or [ALONE] * len(lenient.events))
 
     def broker_marks(self, log: InputLog, times: Ints) -> Ints | None:
         """The watermark at each record of a batch with broker `times`; None for event clock."""
-        if self.counting.clock == "event":
-            return None
-        return self._clocks[log].advance(times)
+        if self.counting.clock == "broker":
+            return self._clocks[log].advance(times)
+        if log in _FORWARDED:  # by append time under either clock: that is what ticks speak of
+            self._clocks[log].advance(times)
+        return None
 
     def done(self, log: InputLog, end: int) -> None:
         """Everything below offset `end` has been handed over."""
@@ -205,23 +218,22 @@ class ModelCounter:
         if self._read[log] >= self._boundary[log]:
             self._join.skip[log] = set()
 
-    # -- predictions and labels ------------------------------------------------------------------
-
     def _predict(self, rows: Arrivals, events: Sequence[Any], new: Mask) -> Verdicts:
         panes = rows.times // self.counting.pane
         if self._layout is None:
             return self._learn(rows, events, new)
         columns = self._columns.of(events)
         content = np.zeros(len(events), self._content)
-        content["pane"], content["target"] = panes, columns.target
-        content["score"], content["number"] = columns.score, columns.value
+        content["target"], content["score"] = columns.target, columns.score
+        if "number" in self._join.predictions:
+            content["number"] = columns.value
         content["cells"][:, : columns.features.shape[1]] = columns.features
         content["segments"][:, : columns.segments.shape[1]] = columns.segments
         versions = self._version_codes([e.version for e in events])
         verdicts, joined = self._join.predict(rows, versions, digest(rows.times, columns), content)
         kept = (verdicts == ACCEPTED) & new
         if kept.any():
-            placed = Placed(
+            where = Placed(
                 versions,
                 panes,
                 rows.arrived,
@@ -231,7 +243,7 @@ class ModelCounter:
             )
             self.tallies["predictions"].late += int((rows.arrived > panes)[kept].sum())
             counters = prediction_blocks(self._layout, columns, kept)
-            self._panes.add("predictions", placed.only(kept), list(self._versions), counters)
+            self._panes.add("predictions", where.only(kept), list(self._versions), counters)
         self._outcomes(joined)
         return verdicts
 
@@ -241,9 +253,9 @@ class ModelCounter:
         versions, alike = self._version_codes([e.version for e in events]), np.zeros(n, np.uint64)
         verdicts, joined = self._join.predict(rows, versions, alike, np.zeros(n, self._content))
         self._outcomes(joined)
-        kept = np.flatnonzero((verdicts == ACCEPTED) & new).tolist()
-        if kept:
-            learned = [events[i] for i in kept]
+        kept = np.flatnonzero((verdicts == ACCEPTED) & new)
+        if len(kept):
+            learned = [events[i] for i in kept.tolist()]
             part = self.counting.model, self._partition
             self._waiting.append(lesson(*part, rows.only(kept), learned))
         return verdicts
@@ -272,9 +284,9 @@ class ModelCounter:
                 continue
             predictions = self._join.predictions
             rows, marks = one.predictions[fresh], one.labels[fresh]
-            placed = Placed(
+            where = Placed(
                 predictions.take("version", rows).astype(np.int64),
-                predictions.take("pane", rows).astype(np.int64),
+                predictions.take("time", rows) // self.counting.pane,
                 one.arrived[fresh],
                 predictions.take("segments", rows),
                 one.prediction_offsets[fresh],
@@ -282,12 +294,12 @@ class ModelCounter:
             )
             kind = "revisions" if one.revision else "outcomes"
             blocks = outcome_blocks(self._layout, self._join, rows, marks)
-            self._panes.add(kind, placed, list(self._versions), blocks, one.sign)  # type: ignore[arg-type]
+            self._panes.add(kind, where, list(self._versions), blocks, one.sign)  # type: ignore[arg-type]
 
     def _settle(
-        self, log: InputLog, rows: Arrivals, verdicts: Verdicts, places: Ints, new: Mask
+        self, log: InputLog, rows: Arrivals, verdicts: Verdicts, new: Mask
     ) -> list[Refusal]:
-        """Tally verdicts of new rows; gives the refusals that become dead letters."""
+        """Tally verdicts of new rows; gives the refusals, by row, that become dead letters."""
         tally, fresh = self.tallies[log], verdicts[new]
         tally.counted += int((fresh == ACCEPTED).sum())
         tally.duplicate += int((fresh == DUPLICATE).sum())
@@ -296,16 +308,17 @@ class ModelCounter:
         if not fresh.any():
             return []
         turned = new & ((verdicts == DUPLICATE) | (verdicts == CONFLICT))
-        self._refused[log] += rows.offsets[turned].tolist()
+        self._refused[log] += rows.places[turned].tolist()
         loud = np.flatnonzero(new & ((verdicts == CONFLICT) | (verdicts == EXPIRED)))
-        return [Refusal(int(places[i]), *_MESSAGES[int(verdicts[i])]) for i in loud]
+        return [Refusal(int(i), *MESSAGES[int(verdicts[i])]) for i in loud]
 
     def _version_codes(self, versions: Sequence[str]) -> Ints:
-        for version in sorted(set(versions) - self._versions.keys()):
+        several = set(versions)
+        for version in sorted(several - self._versions.keys()):
             self._versions[version] = len(self._versions)
+        if len(several) == 1:
+            return np.full(len(versions), self._versions[versions[0]], np.int64)
         return np.fromiter(map(self._versions.__getitem__, versions), np.int64, len(versions))
-
-    # -- writing ---------------------------------------------------------------------------------
 
     def flush(self) -> list[JournalRecord]:
         """What has changed since the last flush: forwards, learning rows, profiles, progress."""
@@ -321,9 +334,7 @@ class ModelCounter:
         return out
 
     def _progress(self, marks: Watermarks) -> Progress:
-        events = DUSK
-        if self.counting.clock == "broker":
-            events = min(self._clocks["metrics"].now, self._clocks["model-events"].now)
+        events = min(self._clocks[log].now for log in _FORWARDED)
         source = self._partition, self._partitions
         return progress(self.counting, self.grid, source, marks, events)
 
@@ -334,7 +345,7 @@ class ModelCounter:
             refused = self._refused[log]  # type: ignore[index]
             if refused:
                 first = int(table.column("offset")[0]) if len(table) else DUSK
-                self._refused[log] = [o for o in refused if o >= first]  # type: ignore[index]
+                self._refused[log] = [o for o in refused if o >> ROW_BITS >= first]  # type: ignore[index]
 
     def _forgettable(self) -> Millis:
         margin = max(self.counting.horizon, 3_600_000)
@@ -350,8 +361,6 @@ class ModelCounter:
             self._forgettable(), tallies["labels"].joined
         )
         return tallies
-
-    # -- snapshots ---------------------------------------------------------------------------------
 
     def save(self) -> SavedModel:
         """The state, without the pending store (the topic holds that)."""
@@ -388,7 +397,3 @@ class ModelCounter:
         self._join.forgotten = saved.forgotten
         if self._layout is not None:
             self._panes.load(saved.profiles)
-
-
-def _tombstones(records: Sequence[LogRecord], new: Mask) -> int:
-    return sum(record.value is None for record, fresh in zip(records, new, strict=True) if fresh)

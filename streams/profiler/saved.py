@@ -7,6 +7,7 @@ Leaves to others: counting (`model`), storing (`streams/runtime`).
 import msgspec
 
 from schemas.log import InputLog, Millis
+from schemas.rows import ROW_BITS
 from streams.panes import SavedProfile
 
 
@@ -34,6 +35,7 @@ class SavedLog(msgspec.Struct, frozen=True, array_like=True):
     """One log in a snapshot.
 
     It is counted up to `next`, and re-read from `rebuild_from`, where its clock stood at `largest`.
+    `refused` are places (`schemas/rows`) of duplicates and conflicts since then.
     """
 
     next: int
@@ -54,3 +56,12 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
     forgotten: int
     """Labels that the pending store has dropped."""
     profiles: list[SavedProfile]
+
+
+def in_places(saved: SavedModel) -> SavedModel:
+    """A snapshot of the first format, which refused whole records by offset."""
+    logs = {
+        log: msgspec.structs.replace(one, refused=[offset << ROW_BITS for offset in one.refused])
+        for log, one in saved.logs.items()
+    }
+    return msgspec.structs.replace(saved, logs=logs)

@@ -32,6 +32,7 @@ def counting(name: str, model: ModelConfig, config: Config) -> Counting:
         labelled=model.labelled,
         timestamps=model.timestamps,
         event_bytes=config.limits.event,
+        batch_bytes=config.limits.batch,
         features=config.limits.features,
     )
 

@@ -28,6 +28,7 @@ from faust.types import TP
 from streams.runtime.kafka.batch import Batch
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import BROKEN, OK, RefusedError, leave, leave_because
+from streams.runtime.kafka.records import install
 
 _log = logging.getLogger("streams.runtime.kafka.commits")  # this module's name is Faust's, too
 
@@ -306,6 +307,7 @@ def make_app(
     instance: str | None,
 ) -> App:
     """Return the app of one consumer group; `folder` is where Faust may put what it likes."""
+    install()
     faust.serializers.codecs.register("identity", _Identity())
     app = App(
         group,

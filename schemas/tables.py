@@ -1,0 +1,139 @@
+"""Tables: many events in one record, as columns of JSON or as an Arrow IPC stream.
+
+Promises: a table is cut into rows that mean what the same events would mean if they were sent one
+by one; whatever the bytes, the answer is a table or TableError, which never quotes them.
+Leaves to others: whether a row is sound (`decode`), the envelope around the table (`envelope`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from schemas.instants import rfc3339
+
+MOST_ROWS: Final = 1 << 20
+"""Rows of one table; a row is addressed by the offset of its record and its number."""
+
+_NESTED: Final = ("features", "tags")
+_SAID: Final = "prediction"
+"""The one field whose null is said, not left out: a request that has no answer."""
+
+Row = dict[str, Any]
+
+
+class TableError(Exception):
+    """No table, or none that can be cut into rows: a dead letter (`code`)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Table:
+    """Columns of equal length by field; `features` and `tags` are columns by name."""
+
+    def __init__(self, fields: Mapping[str, Sequence[Any]], nested: Mapping[str, Any]) -> None:
+        """TableError if the columns have not all the same length, at most MOST_ROWS."""
+        self._fields, self._nested = fields, nested
+        lengths = {len(column) for column in fields.values()}
+        lengths |= {len(column) for columns in nested.values() for column in columns.values()}
+        if len(lengths) != 1:
+            raise TableError("schema", "the columns of a batch must have one length")
+        self.rows = lengths.pop()
+        if self.rows > MOST_ROWS:
+            raise TableError("too_large", "the batch has too many rows")
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows as single events."""
+        for i in range(self.rows):
+            row: Row = {
+                name: column[i]
+                for name, column in self._fields.items()
+                if column[i] is not None or name == _SAID
+            }
+            for name, columns in self._nested.items():
+                row[name] = {key: column[i] for key, column in columns.items()}
+            yield row
+
+
+def is_columns(tree: Mapping[str, Any]) -> bool:
+    """Whether a JSON object is the batch form and no single event."""
+    return "columns" in tree and "prediction_id" not in tree
+
+
+def of_columns(tree: Mapping[str, Any]) -> Table:
+    """The table of a JSON object in the batch form."""
+    columns = tree["columns"]
+    if not isinstance(columns, dict):
+        raise TableError("schema", "columns must be an object")
+    nested = {name: columns[name] for name in _NESTED if columns.get(name) is not None}
+    fields = {name: column for name, column in columns.items() if name not in _NESTED}
+    if not all(isinstance(one, dict) for one in nested.values()):
+        raise TableError("schema", "columns of features and tags must be objects")
+    every = [*fields.values(), *(column for one in nested.values() for column in one.values())]
+    if not all(isinstance(column, list) for column in every):
+        raise TableError("schema", "a column must be a list")
+    if not every:
+        raise TableError("schema", "columns must name at least one column")
+    rows = len(every[0])
+    for name in ("model", "version"):
+        if tree.get(name) is not None:
+            fields[name] = [tree[name]] * rows
+    return Table(fields, nested)
+
+
+def of_arrow(content: bytes, timestamps: str) -> Table:
+    """The table of an Arrow IPC stream; typed instants are written as `timestamps` declares."""
+    table = read_arrow(content)
+    fields: dict[str, Sequence[Any]] = {}
+    nested: dict[str, dict[str, Sequence[Any]]] = {}
+    try:
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if name in _NESTED:
+                nested[name] = _inside(column)
+            elif str(column.type).startswith("timestamp"):
+                fields[name] = _instants(column, timestamps)
+            else:
+                fields[name] = column.to_pylist()
+    except (ValueError, TypeError, KeyError, OverflowError, ArithmeticError, OSError) as error:
+        raise TableError("schema", "a column of the batch cannot be read") from error
+    return Table(fields, nested)
+
+
+def read_arrow(content: bytes) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """The Arrow table of an IPC stream, validated; TableError if it is none."""
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError as error:
+        message = "Arrow batches need pyarrow here (the extra windage[arrow])"
+        raise TableError("malformed", message) from error
+    try:
+        table = pa.ipc.open_stream(content).read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, ValueError, OSError, TypeError, MemoryError) as error:
+        raise TableError("malformed", "not an Arrow IPC stream") from error
+    if len(set(table.column_names)) != table.num_columns or not table.num_columns:
+        raise TableError("schema", "the columns of a batch must have names of their own")
+    if table.num_rows > MOST_ROWS:
+        raise TableError("too_large", "the batch has too many rows")
+    return table
+
+
+def _inside(column: Any) -> dict[str, Sequence[Any]]:  # noqa: ANN401 - as above
+    """The columns of a struct column; null structs are missing everywhere."""
+    if not str(column.type).startswith("struct"):
+        raise TableError("schema", "columns of features and tags must be structs")
+    rows = column.to_pylist()
+    names = [column.type.field(i).name for i in range(column.type.num_fields)]
+    return {name: [None if row is None else row[name] for row in rows] for name in names}
+
+
+def _instants(column: Any, timestamps: str) -> list[Any]:  # noqa: ANN401 - as above
+    """Typed instants as producers of single events write them, cut to milliseconds."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    whole = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64()).to_pylist()
+    if timestamps == "ms":
+        return list(whole)
+    if timestamps == "s":
+        return [None if one is None else one / 1000 for one in whole]
+    return [None if one is None else rfc3339(one) for one in whole]

@@ -1,0 +1,91 @@
+"""An index: from hashes to row numbers, many at a time, in a few bytes a row.
+
+Promises: finds the row that was entered under a hash, or none; a row below `start` is not found
+any more. Hashes entered are all different: who has two identifiers of one hash keeps the second
+elsewhere.
+Leaves to others: whether the row found is the one that is meant (`ledger` compares the bytes).
+Source: open addressing with triangular probing (Knuth, TAOCP 3, 6.4).
+"""
+
+from typing import Final
+
+import numpy as np
+
+from streams.join.ids import Hashes, Rows
+
+NONE: Final = -1
+_EMPTY: Final = -1
+_FIRST_SLOTS: Final = 2048
+_FULL: Final = 0.6
+"""Share of slots taken at which a larger table is made."""
+
+
+class Index:
+    """Slots hold row numbers less `base`, in 32 bits; those of dropped rows go with a rebuild."""
+
+    def __init__(self) -> None:
+        self._slots = np.full(_FIRST_SLOTS, _EMPTY, np.int32)
+        self._mask = np.uint64(_FIRST_SLOTS - 1)
+        self._taken = 0
+        self._base = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the slots."""
+        return self._slots.nbytes
+
+    def crowded(self, more: int) -> bool:
+        """Whether `more` rows want a new table first (`rebuild`)."""
+        return self._taken + more > _FULL * len(self._slots)
+
+    def rebuild(self, hashes: Hashes, rows: Rows, *, start: int, more: int) -> None:
+        """Enter all rows (n,) anew, none before `start`, with space for `more`."""
+        size = _FIRST_SLOTS
+        while (len(rows) + more) > _FULL / 1.25 * size:
+            size *= 2
+        self._slots = np.full(size, _EMPTY, np.int32)
+        self._mask = np.uint64(size - 1)
+        self._taken = 0
+        self._base = start
+        self.enter(hashes, rows)
+
+    def find(self, hashes: Hashes, known: Hashes, start: int) -> tuple[Rows, Rows]:
+        """Rows (n,) entered under `hashes`, or NONE, and the slots of those found (n,).
+
+        `known` (kept,) are the hashes of rows from `start` on.
+        """
+        found = np.full(len(hashes), NONE, np.int64)
+        slots = np.zeros(len(hashes), np.int64)
+        places = (hashes & self._mask).astype(np.int64)
+        left, step, mask = np.arange(len(hashes)), 0, int(self._mask)
+        wanted = hashes
+        while len(left):
+            held = self._slots[places]
+            rows = held + np.int64(self._base)
+            here = (held != _EMPTY) & (rows >= start)
+            if here.any():
+                hit = np.zeros(len(left), np.bool_)
+                hit[here] = known[rows[here] - start] == wanted[here]
+                found[left[hit]], slots[left[hit]] = rows[hit], places[hit]
+                on = (held != _EMPTY) & ~hit
+            else:
+                on = held != _EMPTY
+            step += 1
+            left, wanted, places = left[on], wanted[on], (places[on] + step) & mask
+        return found, slots
+
+    def move(self, slots: Rows, rows: Rows) -> None:
+        """Let slots that `find` gave hold newer rows of the same identifiers."""
+        self._slots[slots] = rows - self._base
+
+    def enter(self, hashes: Hashes, rows: Rows) -> None:
+        """Enter rows (n,) under hashes that are not there and all differ."""
+        numbers = (rows - self._base).astype(np.int32)
+        places, step, mask = (hashes & self._mask).astype(np.int64), 0, int(self._mask)
+        self._taken += len(rows)
+        while len(numbers):
+            free = self._slots[places] == _EMPTY
+            self._slots[places[free]] = numbers[free]
+            on = self._slots[places] != numbers
+            step += 1
+            numbers, places = numbers[on], (places[on] + step) & mask

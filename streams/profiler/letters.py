@@ -1,0 +1,64 @@
+"""Letters: what is refused, record by record, so that each record is written down once.
+
+Promises: one refusal a record, which names the rows of a table that it is about; a record that is
+no table keeps its own.
+Leaves to others: the dead letter itself (`machine`).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from schemas.log import LogRecord
+from schemas.rows import ALONE, CONFLICT, EXPIRED, Ints, Refusal
+from streams.profiler.blocks import Mask
+
+_NAMED: Final = 20
+"""Rows that a message names; of more it gives the number."""
+
+
+MESSAGES: Final = {
+    CONFLICT: ("conflict", "the id was used before with other content"),
+    EXPIRED: ("expired", "older than horizon and lateness by the watermark"),
+}
+"""What is said of verdicts that refuse a row."""
+
+
+def letters(refused: Sequence[Refusal]) -> Iterator[Refusal]:
+    """The refusals of a batch, those of one table's rows together; the first row gives the code."""
+    tables: dict[int, list[Refusal]] = {}
+    for refusal in refused:
+        if refusal.row == ALONE:
+            yield refusal
+        else:
+            tables.setdefault(refusal.position, []).append(refusal)
+    for position, rows in tables.items():
+        rows.sort(key=lambda one: one.row)
+        yield Refusal(position, rows[0].code, _said(rows), rows[0].row)
+
+
+def _said(rows: Sequence[Refusal]) -> str:
+    """For example: "rows 3, 7: the timestamp cannot be read as declared"."""
+    reasons: dict[str, list[int]] = {}
+    for one in rows:
+        reasons.setdefault(one.message, []).append(one.row)
+    return "; ".join(f"{_named(numbers)}: {message}" for message, numbers in reasons.items())
+
+
+def _named(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"row {numbers[0]}"
+    named = ", ".join(map(str, numbers[:_NAMED]))
+    more = len(numbers) - _NAMED
+    return f"rows {named} and {more} more" if more > 0 else f"rows {named}"
+
+
+def placed(refusal: Refusal, records: Ints, rows: Ints | None) -> Refusal:
+    """A refusal by row as one by record, with its row in the record's table."""
+    i = refusal.position
+    row = ALONE if rows is None else int(rows[i])
+    return refusal._replace(position=int(records[i]), row=row)
+
+
+def tombstones(records: Sequence[LogRecord], new: Mask) -> int:
+    """How many new records have no value."""
+    return sum(record.value is None for record, fresh in zip(records, new, strict=True) if fresh)

@@ -53,7 +53,7 @@ class OverHttp:
         waiting = bodies(items, refused)
         while waiting:
             kind, body, inside = waiting.pop(0)
-            status, headers, answer = self._post(kind, body)
+            status, headers, answer = self._post(body, head(self._address, kind, body, inside))
             if status in ACCEPTED:
                 continue
             if status == TOO_LARGE and len(inside) > 1:
@@ -74,8 +74,7 @@ class OverHttp:
         """Close the connection."""
         self._connection.close()
 
-    def _post(self, kind: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {"Content-Type": kind, **head(self._address, body)}
+    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         try:
             self._connection.request("POST", self._address.path("/v1/events"), body, headers)
             response = self._connection.getresponse()
@@ -129,12 +128,18 @@ class Lines:
         return LINES, b"\n".join(self._values), self.inside
 
 
-def head(address: HttpAddress, body: bytes) -> dict[str, str]:
-    """Headers: who asks, and what recognises the body when it comes again.
+def head(address: HttpAddress, kind: str, body: bytes, inside: Sequence[Item]) -> dict[str, str]:
+    """Headers: what it is, who asks, and what recognises the body when it comes again.
 
-    Bodies hold ids and instants, so two that are equal are one that is sent again.
+    Bodies hold ids and instants, so two that are equal are one that is sent again. The kind of
+    events in an Arrow stream cannot be told from outside, so its envelope says it (CloudEvents).
     """
-    headers = {"Idempotency-Key": hashlib.blake2b(body, digest_size=16).hexdigest()}
+    key = hashlib.blake2b(body, digest_size=16).hexdigest()
+    headers = {"Content-Type": kind, "Idempotency-Key": key}
+    if kind == ARROW:
+        event = {"specversion": "1.0", "id": key, "source": "windage-sdk"}
+        event["type"] = f"windage.{inside[0].topic.removesuffix('s')}.v1"
+        headers |= {f"Ce-{name.capitalize()}": text for name, text in event.items()}
     if address.token is not None:
         headers["Authorization"] = f"Bearer {address.token}"
     return headers

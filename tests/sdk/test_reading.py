@@ -216,6 +216,7 @@ def test_failures_are_said_and_the_trainer_goes_on(write, trainer, answers):
     answers.until([(n, t, "3") for n in names for t in ("retraining_started", "retraining_failed")])
 
 
+@pytest.mark.slow
 def test_requests_are_neither_started_too_early_nor_too_late(write, trainer, answers):
     """One that has expired is not run; one whose time has not come does not hold up others."""
     now = datetime.now(UTC)

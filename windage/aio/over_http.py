@@ -45,7 +45,7 @@ class OverHttp:
         waiting = bodies(items, refused)
         while waiting:
             kind, body, inside = waiting.pop(0)
-            headers = {"Content-Type": kind, **head(self._address, body)}
+            headers = head(self._address, kind, body, inside)
             url = self._address.url("/v1/events")
             async with self._session.post(url, data=body, headers=headers) as response:
                 status, answer = response.status, await response.read()

@@ -90,6 +90,7 @@ class Replay:
     def _finish_turn(self) -> Iterator[Output]:
         self._turn += 1
         point = self._crash(self._turn) if self._crash is not None else None
+        self._tick()
         # 1. What the profilers say, appended.
         harvest = self._crank.harvest()
         if point == "stepped":
@@ -119,6 +120,17 @@ class Replay:
         # 4. New references, and room.
         self._crank.adopt(judged)
         self._trim()
+
+    def _tick(self) -> None:
+        """Logs of metrics and model events that are read to their ends have come as far as rows.
+
+        Chunks come in the order of time, so nothing older can follow; without this an empty log
+        would hold every pane up to the end of the recording.
+        """
+        for number, machine in enumerate(self._crank.profilers):
+            for log in ("metrics", "model-events"):
+                if self._crank.cursor(number, log) >= self._log.end(log, number):
+                    machine.tick(log, self._now)
 
     def _machines(self) -> Crank:
         profiler, monitor = self._roles

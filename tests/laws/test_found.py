@@ -262,11 +262,8 @@ def test_a_stream_ends_for_all_its_logs():
     assert mill.spoken() == Mill(world(asked(1, 1_000))).finish().spoken()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="under clock: event the log of model events holds up no pane"
-)
 def test_a_model_event_by_event_time_acts_in_its_own_pane():
-    """Whether it is read before or after the rows of its pane must not matter. Not kept yet."""
+    """Whether it is read before or after the rows of its pane must not matter."""
     at = T0 + 2 * PANE
     value = b'{"model":"m","type":"silence","timestamp":%d,"until":%d}' % (at, at + 3 * PANE)
     for seed in (9, 17, 25, 39):

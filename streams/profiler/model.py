@@ -41,7 +41,6 @@ from streams.profiler.letters import MESSAGES, placed, tombstones
 from streams.profiler.progress import panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
 
-
 _FORWARDED: Final[tuple[InputLog, ...]] = ("metrics", "model-events")
 
 

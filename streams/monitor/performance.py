@@ -88,7 +88,6 @@ class Performance:
         self._tallies = Tallies(self._pane)
         self._shown: dict[str, Shown] = {}
 
-    @property
     def standing(self) -> Standing:
         """How the model does, for the policy."""
         return Standing(performance=dict(self._shown), tallies=self._tallies.all())
@@ -171,7 +170,9 @@ class Performance:
             place = one.version, one.segment
             seen: dict[str, Interval] = {}
             if place in self._arrived:
-                seen = self._metrics(self._arrived.sum(place).counts)
+                seen = self._blocks.leading(
+                    self._arrived.sum(place).counts, self._normal.dispersion
+                )
             out.append(self._leading(one, seen, self._normal.metrics(one.segment)))
         return out
 
@@ -258,11 +259,16 @@ class Performance:
             seen = self._metrics(counts)
             out += teller.metrics("cohort", seen, self._normal.metrics())
             out += self._labels.coverage(teller, asked, counts, self._normal)
-            out += self._checked(version, teller, asked, counts)
+            out += self._checked(version, teller, asked, counts, seen.get("accuracy"))
         return out
 
     def _checked(
-        self, version: str, teller: Teller, asked: Counts, counts: Counts
+        self,
+        version: str,
+        teller: Teller,
+        asked: Counts,
+        counts: Counts,
+        realised: Interval | None,
     ) -> list[Finding]:
         """How far the estimates of these rows, and of those before, were off."""
         estimator = self._normal.estimator
@@ -272,7 +278,6 @@ class Performance:
         check.add(self._blocks.part(counts, "wrong"))
         bias = self._bias(version)
         own = estimator.metrics(asked).get("accuracy")
-        realised = self._metrics(counts).get("accuracy")
         if bias is None or own is None or realised is None:
             return []
         reach = 3 * bias.error
@@ -300,6 +305,9 @@ class Performance:
         """Keep the accuracy of a version for the policy."""
         before = self._shown.get(version, Shown(metric="accuracy"))
         good = self._normal.metrics().get("accuracy")
+        # Versions that no window knows any more have given way.
+        self._shown = {v: one for v, one in self._shown.items() if (v, WHOLE) in self._asked}
+        self._checks = {v: one for v, one in self._checks.items() if (v, WHOLE) in self._asked}
         self._shown[version] = msgspec.structs.replace(
             before,
             estimated=before.estimated if estimated is None else estimated,

@@ -105,7 +105,6 @@ class Rebuilds(Protocol):
 class Stands(Protocol):
     """A watch that knows how the model does, apart from what it finds."""
 
-    @property
     def standing(self) -> Standing:
         """Performance and rows, for the policy."""
 

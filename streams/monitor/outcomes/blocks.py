@@ -97,6 +97,16 @@ class Blocks:
         yes = table[:, self.positive]
         return table[:, :-1].sum(axis=1) - yes, yes
 
+    def leading(self, compact: Counts, dispersion: float = 1.0) -> dict[str, Interval]:
+        """The one metric that alarms: accuracy, or MAE of numbers."""
+        if self.layout.regression is not None:
+            found = numbers.numbers(
+                self.layout.regression, self.part(compact, "residual"), dispersion
+            )
+            return {name: one for name, one in found.items() if name == "mae"}
+        right = classes.accuracy(self.table(compact), len(self.classes), dispersion)
+        return {} if right is None else {"accuracy": right}
+
     def metrics(self, compact: Counts, dispersion: float = 1.0) -> dict[str, Interval]:
         """Every metric that these outcomes can tell, with its interval."""
         if self.layout.regression is not None:

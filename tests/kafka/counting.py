@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from schemas.log import Output
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.process import run_role
+from streams.runtime.kafka.watchdog import Limits
 from streams.snapshot import SnapshotError
 
 EVERY = 1000
@@ -127,4 +128,6 @@ if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     role = CountingRole("profiler", given.pop("inputs"))
     connection = Connection(bootstrap=given.pop("bootstrap"))
+    if "stall_s" in given:
+        given["limits"] = Limits(stall_s=given.pop("stall_s"), memory=1 << 40, red=1 << 40)
     sys.exit(run_role(role, connection, **given))

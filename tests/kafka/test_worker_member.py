@@ -5,6 +5,8 @@ import time
 import urllib.error
 import urllib.request
 
+from aiokafka import AIOKafkaProducer
+
 from tests.kafka.command import command  # noqa: F401 - a fixture
 from tests.kafka.conftest import free_port
 from tests.kafka.test_worker import Feed, fleet  # noqa: F401 - a fixture
@@ -25,6 +27,26 @@ async def test_a_static_member_that_is_killed_has_its_partitions_back_at_once(fl
     feed.assert_exact(await fleet.counted_to(feed.ends))
     assert time.monotonic() - begun < 45
     assert feed.outputs == set(await fleet.outputs())
+
+
+async def test_the_marker_of_a_transaction_is_no_record_that_waits(fleet):  # noqa: F811
+    """A log that ends with a marker is read to its end: the watchdog lets the worker live."""
+    worker = fleet.start(stall_s=4.0)
+    async with (
+        AIOKafkaProducer(
+            bootstrap_servers=fleet.bootstrap, transactional_id=fleet.group
+        ) as producer,
+        producer.transaction(),
+    ):
+        for number in range(40):
+            await producer.send(fleet.names["predictions"], b"%d" % number, partition=1)
+    deadline = time.monotonic() + 40
+    while not ((await fleet.states())[1] or {}).get("rows"):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.3)
+    assert 40 == (await fleet.states())[1]["rows"]["predictions"]
+    await asyncio.sleep(9)
+    assert worker.poll() is None
 
 
 def ask(port, path):

@@ -28,7 +28,14 @@ BORROWED: Final = frozenset({"streams.runtime.kafka.faust_app"})
 _LEAST: Final = {"faust": logging.ERROR, "mode": logging.ERROR, OURS: logging.ERROR}
 """They tell the story of their own services in warnings."""
 
-USUAL: Final = ("rebalanc", "will rejoin", "rejoining", "UnknownMemberId", "IllegalGeneration")
+USUAL: Final = (
+    "rebalanc",
+    "will rejoin",
+    "rejoining",
+    "UnknownMemberId",
+    "IllegalGeneration",
+    "keepalive",
+)
 """What is said whenever a group changes; `owns partitions` says it better."""
 
 AWAY: Final = (

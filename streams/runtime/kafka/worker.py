@@ -321,7 +321,7 @@ class Worker:
                 await self._cycle(self._tenures.values(), store=store)
                 stored = time.monotonic() if store else stored
                 self._watch()
-                self._tell(accounts=store)
+                await self._tell(accounts=store)
         except Exception as error:  # noqa: BLE001 - undelivered: nothing may be acknowledged
             leave_because(error, "making records durable")
 
@@ -345,16 +345,26 @@ class Worker:
         if self._tenures and silent > SILENT_SECONDS:
             leave(BROKEN, f"nothing was fetched for {silent:.0f} s")
 
-    def _tell(self, *, accounts: bool) -> None:
+    async def _tell(self, *, accounts: bool) -> None:
         """Let the pulse know how far we are, now and then also what became of the records."""
         lag: dict[str, int] = {}
-        for tenure in self._tenures.values():
+        for tenure in list(self._tenures.values()):
             for tp, log in self._of(tenure):
-                end = self._app.consumer.highwater(tp) or 0
-                lag[log] = lag.get(log, 0) + max(0, end - self._reading.get(tp, 0))
+                lag[log] = lag.get(log, 0) + await self._lag(tp)
         self.pulse.behind(lag)
         if accounts:
             self.pulse.accounts = accounted(tenure.machine for tenure in self._tenures.values())
+
+    async def _lag(self, tp: TP) -> int:
+        """Return how many records of `tp` wait; what is no record (a marker) does not wait."""
+        consumer: Consumer = self._app.consumer
+        if not self._behind(tp):
+            return 0
+        read = self._reading.get(tp, 0)
+        if consumer.handed_out(tp) == read:
+            # Markers and gaps of compaction move the position, and nothing is handed out.
+            read = await consumer.position(tp) or read
+        return max(0, (consumer.highwater(tp) or 0) - read)
 
     async def _ticking(self) -> None:
         while self._ticker is not None:

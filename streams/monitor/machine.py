@@ -20,7 +20,7 @@ from streams.monitor.model import ModelMonitor, SavedModel
 from streams.monitor.saying import say
 from streams.snapshot import SnapshotError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the snapshot; a worker refuses one from a later version."""
 
 JOURNAL: Final = "journal"
@@ -30,6 +30,13 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     position: int
     models: list[SavedModel]
+
+
+class JournalError(SnapshotError):
+    """The journal, which is ours alone, holds what cannot be read: the monitor stops there.
+
+    To skip the record would change what is said for ever, without anybody being told.
+    """
 
 
 class Monitor:
@@ -83,7 +90,14 @@ class Monitor:
                 self._one(record.value, record.offset)
 
     def _one(self, value: bytes, offset: int) -> None:
-        entry = decode(value)
+        try:
+            entry = decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise JournalError(
+                f"the journal record at offset {offset} ({len(value)} bytes) is none of ours:"
+                f" {error}. Only Windage writes this topic; remove what else does, then reset the"
+                " monitor to an offset behind the record"
+            ) from error
         model = self._models.get(entry.model)
         if model is None:
             return

@@ -230,7 +230,9 @@ def measure_errors(asked: Asked) -> Measured:
             for i, pane in enumerate(panes[learned : end // ERRORS_PANE], learned):
                 bank.update([pane])
                 if bank.log_mean[0] >= log(PROMISE / ERRORS_PANE):
-                    alarms.append(Alarm(offset + (i + 1) * ERRORS_PANE, f"{offset} {i}"))
+                    # As with river: the index of the last row that was read.
+                    row = offset + (i + 1) * ERRORS_PANE - 1
+                    alarms.append(Alarm(row, str(row)))
                     bank.reset(0)
                     if i * ERRORS_PANE > change:
                         break

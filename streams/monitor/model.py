@@ -208,7 +208,7 @@ class ModelMonitor:
     def _standing(self) -> Standing:
         """How the model does, as far as a watch knows."""
         watches = (watch for watch in self._watches.values() if isinstance(watch, Stands))
-        return next((watch.standing for watch in watches), UNKNOWN)
+        return next((watch.standing() for watch in watches), UNKNOWN)
 
     def _due(self, pane: int) -> list[Forwarded]:
         """Forwarded records that act by this pane, in an order that no partition decides."""

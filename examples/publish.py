@@ -11,7 +11,6 @@ import sys
 
 import windage
 
-
 CUT = 0.5
 
 

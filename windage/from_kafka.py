@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from windage.addresses import KafkaAddress
 from windage.counts import Counts
+from windage.over_kafka import connected
 from windage.sources import Arrived, Event
 
 STRUCTURED: Final = b"application/cloudevents+json"
@@ -39,14 +40,17 @@ class FromKafka:
         """Offsets by partition behind the last one handed out."""
         self._saved: dict[Any, int] = {}
         try:
-            self._consumer = kafka.KafkaConsumer(
-                address.topic(topic),
-                group_id=group,
-                auto_offset_reset=start,
-                session_timeout_ms=SESSION_MS,
-                max_poll_interval_ms=int(1000 * longest_s),
-                **options_of(address),
+            self._consumer = connected(
+                kafka.KafkaConsumer,
+                {
+                    "group_id": group,
+                    "auto_offset_reset": start,
+                    "session_timeout_ms": SESSION_MS,
+                    "max_poll_interval_ms": int(1000 * longest_s),
+                    **options_of(address),
+                },
             )
+            self._consumer.subscribe([address.topic(topic)])
         except kafka.errors.KafkaError as error:
             raise ConnectionError(f"{address} does not answer: {type(error).__name__}") from error
 

@@ -58,7 +58,7 @@ class OverKafka:
         self._errors = kafka.errors
         self._options = options
         self._missing: dict[str, float] = {}
-        self._producer = kafka.KafkaProducer(**options)
+        self._producer = connected(kafka.KafkaProducer, options)
 
     def deliver(self, items: Sequence[Item]) -> Delivery:
         """Send items and wait until each is acknowledged, refused, or given up by the client."""
@@ -121,6 +121,24 @@ class OverKafka:
                     raise
             self._missing[topic] = monotonic() + MISSING_S
             return False
+
+
+def connected(make: Any, options: dict[str, Any]) -> Any:  # noqa: ANN401 - a class of kafka-python
+    """A producer or consumer; the client of one that cannot connect is closed, its sockets too."""
+    from kafka.net.compat import KafkaNetClient  # noqa: PLC0415
+
+    clients: list[Any] = []
+
+    def client(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        clients.append(KafkaNetClient(*args, **kwargs))
+        return clients[-1]
+
+    try:
+        return make(**{"kafka_client": client, **options})
+    except BaseException:
+        for one in clients:
+            one.close()
+        raise
 
 
 def kafka_parts(parts: Sequence[tuple[int | None, bytes]], kind: str) -> Parts:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from windage.addresses import KafkaAddress
 from windage.from_kafka import options_of
+from windage.over_kafka import connected
 
 TYPES: Final = ("retraining_started", "retraining_finished", "retraining_failed")
 POLL_MS: Final = 500
@@ -47,7 +48,9 @@ class InModelEvents:
 
         self._owners: dict[str, str] = {}
         self._topic = target.topic("model-events")
-        self._consumer = kafka.KafkaConsumer(auto_offset_reset="earliest", **options_of(target))
+        self._consumer = connected(
+            kafka.KafkaConsumer, {"auto_offset_reset": "earliest", **options_of(target)}
+        )
         numbers = self._consumer.partitions_for_topic(self._topic)
         if not numbers:
             self._consumer.close()

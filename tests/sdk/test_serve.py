@@ -1,5 +1,7 @@
 """Publishing to and reading from a real `windage serve`, a process of its own."""
 
+import pytest
+
 import windage
 import windage.aio
 from tests.refused import good, now
@@ -38,6 +40,7 @@ async def test_three_producers_give_the_same_counts(serve):
     assert not [key for key in serve.records() if key[1] == "dead_lettered"]
 
 
+@pytest.mark.slow
 def test_what_waits_while_it_is_down_counts_once_when_it_is_back(serve):
     """Killed between two halves; nothing is lost, nothing twice."""
     pub = windage.Publisher(serve.url, model="m", version="1")
@@ -56,3 +59,25 @@ def test_what_waits_while_it_is_down_counts_once_when_it_is_back(serve):
     found = serve.records()
     lost = 200 - found["predictions", "counted"]
     assert 0 == lost
+
+
+@pytest.mark.parametrize("form", ["arrow", "columns", "rows"])
+async def test_batches_give_the_same_counts_as_single_events(serve, form):
+    """In every form, from either publisher; a second publishing of the same ids counts nothing."""
+    ids = [f"p{n}" for n in range(ROWS)]
+    frame = {"x": [n % 7 / 2 for n in range(ROWS)], "city": ["rome", "oslo"] * (ROWS // 2)}
+    answers = {"prediction": [0, 1] * (ROWS // 2), "score": [0.25, 0.75] * (ROWS // 2)}
+    given = {"model": "m", "version": "1", "batches": form}
+    at = now()
+    with windage.Publisher(serve.url, **given) as pub:
+        pub.predictions(frame, **answers, ids=ids, timestamp=at, tags={"region": "eu"})
+        pub.labels(ids, answers["prediction"], timestamp=at)
+    async with windage.aio.Publisher(serve.url, **given) as apub:
+        await apub.predictions(frame, **answers, ids=ids, timestamp=at, tags={"region": "eu"})
+    assert (2 * ROWS, ROWS) == (pub.counts.sent, apub.counts.sent)
+    serve.until({("predictions", "counted"): ROWS, ("labels", "joined"): ROWS})
+    assert {("predictions", "counted"): ROWS} == {
+        key: count
+        for key, count in serve.records().items()
+        if key[0] == "predictions" and key[1] not in ("read", "duplicate")
+    }

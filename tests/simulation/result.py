@@ -32,7 +32,8 @@ class Result:
         self.accounts: dict[int, Any] = {}
         self.heard = 0
         """Records appended, states apart."""
-        self.repeated = 0
+        self.repeated = self.early = 0
+        """Outputs appended again, and outputs said while there were faults."""
 
     def hear(self, place: tuple[str, int], record: Record) -> None:
         """Note a record that was appended."""

@@ -75,7 +75,7 @@ class Simulation:
         """A random schedule of `steps` choices, then everything to its end."""
         r = random.Random(seed)
         self.faulty = self.broker.gated = True
-        self.rate = r.choice([700, 2_000, 6_000]) * self.setting.haste
+        self.rate = r.choice([2_000, 4_000, 8_000]) * self.setting.haste
         with self._driven():
             for group, count in ((self.profilers, r.choice([1, 2, 3])), (self.monitors, 1)):
                 for _ in range(count):
@@ -84,6 +84,7 @@ class Simulation:
             for _ in range(steps):
                 self._step(r)
                 self._tidy(r)
+            self.result.early = len(self.result.outputs)
             self._finish()
         return self.result
 
@@ -124,46 +125,48 @@ class Simulation:
         x = r.random()
         if x < 0.10:
             self.broker.now += r.randint(1, 3 * self.rate)
+            for process in self.profilers.processes:
+                if process.runs and r.random() < 0.8:
+                    process.tick()
             return
-        group = r.choices(self.groups, (3, 1))[0]
+        group = r.choices(self.groups, (2, 1))[0]
         runs = [one for one in group.processes if one.runs]
-        if x > 0.96 or not runs:
+        if x > 0.97 or not runs:
             self._disturb(r, group, runs)
             return
         process = r.choice(runs)
         if group.changing and r.random() < 0.6:
             self._arrive(r, process)
             self._answer(r, process)
-        elif x < 0.48:
+        elif x < 0.45:
             self._deliver(r, process)
-        elif x < 0.53 and process.buffer:
+        elif x < 0.49 and process.buffer:
             self._guard(process, process.take)
-        elif x < 0.62:
+        elif x < 0.61:
             process.cycle(store=r.random() < 0.7)
         elif x < 0.75:
             self._arrive(r, process)
-        elif x < 0.88:
+        elif x < 0.89:
             self._answer(r, process)
         elif x < 0.91:
             process.commit()
-        elif x < 0.94:
+        elif x < 0.93:
             process.tick()
         else:
             process.learn()
 
     def _deliver(self, r: random.Random, process: Process) -> None:
-        """Fetch; mostly hand over at once; now and then records come again, or get lost."""
-        logs = process.logs()
-        if not logs:
-            return
-        y = r.random()
-        tp = r.choice(logs)
-        if y < 0.03:
-            process.go_back(tp, r.randint(1, 5))
-        came = process.fetch(tp, r.choice([1, 1, 2, 3, 8, 99]))
-        if came and 0.03 < y < 0.05:
-            process.buffer.pop()
-        if y > 0.2:
+        """Fetch of some logs; mostly hand over at once; now and then records come again or never."""
+        for tp in process.logs():
+            y = r.random()
+            if y < 0.3:
+                continue
+            if y < 0.32:
+                process.go_back(tp, r.randint(1, 5))
+            came = process.fetch(tp, r.choice([1, 2, 3, 5, 99]))
+            if came and y < 0.34:
+                process.buffer.pop()
+        if r.random() < 0.8:
             while process.buffer and process.alive:
                 self._guard(process, process.take)
 

@@ -9,9 +9,9 @@ from tests.simulation.mutations import MUTATIONS
 from tests.simulation.run import many, some
 from tests.simulation.simulation import POINTS
 
-SHORT = 250
+SHORT = 200
 LONG = 10_000
-BOUND = 300
+BOUND = 100
 """Simulations within which every mutation must show."""
 
 

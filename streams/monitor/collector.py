@@ -19,18 +19,21 @@ class SavedCollector(msgspec.Struct, frozen=True, kw_only=True):
     """A collector in a snapshot: per segment, pane and signal the counts."""
 
     panes: dict[str, dict[int, list[bytes]]]
+    since: int
 
 
 class Collector:
     """Counts of the panes that describe what is normal."""
 
-    def __init__(self, signals: Sequence[Signal]) -> None:
-        """`signals` in the order of the counts."""
-        self._signals = signals
+    def __init__(self, signals: Sequence[Signal], since: int = 0) -> None:
+        """`signals` in the order of the counts; rows of panes before `since` are left out."""
+        self._signals, self._since = signals, since
         self._panes: dict[str, dict[int, list[Counts]]] = {}
 
     def add(self, segment: str, pane: int, counts: Sequence[Counts]) -> None:
         """Add the rows of a pane to a segment."""
+        if pane < self._since:
+            return
         held = self._panes.setdefault(segment, {}).get(pane)
         if held is None:
             self._panes[segment][pane] = [vector.copy() for vector in counts]
@@ -65,14 +68,16 @@ class Collector:
     def save(self) -> SavedCollector:
         """The state, for a snapshot."""
         return SavedCollector(
+            since=self._since,
             panes={
                 segment: {p: [v.tobytes() for v in vectors] for p, vectors in panes.items()}
                 for segment, panes in self._panes.items()
-            }
+            },
         )
 
     def load(self, saved: SavedCollector) -> None:
         """Take a snapshot up."""
+        self._since = saved.since
         self._panes = {
             segment: {
                 p: [np.frombuffer(v, np.int64).copy() for v in vectors]

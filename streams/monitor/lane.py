@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 
 from detectors.shiryaev_roberts import BankState
-from schemas.baseline import Normal
+from schemas.baseline import Baseline, Normal
 from schemas.finding import Finding
 from schemas.journal import Counts
 from schemas.log import Millis
 from streams.monitor.collector import Collector, SavedCollector
+from streams.monitor.learner import MIN_PANES
 from streams.monitor.panel import Panel, Place, SavedPanel
 from streams.monitor.stack import Stack
 from streams.monitor.watch import Closing, Setting
@@ -33,12 +34,25 @@ MAX_VERSIONS: Final = 16
 """Versions judged at a time; the one not seen for longest gives way, but none of this pane."""
 
 
+Normals = dict[str, dict[str, Normal]]
+"""What is normal, by segment and signal."""
+
+
+class Own(msgspec.Struct, frozen=True, kw_only=True):
+    """A reference of one version."""
+
+    id: str
+    normals: Normals
+
+
 class SavedLane(msgspec.Struct, frozen=True, kw_only=True):
     """A lane in a snapshot."""
 
-    normals: dict[str, dict[str, Normal]]
+    normals: Normals
     reference_id: str
     collector: SavedCollector | None
+    own: dict[str, Own]
+    growing: dict[str, SavedCollector]
     panels: list[tuple[str, str, SavedPanel]]
     versions: dict[str, int]
 
@@ -56,12 +70,14 @@ class Lane:
         """`read` gets each signal's cells out of a profile's vector of this kind."""
         self.kind, self._signals, self._read = kind, signals, read
         self._judging, self._threshold = setting.judging, setting.threshold
-        self._normals: dict[str, dict[str, Normal]] = {}
+        self._normals: Normals = {}
         self._reference_id = ""
         self._collector: Collector | None = None
         self._panels: dict[tuple[str, str], Panel] = {}
         self._versions: dict[str, int] = {}
-        self._yardsticks: dict[str, Yardstick] = {}
+        self._own: dict[str, Own] = {}
+        self._growing: dict[str, Collector] = {}
+        self._yardsticks: dict[tuple[str, str], Yardstick] = {}
         self._stack: Stack | None = None
         self._states: dict[Place, BankState] = {}
         self.adopt(setting.baseline.normals, setting.baseline.id)
@@ -91,27 +107,61 @@ class Lane:
         )
 
     @property
-    def normals(self) -> dict[str, dict[str, Normal]]:
+    def normals(self) -> Normals:
         """The reference in force, by segment and signal; empty while it is being built."""
         return self._normals
 
     @property
     def collecting(self) -> Collector | None:
-        """The reference that is being built, if one is."""
+        """The reference of all versions that is being built, if one is."""
         return self._collector
 
-    def collect(self) -> None:
-        """Build a new reference of the panes that come; nothing is judged meanwhile."""
-        self._collector = Collector(self._signals)
-        self._normals = {}
+    def collect(self, since: int = 0) -> None:
+        """Build a new reference of panes from `since` on; nothing is judged meanwhile.
+
+        Panes that are still in a window count as well.
+        """
+        self._collector = Collector(self._signals, since)
+        for (_, segment), panel in self._panels.items():
+            for pane, counts in panel.held():
+                self._collector.add(segment, pane, counts)
+        self._normals, self._own, self._growing = {}, {}, {}
         self._empty()
 
-    def rebuild(self, _version: str | None, _since: Millis) -> None:
-        """Build the reference anew."""
-        if self._normals or self.kind == "predictions":
-            self.collect()
+    def rebuild(self, version: str | None, since: Millis) -> None:
+        """Build the reference anew, of all versions or of one; nothing of it is judged meanwhile.
 
-    def adopt(self, normals: dict[str, dict[str, Normal]], reference_id: str) -> None:
+        While the first reference is being built there is none to build anew.
+        """
+        if self._collector is not None:
+            return
+        first = since // self._judging.pane
+        if version is None:
+            self.collect(first)
+        elif version in self._growing or len(self._growing) < MAX_VERSIONS:
+            growing = self._growing[version] = Collector(self._signals, first)
+            for (name, segment), panel in self._panels.items():
+                if name == version:
+                    for pane, counts in panel.held():
+                        growing.add(segment, pane, counts)
+            self._leave(version)
+
+    def settle(self, rows: int, baseline: Baseline) -> None:
+        """References of single versions that have grown to `rows` are in force from now on.
+
+        Each stands in the place of the normals of `baseline`.
+        """
+        for version, growing in list(self._growing.items()):
+            if growing.panes >= MIN_PANES and growing.rows >= rows:
+                del self._growing[version]
+                while len(self._own) >= MAX_VERSIONS and version not in self._own:
+                    self._leave(oldest := next(iter(self._own)))
+                    del self._own[oldest]
+                normals = growing.normals()
+                own = msgspec.structs.replace(baseline, normals=normals)
+                self._own[version] = Own(id=own.id, normals=normals)
+
+    def adopt(self, normals: Normals, reference_id: str) -> None:
         """Judge against `normals` from the next pane on."""
         names = [signal.name for signal in self._signals]
         self._normals = {
@@ -120,7 +170,7 @@ class Lane:
             if all(name in signals for name in names)
         }
         self._reference_id = reference_id
-        self._collector = None
+        self._collector, self._own, self._growing = None, {}, {}
         self._empty()
 
     def _empty(self) -> None:
@@ -137,6 +187,9 @@ class Lane:
             counts = self._read(part.vector)
             if self._collector is not None:
                 self._collector.add(part.segment, part.pane, counts)
+                continue
+            if part.version in self._growing:
+                self._growing[part.version].add(part.segment, part.pane, counts)
                 continue
             panel = self._panel(part.version, part.segment, closing.pane)
             if panel is None:
@@ -165,7 +218,7 @@ class Lane:
 
     def _panel(self, version: str, segment: str, pane: int) -> Panel | None:
         """The panel of a place; None without a reference or room."""
-        if segment not in self._normals or not self._has_room(version, pane):
+        if segment not in self._reference(version).normals or not self._has_room(version, pane):
             return None
         self._versions[version] = pane
         panel = self._panels.get((version, segment))
@@ -181,20 +234,31 @@ class Lane:
         seen, oldest = min((at, name) for name, at in self._versions.items())
         if seen >= pane:
             return False
-        del self._versions[oldest]
-        self._arrange({key: panel for key, panel in self._panels.items() if key[0] != oldest})
+        self._leave(oldest)
         return True
 
+    def _reference(self, version: str) -> Own:
+        """What a version is judged against: its own reference, or that of all."""
+        return self._own.get(version) or Own(id=self._reference_id, normals=self._normals)
+
     def _new(self, version: str, segment: str) -> Panel:
-        stick = self._yardsticks.get(segment)
+        reference = self._reference(version)
+        stick = self._yardsticks.get((reference.id, segment))
         if stick is None:
-            normals = self._normals[segment]
+            normals = reference.normals[segment]
             stick = Yardstick(
                 self._signals, [normals[signal.name] for signal in self._signals], self._judging
             )
-            self._yardsticks[segment] = stick
-        place = Place(self._judging.model, version, segment, self._reference_id)
+            self._yardsticks[reference.id, segment] = stick
+        place = Place(self._judging.model, version, segment, reference.id)
         return Panel(place, stick, self._judging, self._threshold)
+
+    def _leave(self, version: str) -> None:
+        """Forget what was measured of a version."""
+        self._versions.pop(version, None)
+        self._arrange({key: panel for key, panel in self._panels.items() if key[0] != version})
+        used = {(panel.place.reference_id, panel.place.segment) for panel in self._panels.values()}
+        self._yardsticks = {key: one for key, one in self._yardsticks.items() if key in used}
 
     def _arrange(self, panels: dict[tuple[str, str], Panel]) -> None:
         """Other panels from now on; those that stay keep what their detectors have seen."""
@@ -215,6 +279,8 @@ class Lane:
             normals=self._normals,
             reference_id=self._reference_id,
             collector=self._collector.save() if self._collector else None,
+            own=self._own,
+            growing={version: one.save() for version, one in self._growing.items()},
             panels=[
                 (version, segment, panel.save(states[panel.place]))
                 for (version, segment), panel in self._panels.items()
@@ -230,7 +296,10 @@ class Lane:
         if saved.collector is not None:
             self._collector = Collector(self._signals)
             self._collector.load(saved.collector)
-        self._versions = dict(saved.versions)
+        self._own, self._versions = dict(saved.own), dict(saved.versions)
+        for version, growing in saved.growing.items():
+            self._growing[version] = Collector(self._signals)
+            self._growing[version].load(growing)
         for version, segment, one in saved.panels:
             panel = self._panels[version, segment] = self._new(version, segment)
             panel.load(one)

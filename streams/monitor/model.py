@@ -237,6 +237,7 @@ class ModelMonitor:
                 )
                 self.baseline = baseline = merged
                 lane.adopt(normals, merged.id)
+            lane.settle(rows, baseline)
 
     def _obey(self, decisions: Decisions) -> None:
         """Carry out what the policy asks of the monitor itself."""

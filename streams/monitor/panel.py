@@ -166,6 +166,10 @@ class Panel:
         ]
         return found + self._watched(pane, row)
 
+    def held(self) -> list[tuple[int, list[Counts]]]:
+        """The panes in the window, and the counts (width,) of every signal in each."""
+        return [(slot.pane, self.yardstick.split(slot.row)) for slot in self._window]
+
     def index(self, signal: str) -> int | None:
         """The place of a signal among the panel's."""
         names = [one.name for one in self.yardstick.signals]

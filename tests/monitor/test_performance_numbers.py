@@ -1,0 +1,155 @@
+"""Regression: residuals are judged as the signal `error`, and metrics follow them."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from schemas.baseline import Baseline, Normal
+from schemas.config_model import ModelConfig
+from schemas.grid import Grid, Layout, SignalGrid
+from schemas.journal import Sparse
+from schemas.judging import Judging
+from streams.monitor.lane import Lane
+from streams.monitor.performance import Performance
+from streams.monitor.watch import Part, Setting
+from streams.policy.family import family_of
+from streams.signals import outcome_signals, read_outcomes
+from tests.monitor.closing import PANE, closing
+from tests.monitor.outcomes import said
+
+TARGET = SignalGrid(
+    name="target",
+    type="numeric",
+    edges=tuple(np.linspace(-30, 30, 21).tolist()),
+    center=0.0,
+    scale=10.0,
+)
+GRID = Grid(
+    model="m",
+    task="regression",
+    features=(SignalGrid(name="c", type="categorical", categories=("a",)),),
+    target=TARGET,
+)
+LAYOUT = Layout(GRID)
+ROWS = 400
+
+
+def outcomes(rng, bias=0.0, spread=1.0):
+    """An outcomes' vector of labels of sd 10 and residuals of sd 2 x `spread`."""
+    labels = rng.normal(0, 10, ROWS)
+    guesses = labels + rng.normal(bias, 2 * spread, ROWS)
+    out = np.zeros(LAYOUT.width("outcomes"), np.int64)
+    one = {"groups": np.zeros(ROWS, np.intp), "n_groups": 1}
+    cells = LAYOUT.target.codes(labels), LAYOUT.residuals.codes(guesses - labels)
+    for name, codes in zip(("label", "error"), cells, strict=True):
+        block = LAYOUT.outcomes[name]
+        out[block.span] = np.bincount(codes, minlength=block.width)
+    out[LAYOUT.outcomes["residual"].span] = LAYOUT.regression.count(guesses, labels, **one)[0]
+    out[LAYOUT.outcomes["delay"].span] = LAYOUT.delay.count(np.full(ROWS, 5.0 * PANE), **one)[0]
+    return out
+
+
+def setting(panes):
+    """The model with a reference of these panes."""
+    signals = outcome_signals(LAYOUT)
+    counts = [read_outcomes(LAYOUT, vector) for vector in panes]
+    normals = {
+        signal.name: Normal.of(signal.kind, np.array([one[i] for one in counts]))
+        for i, signal in enumerate(signals)
+    }
+    return Setting(
+        layout=LAYOUT,
+        baseline=Baseline(
+            model="m",
+            grid=GRID,
+            source="fixed",
+            normals={"*": normals},
+            outcomes={"*": Sparse.pack(np.sum(panes, axis=0))},
+        ),
+        judging=Judging(
+            model="m",
+            pane=PANE,
+            labelled=True,
+            tolerance=0.1,
+            null="joint",
+            allowed=1,
+            per=10_000 * PANE,
+            learn_rows=1000,
+            learn_span=0,
+        ),
+        config=ModelConfig(task="regression", pane="1m", labels={"horizon": "20m"}),
+        threshold=12.0,
+    )
+
+
+def judged(change, panes=40):
+    """What lane and performance say of each of the panes after a change."""
+    rng = np.random.default_rng(21)
+    made = setting([outcomes(rng) for _ in range(40)])
+    lane, watch = Lane.outcomes(made), Performance(made)
+    for number in range(panes):
+        part = Part("1", "*", number, late=False, vector=outcomes(rng, **change))
+        pane = closing(number, outcomes=[part], cohorts=[part])
+        findings = lane.close(pane)
+        pane.findings.extend(findings)
+        yield [*pane.findings, *watch.close(pane)]
+
+
+def first_alarm(change):
+    """The first finding of the error that alarms, with the metric beside it."""
+    for findings in judged(change):
+        seen = next((f for f in findings if f.signal == "error" and f.alarm), None)
+        if seen is not None and seen.role == "alert":
+            return seen, said(findings, "metric:mae", "window")
+    return None, None
+
+
+def test_without_a_change_nothing_alarms():
+    assert (None, None) == first_alarm({})
+
+
+@pytest.mark.parametrize("change", [{"bias": 1.0}, {"bias": -1.0}, {"spread": 1.6}])
+def test_residuals_that_shift_or_spread_are_concept_drift(change):
+    seen, metric = first_alarm(change)
+    assert "concept_drift" == family_of(seen.signal, seen.symptom)
+    assert metric.alarm == (metric.effect.fall > 0)
+    assert metric.effect.fall > 0
+
+
+def test_residuals_that_shrink_are_a_suspicion_of_the_data():
+    seen, metric = first_alarm({"spread": 0.4})
+    assert "gain" == seen.symptom
+    assert "data_quality" == family_of(seen.signal, seen.symptom)
+    assert metric.effect.fall < 0
+    assert not metric.alarm
+
+
+def test_errors_of_numbers_are_read_with_their_quantiles():
+    *_, findings = judged({}, 6)
+    told = {
+        name: said(findings, f"metric:{name}", "window").statistic
+        for name in ("mae", "rmse", "r2", "bias", "residual_p10", "residual_p50", "residual_p90")
+    }
+    assert {
+        "mae": pytest.approx(2 * np.sqrt(2 / np.pi), rel=0.1),
+        "rmse": pytest.approx(2, rel=0.1),
+        "r2": pytest.approx(0.96, abs=0.02),
+        "bias": pytest.approx(0, abs=0.2),
+        "residual_p10": pytest.approx(-2.56, rel=0.3),
+        "residual_p50": pytest.approx(0, abs=0.5),
+        "residual_p90": pytest.approx(2.56, rel=0.3),
+    } == told
+    assert said(findings, "metric:accuracy") is None
+
+
+def test_no_state_is_lost_between_panes():
+    rng = np.random.default_rng(22)
+    made = setting([outcomes(rng) for _ in range(40)])
+    watch = Performance(made)
+    for number in range(5):
+        part = Part("1", "*", number, late=False, vector=outcomes(rng))
+        watch.close(closing(number, outcomes=[part], cohorts=[part]))
+        other = Performance(made)
+        other.load(watch.save())
+        assert watch.save() == other.save()
+    assert msgspec.msgpack.decode(watch.save())

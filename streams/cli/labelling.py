@@ -20,7 +20,7 @@ from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.history import content_of
 from streams.cli.places import Place, reading, writer_of
 from streams.cli.saying import instant_text
-from streams.runtime.reading import Reader, Span
+from streams.runtime.reading import Located, Span
 from streams.runtime.writing import Letter
 
 NEWEST: Final = 20_000
@@ -92,8 +92,11 @@ def _scalar(text: str) -> Any:  # noqa: ANN401 - a class by number, name or trut
 def sample(place: Place, model: str, size: int, newest: int, *, as_json: bool) -> None:
     """Print which predictions are worth a label."""
     with reading(place) as reader:
-        rows = list(_scored(reader, model, newest))
-        labelled = _labelled(reader, model)
+        records = list(reader.read("predictions", Span(newest=newest)))
+        rows = list(_scored(records, model))
+        # Labels older than every one of these predictions belong to others.
+        first = min((record.timestamp for record in records), default=0)
+        labelled = _labelled(reader.read("labels", Span(since=first)), model)
     waiting = list({row.prediction_id: row for row in rows}.values())
     waiting = [row for row in waiting if row.prediction_id not in labelled]
     if not waiting:
@@ -157,8 +160,8 @@ def _wanted(model: str, row: Scored, why: str, weight: float | None) -> Wanted:
     )
 
 
-def _scored(reader: Reader, model: str, newest: int) -> Iterator[Scored]:
-    for row in _rows(reader, "predictions", Span(newest=newest)):
+def _scored(records: Iterable[Located], model: str) -> Iterator[Scored]:
+    for row in _rows(records):
         if row.get("model") != model or not isinstance(row.get("prediction_id"), str):
             continue
         score = row.get("score")
@@ -184,14 +187,14 @@ def _doubt(score: float | None, probabilities: object) -> float | None:
     return 1.0 - abs(2.0 * score - 1.0)
 
 
-def _labelled(reader: Reader, model: str) -> set[str]:
-    rows = _rows(reader, "labels", Span())
-    return {str(row.get("prediction_id")) for row in rows if row.get("model") == model}
+def _labelled(records: Iterable[Located], model: str) -> set[str]:
+    told = (row for row in _rows(records) if row.get("model") == model)
+    return {str(row.get("prediction_id")) for row in told}
 
 
-def _rows(reader: Reader, topic: str, span: Span) -> Iterator[dict[str, Any]]:
-    """The events of a topic as plain objects, column batches row by row; others are passed over."""
-    for record in reader.read(topic, span):
+def _rows(records: Iterable[Located]) -> Iterator[dict[str, Any]]:
+    """Events as plain objects, column batches row by row; what is no JSON is passed over."""
+    for record in records:
         opened = content_of(record)
         if opened is None:
             continue

@@ -20,6 +20,9 @@ from streams.runtime.reading import Located, Reader, Span
 NEWEST: Final = 20_000
 """Readings looked at, from the end of each partition."""
 
+MOST_LETTERS: Final = 100_000
+"""Dead letters counted, from the end of each partition."""
+
 _COLOURS: Final = {"red": "bold red", "yellow": "yellow", "green": "green"}
 _reading: Final = msgspec.json.Decoder(Reading).decode
 _RANK: Final = {"yellow": 1, "red": 2}
@@ -74,8 +77,10 @@ def latest_readings(reader: Reader) -> list[Reading]:
 
 
 def _letters(reader: Reader) -> Counter[str]:
-    """Dead letters that are still kept, by code."""
-    return Counter(code_of(record) for record in reader.read("dead-letters"))
+    """Dead letters that are still kept, by code; of very many the newest."""
+    return Counter(
+        code_of(record) for record in reader.read("dead-letters", Span(newest=MOST_LETTERS))
+    )
 
 
 def code_of(letter: Located) -> str:

@@ -40,7 +40,7 @@ async def test_the_marker_of_a_transaction_is_no_record_that_waits(fleet):  # no
     ):
         for number in range(40):
             await producer.send(fleet.names["predictions"], b"%d" % number, partition=1)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while not ((await fleet.states())[1] or {}).get("rows"):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.3)

@@ -124,10 +124,7 @@ class Simulation:
     def _step(self, r: random.Random) -> None:
         x = r.random()
         if x < 0.10:
-            self.broker.now += r.randint(1, 3 * self.rate)
-            for process in self.profilers.processes:
-                if process.runs and r.random() < 0.8:
-                    process.tick()
+            self._pass_time(r)
             return
         group = r.choices(self.groups, (2, 1))[0]
         runs = [one for one in group.processes if one.runs]
@@ -155,8 +152,15 @@ class Simulation:
         else:
             process.learn()
 
+    def _pass_time(self, r: random.Random) -> None:
+        """More records have come; most workers that have read everything are told the time."""
+        self.broker.now += r.randint(1, 3 * self.rate)
+        for process in self.profilers.processes:
+            if process.runs and r.random() < 0.8:
+                process.tick()
+
     def _deliver(self, r: random.Random, process: Process) -> None:
-        """Fetch of some logs; mostly hand over at once; now and then records come again or never."""
+        """Fetch some logs; mostly hand over at once; now and then records come again or never."""
         for tp in process.logs():
             y = r.random()
             if y < 0.3:

@@ -27,7 +27,6 @@ from streams.signals import (
     outcome_signals,
     prediction_signals,
     read_outcomes,
-    read_predictions,
 )
 
 MAX_VERSIONS: Final = 16
@@ -87,13 +86,9 @@ class Lane:
     @classmethod
     def predictions(cls, setting: Setting) -> "Lane":
         """The lane of the signals that need no labels."""
-        layout = setting.layout
-        return cls(
-            "predictions",
-            prediction_signals(layout),
-            lambda vector: read_predictions(layout, vector),
-            setting,
-        )
+        signals = prediction_signals(setting.layout)
+        spans = [setting.layout.predictions[signal.name].span for signal in signals]
+        return cls("predictions", signals, lambda vector: [vector[span] for span in spans], setting)
 
     @classmethod
     def outcomes(cls, setting: Setting) -> "Lane":

@@ -6,6 +6,7 @@ Leaves to others: whether a row is sound (`decode`), the envelope around the tab
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, Final
 
 from schemas.instants import rfc3339
@@ -52,7 +53,21 @@ class Table:
             }
             for name, columns in self._nested.items():
                 row[name] = {key: column[i] for key, column in columns.items()}
+            if "tags" in row:
+                row["tags"] = {key: tag for key, tag in row["tags"].items() if tag is not None}
             yield row
+
+    @property
+    def finite(self) -> bool:
+        """Whether no number in it is NaN or infinite."""
+        inside = (column for columns in self._nested.values() for column in columns.values())
+        return all(
+            isfinite(cell)
+            for column in (*self._fields.values(), *inside)
+            if float in set(map(type, column))
+            for cell in column
+            if type(cell) is float
+        )
 
 
 def is_columns(tree: Mapping[str, Any]) -> bool:

@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from detectors.bins import Bins
+from detectors.grid import NumericGrid
 from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
 from schemas.rows import Ints
 
@@ -95,6 +97,7 @@ class Columns:
         self._grid = grid
         self._layout = layout
         self._numeric = [i for i, f in enumerate(grid.features) if f.type == "numeric"]
+        self._bins = Bins([NumericGrid(grid.features[i].edges) for i in self._numeric])
         self._texts = [i for i, f in enumerate(grid.features) if f.type != "numeric"]
         self._categories = {i: Categories(grid.features[i]) for i in self._texts}
         self._get_numbers = _getter(self._numeric)
@@ -116,9 +119,7 @@ class Columns:
         numbers = np.empty((n, len(self._numeric)))
         if self._numeric:
             numbers = self._numbers(features)
-            for column, i in enumerate(self._numeric):
-                coder = self._layout.features[self._grid.features[i].name]
-                cells[:, i] = coder.codes(numbers[:, column])  # type: ignore[arg-type]
+            cells[:, self._numeric] = self._bins.codes(numbers)
         if self._texts:
             rows = [self._get_texts(f) for f in features]
             for i, texts_of in zip(self._texts, zip(*rows, strict=True), strict=False):

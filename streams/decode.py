@@ -17,17 +17,15 @@ import msgspec
 from msgspec import Meta
 
 from schemas.envelope import EnvelopeError, open_envelope
-from schemas.grid import Grid, SegmentGrid
+from schemas.grid import Grid
 from schemas.inputs import Label, ModelEvent
 from schemas.log import LogRecord
 from schemas.rows import ALONE, Refusal
 from schemas.tables import Table, TableError, is_columns, of_arrow, of_columns, read_arrow
+from schemas.typed import EXACT, FastLabel, prediction_type
 
 MODEL_EVENT_TYPE: Final = "windage.model-event.v1"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-EXACT: Final = 1 << 53
-"""Beyond it whole numbers have no floats of their own."""
-
 _UNREADABLE: Final = (
     msgspec.DecodeError,
     UnicodeDecodeError,
@@ -39,12 +37,6 @@ _UNREADABLE: Final = (
 T = TypeVar("T")
 
 _HEADERS: Final = attrgetter("headers")
-
-_Exact = Annotated[int, Meta(ge=-EXACT, le=EXACT)]
-_Bounded = Annotated[float, Meta(gt=-EXACT, lt=EXACT)]
-"""What the fast path takes: a larger number may be a whole one, which the slow path tells."""
-
-Category = str | _Exact | float | bool | None
 
 
 class Limits(NamedTuple):
@@ -90,77 +82,6 @@ class RefusedError(Exception):
         self.code = code
 
 
-def prediction_type(
-    grid: Grid | None, extra: Sequence[str] = (), *, strict: bool = False
-) -> type[msgspec.Struct]:
-    """The struct of one model's predictions: its features as typed fields f0, f1, ...
-
-    Numeric features that are absent are NaN, tags that make segments are fields t0, t1, ... Without
-    a grid (learning) features and tags are dicts. `strict` takes only what needs no second look:
-    no name but those of the grid and `extra`, no number of which a float may not be exact.
-    """
-    number: Any = _Bounded if strict else float
-    features: Any = dict[str, Any]
-    tags: Any = dict[str, str]
-    target: Any = Category
-    if grid is not None:
-        target = number | None if grid.task == "regression" else Category
-        names = {f"f{i}": feature.name for i, feature in enumerate(grid.features)}
-        cells: list[tuple[str, Any, Any]] = [
-            (field, number | None, math.nan) if f.type == "numeric" else (field, Category, None)
-            for field, f in zip(names, grid.features, strict=True)
-        ]
-        more = {f"x{i}": name for i, name in enumerate(extra)}
-        features = msgspec.defstruct(
-            "Features",
-            [*cells, *((field, Any, None) for field in more)],
-            rename=names | more,
-            gc=False,
-            forbid_unknown_fields=strict,
-        )
-        said = {f"t{i}": segment.name for i, segment in enumerate(_tagged(grid))}
-        tags = msgspec.defstruct("Tags", [(t, str, "") for t in said], rename=said, gc=False)
-    return msgspec.defstruct(
-        "Prediction",
-        [
-            ("model", str),
-            ("prediction_id", str),
-            ("timestamp", int | float | str),
-            ("prediction", target),
-            ("features", features, msgspec.field(default_factory=features)),
-            ("version", str, ""),
-            ("score", number | None, None),
-            ("probabilities", dict[str, float] | None, None),
-            ("tags", tags | None, msgspec.field(default_factory=tags)),
-            ("role", str, "champion"),
-            ("probe_id", str | None, None),
-            ("latency_ms", float | None, None),
-            ("error", str | None, None),
-            *_NO_ENVELOPE,
-        ],
-        gc=grid is None,
-    )
-
-
-def _tagged(grid: Grid) -> list[SegmentGrid]:
-    return [segment for segment in grid.segments if segment.source == "tag"]
-
-
-_NO_ENVELOPE: Final[list[tuple[str, Any, Any]]] = [
-    ("specversion", Annotated[int, Meta(gt=1, lt=0)], 0)
-]
-"""An event that has this member is an envelope, for the slow path to open."""
-
-_FastLabel: Final = msgspec.defstruct(
-    "FastLabel",
-    [("label", _Exact | _Bounded | str | bool), *_NO_ENVELOPE],
-    bases=(Label,),
-    frozen=True,
-    kw_only=True,
-    gc=False,
-)
-
-
 class Decoder:
     """Decodes one kind of record: predictions of a grid or of a model that learns, or another."""
 
@@ -183,8 +104,9 @@ class Decoder:
         self._good: set[str] = set()
         """Names of features seen to be well formed (learning)."""
         self._grown = False
-        fast = _FastLabel if kind is Label else self._kind
+        fast = FastLabel if kind is Label else self._kind
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(fast).decode
+        self._rows: Any = list[fast]  # type: ignore[valid-type] # made at run time
         self._quicken()
 
     def _quicken(self) -> None:
@@ -193,6 +115,7 @@ class Decoder:
         if self._predictions:
             kind = prediction_type(self._grid, tuple(self._extra), strict=True)
             self._decode = msgspec.json.Decoder(kind).decode
+            self._rows = list[kind]  # type: ignore[valid-type] # made at run time
             if len(self._numeric) + len(self._extra) > self._limits.features:
                 self._decode = _never
 
@@ -264,11 +187,26 @@ class Decoder:
         if not isinstance(found, Table):
             yield ALONE, found
             return
-        for number, tree in enumerate(found):
+        trees = list(found)
+        events = self._sound_rows(trees) if found.finite else None
+        if events is not None:
+            yield from enumerate(events)
+            return
+        for number, tree in enumerate(trees):
             try:
                 yield number, self._event(tree)
             except RefusedError as refused:
                 yield number, refused
+
+    def _sound_rows(self, trees: list[dict[str, Any]]) -> list[Any] | None:
+        """All rows of a table at once where none needs a second look, as on the fast path."""
+        if (self._predictions and self._grid is None) or self._decode is _never:
+            return None
+        try:
+            events: list[Any] = msgspec.convert(trees, self._rows)
+        except _UNREADABLE:
+            return None
+        return events
 
     def _opened(self, record: LogRecord) -> Any:  # noqa: ANN401 - a struct made at run time
         """The slow path: a record unwrapped, as an event or a table; RefusedError if it is none."""

@@ -110,10 +110,10 @@ class Panes:
         kind: ProfileKind,
         placed: Placed,
         versions: Sequence[str],
-        blocks: Iterable[tuple[str, BlockCount]],
+        blocks: Iterable[tuple[slice, BlockCount]],
         sign: int = 1,
     ) -> None:
-        """Count rows: `blocks` name each block of the vector and count it for given groups."""
+        """Count rows: `blocks` are stretches of the vector, each counted for given groups."""
         if not len(placed.panes):
             return
         counters = list(blocks)
@@ -198,12 +198,11 @@ class Panes:
         )
 
     def _sums(
-        self, kind: ProfileKind, counters: list[tuple[str, BlockCount]], groups: Ints, n: int
+        self, kind: ProfileKind, counters: list[tuple[slice, BlockCount]], groups: Ints, n: int
     ) -> Matrix:
-        blocks = self._layout.predictions if kind == "predictions" else self._layout.outcomes
         out = np.zeros((n, self._layout.width(kind)), np.int64)
-        for name, count in counters:
-            out[:, blocks[name].span] = count(groups, n)
+        for span, count in counters:
+            out[:, span] = count(groups, n)
         return out
 
     def _passes(self, placed: Placed) -> Iterator[tuple[Ints, Ints, Targets]]:

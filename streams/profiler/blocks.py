@@ -4,21 +4,27 @@ Promises: every block is a sum over rows, so it is exact and merges by addition.
 Leaves to others: which rows count (`model`), where they belong (`panes`).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from detectors.fixed import LARGEST, quantise
+from detectors.moments import Moments
 from detectors.summary import Summary
 from schemas.grid import Layout
 from schemas.rows import Ints
-from streams.columns import PredictionColumns
+from streams.columns import Cells, Floats, PredictionColumns
 from streams.join import Join
 from streams.panes import BlockCount
 
 Mask = npt.NDArray[np.bool_]
-Blocks = list[tuple[str, BlockCount]]
-"""Blocks of a vector by name, each with how it is counted."""
+Blocks = list[tuple[slice, BlockCount]]
+"""Stretches of a vector, each with how it is counted."""
+
+_EXACT_ROWS: Final = 2**53 // LARGEST**2
+"""So many squares of steps add up exactly in floats."""
 
 
 _BYTE: Final = 256
@@ -38,26 +44,71 @@ def kept_content(layout: Layout | None) -> dict[str, str]:
 
 def prediction_blocks(layout: Layout, columns: PredictionColumns, kept: Mask) -> Blocks:
     """The blocks of the predictions' vector, over the rows of a mask (n,)."""
+    spans = {name: block.span for name, block in layout.predictions.items()}
+    whole = bool(kept.all())
+    features, numbers = columns.features, columns.numbers
+    if not whole:
+        features, numbers = features[kept], numbers[kept]
     out: Blocks = []
-    number = 0
-    for i, feature in enumerate(layout.grid.features):
-        width = layout.features[feature.name].width
-        out.append((f"feature:{feature.name}", _cells(columns.features[kept, i], width)))
-        if feature.type == "numeric":
-            moments, column = layout.moments[feature.name], columns.numbers[kept, number]
-            out.append((f"moments:{feature.name}", _summary(moments, column)))
-            number += 1
+    if layout.features:
+        names = [f"feature:{name}" for name in layout.features]
+        out.append((_joint(spans, names), _all_cells([spans[name] for name in names], features)))
+    if layout.moments:
+        names = [f"moments:{name}" for name in layout.moments]
+        out.append((_joint(spans, names), _all_moments(list(layout.moments.values()), numbers)))
     score, target = columns.score[kept], columns.target[kept]
     if layout.score:
-        out.append(("score", _cells(score, layout.score.width)))
+        out.append((spans["score"], _cells(score, layout.score.width)))
     if layout.target:
-        out.append(("prediction", _cells(target, layout.target.width)))
-    if "decision" in layout.predictions and layout.score and layout.target:
+        out.append((spans["prediction"], _cells(target, layout.target.width)))
+    if "decision" in spans and layout.score and layout.target:
         pairs = score.astype(np.int64) * layout.target.width + target
-        out.append(("decision", _cells(pairs, layout.predictions["decision"].width)))
-    out.append(("latency", _summary(layout.latency, columns.latency_ms[kept])))
-    out.append(("failed", _sum(columns.failed[kept])))
+        out.append((spans["decision"], _cells(pairs, layout.predictions["decision"].width)))
+    out.append((spans["latency"], _summary(layout.latency, columns.latency_ms[kept])))
+    out.append((spans["failed"], _sum(columns.failed[kept])))
     return out
+
+
+def _joint(spans: Mapping[str, slice], names: Sequence[str]) -> slice:
+    """The span of blocks that lie one behind the other."""
+    return slice(spans[names[0]].start, spans[names[-1]].stop)
+
+
+def _all_cells(spans: Sequence[slice], features: Cells | Ints) -> BlockCount:
+    """Counts the cells of all features (n, features) at once."""
+    begin = spans[0].start
+    width = spans[-1].stop - begin
+    codes = features + np.array([span.start - begin for span in spans])
+
+    def count(groups: Ints, n: int) -> npt.NDArray[np.int64]:
+        flat = codes if n == 1 else codes + (groups * width)[:, None]
+        return np.bincount(flat.ravel(), minlength=n * width).reshape(n, width)
+
+    return count
+
+
+def _all_moments(blocks: Sequence[Moments], numbers: Floats) -> BlockCount:
+    """Counts the moments of all numeric features (n, features) at once: `Moments.count` of each."""
+    centers, scales = np.array([b.center for b in blocks]), np.array([b.scale for b in blocks])
+    with np.errstate(over="ignore"):  # absurd values are winsorised, also when they overflow
+        steps = quantise(numbers - centers, scales)  # type: ignore[arg-type] # a unit a column
+    unknown = np.isnan(numbers)
+    known = (~unknown).astype(float)
+    steps[unknown] = 0.0
+    parts = (known, steps, steps * steps)
+    k = len(blocks)
+
+    def count(groups: Ints, n: int) -> npt.NDArray[np.int64]:
+        out = np.zeros((n, k, len(parts)), np.int64)
+        places = groups[:, None] * k + np.arange(k)
+        for begin in range(0, len(groups), _EXACT_ROWS):
+            rows = slice(begin, begin + _EXACT_ROWS)
+            for i, part in enumerate(parts):
+                sums = np.bincount(places[rows].ravel(), part[rows].ravel(), n * k)
+                out[:, :, i] += sums.astype(np.int64).reshape(n, k)
+        return out.reshape(n, k * len(parts))
+
+    return count
 
 
 def outcome_blocks(layout: Layout, join: Join, rows: Ints, marks: Ints) -> Blocks:
@@ -65,30 +116,33 @@ def outcome_blocks(layout: Layout, join: Join, rows: Ints, marks: Ints) -> Block
     if layout.target is None:
         return []
     predictions, labels = join.predictions, join.labels
+    spans = {name: block.span for name, block in layout.outcomes.items()}
     delay = labels.take("time", marks) - predictions.take("time", rows)
-    out: Blocks = [("delay", _summary(layout.delay, delay.astype(float)))]
+    out: Blocks = [(spans["delay"], _summary(layout.delay, delay.astype(float)))]
     label = labels.take("label", marks).astype(np.int64)
     if layout.regression is not None:
         truth, guess = labels.take("value", marks), predictions.take("number", rows)
-        out.append(("label", _cells(label, layout.target.width)))
-        out.append(("residual", _summary(layout.regression, guess, truth)))
+        out.append((spans["label"], _cells(label, layout.target.width)))
+        out.append((spans["residual"], _summary(layout.regression, guess, truth)))
         if layout.residuals is not None:
             with np.errstate(over="ignore", invalid="ignore"):  # absurd values have a cell too
                 codes = layout.residuals.codes(guess - truth)
-            out.append(("error", _cells(codes, layout.residuals.width)))
+            out.append((spans["error"], _cells(codes, layout.residuals.width)))
         return out
     target = predictions.take("target", rows).astype(np.int64)
     width = layout.target.width
-    out.append(("confusion", _cells(target * width + label, width * width)))
+    out.append((spans["confusion"], _cells(target * width + label, width * width)))
     wrong = (target != label).astype(np.int64)
-    cells = predictions.take("cells", rows).astype(np.int64)
-    for i, feature in enumerate(layout.grid.features):
-        pairs = 2 * layout.features[feature.name].width
-        out.append((f"slice:{feature.name}", _cells(cells[:, i] * 2 + wrong, pairs)))
+    if layout.features:
+        cells = predictions.take("cells", rows).astype(np.int64)
+        names = [f"slice:{feature.name}" for feature in layout.grid.features]
+        halves = _all_cells([spans[name] for name in names], cells * 2 + wrong[:, None])
+        out.append((_joint(spans, names), halves))
     if layout.score:
         score = predictions.take("score", rows).astype(np.int64)
-        out.append(("calibration", _cells(score * width + label, layout.score.width * width)))
-        out.append(("wrong", _cells(score * 2 + wrong, layout.score.width * 2)))
+        pairs = score * width + label
+        out.append((spans["calibration"], _cells(pairs, layout.score.width * width)))
+        out.append((spans["wrong"], _cells(score * 2 + wrong, layout.score.width * 2)))
     return out
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from schemas.grid import category_text
 from schemas.journal import LearningBatch
+from schemas.typed import EXACT
 from streams.columns import score_of
-from streams.decode import EXACT
 from streams.join import Arrivals
 
 

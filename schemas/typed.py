@@ -1,0 +1,96 @@
+"""Typed events for decoding many at once: structs made for one model's grid.
+
+Promises: what a strict type takes means what the event means after a second look; whatever might
+not, it refuses, so that the slow path can tell.
+Leaves to others: decoding, and the slow path (`streams/decode`).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from schemas.grid import Grid, SegmentGrid
+from schemas.inputs import Label
+
+EXACT: Final = 1 << 53
+"""Beyond it whole numbers have no floats of their own."""
+
+_Exact = Annotated[int, Meta(ge=-EXACT, le=EXACT)]
+_Bounded = Annotated[float, Meta(gt=-EXACT, lt=EXACT)]
+"""What the fast path takes: a larger number may be a whole one, which the slow path tells."""
+
+Category = str | _Exact | float | bool | None
+
+
+def prediction_type(
+    grid: Grid | None, extra: Sequence[str] = (), *, strict: bool = False
+) -> type[msgspec.Struct]:
+    """The struct of one model's predictions: its features as typed fields f0, f1, ...
+
+    Numeric features that are absent are NaN, tags that make segments are fields t0, t1, ... Without
+    a grid (learning) features and tags are dicts. `strict` takes only what needs no second look:
+    no name but those of the grid and `extra`, no number of which a float may not be exact.
+    """
+    number: Any = _Bounded if strict else float
+    features: Any = dict[str, Any]
+    tags: Any = dict[str, str]
+    target: Any = Category
+    if grid is not None:
+        target = number | None if grid.task == "regression" else Category
+        names = {f"f{i}": feature.name for i, feature in enumerate(grid.features)}
+        cells: list[tuple[str, Any, Any]] = [
+            (field, number | None, math.nan) if f.type == "numeric" else (field, Category, None)
+            for field, f in zip(names, grid.features, strict=True)
+        ]
+        more = {f"x{i}": name for i, name in enumerate(extra)}
+        features = msgspec.defstruct(
+            "Features",
+            [*cells, *((field, Any, None) for field in more)],
+            rename=names | more,
+            gc=False,
+            forbid_unknown_fields=strict,
+        )
+        said = {f"t{i}": segment.name for i, segment in enumerate(_tagged(grid))}
+        tags = msgspec.defstruct("Tags", [(t, str, "") for t in said], rename=said, gc=False)
+    return msgspec.defstruct(
+        "Prediction",
+        [
+            ("model", str),
+            ("prediction_id", str),
+            ("timestamp", int | float | str),
+            ("prediction", target),
+            ("features", features, msgspec.field(default_factory=features)),
+            ("version", str, ""),
+            ("score", number | None, None),
+            ("probabilities", dict[str, float] | None, None),
+            ("tags", tags | None, msgspec.field(default_factory=tags)),
+            ("role", str, "champion"),
+            ("probe_id", str | None, None),
+            ("latency_ms", float | None, None),
+            ("error", str | None, None),
+            *_NO_ENVELOPE,
+        ],
+        gc=grid is None,
+    )
+
+
+def _tagged(grid: Grid) -> list[SegmentGrid]:
+    return [segment for segment in grid.segments if segment.source == "tag"]
+
+
+_NO_ENVELOPE: Final[list[tuple[str, Any, Any]]] = [
+    ("specversion", Annotated[int, Meta(gt=1, lt=0)], 0)
+]
+"""An event that has this member is an envelope, for the slow path to open."""
+
+FastLabel: Final = msgspec.defstruct(
+    "FastLabel",
+    [("label", _Exact | _Bounded | str | bool), *_NO_ENVELOPE],
+    bases=(Label,),
+    frozen=True,
+    kw_only=True,
+    gc=False,
+)

@@ -141,9 +141,14 @@ def pause(beyond_s: float, *, whole: bool) -> Callable[[Field], Awaitable[None]]
 async def come_and_go(field: Field) -> None:
     """Three more members join, one every 3 s, and leave like that: more workers than partitions."""
     guests: list[Member] = []
+    before = field.fleet.said()
     for number in range(3):
         guests.append(field.fleet.join(f"guest-{number}"))
         await asyncio.sleep(3.0)
+    for _ in range(80):  # on a busy machine a start takes longer: who never joined cannot leave
+        if _OWNS in field.fleet.said_since(before):
+            break
+        await asyncio.sleep(0.5)
     for guest in guests:
         await asyncio.sleep(3.0)
         await field.fleet.leave(guest)

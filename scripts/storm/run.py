@@ -8,6 +8,7 @@ Leaves to others: the faults (`faults`), the oracles (`oracles`), many runs (`so
 import asyncio
 import json
 import logging
+import os
 import random
 import sys
 import time
@@ -65,9 +66,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Felt(msgspec.Struct, kw_only=True):
-    """One fault as it was: when it began and ended, and what came of it."""
+    """One fault as it was: when it began and ended, and what came of it.
+
+    `busy`: processes a core that wanted to run, at least 1: so much longer everything may take.
+    """
 
     fault: Fault
+    busy: float = 1.0
     began_s: float
     recovery: Recovery
     traced: bool = False
@@ -187,10 +192,11 @@ class _Run:
         finally:
             await feeding
         self._look()
+        felt.busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
         felt.traced = any(trace in self._fleet.said_since(before) for trace in fault.traces)
 
     async def _until_progress(self, felt: Felt) -> None:
-        deadline = time.monotonic() + 4 * PROGRESS_S
+        deadline = time.monotonic() + 4 * PROGRESS_S  # judged by `judge`, not here
         while len(felt.recovery.progress_s) < len(GROUPS) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
             self._look()
@@ -224,13 +230,13 @@ class _Run:
             name = f"{felt.fault.kind} {felt.fault.name} (number {number + 1})"
             for group in GROUPS:
                 first = felt.recovery.progress_s.get(group)
-                late = first is None or first > PROGRESS_S
+                late = first is None or first > PROGRESS_S * felt.busy
                 verdict.claim(not late, f"O6: {name}: {group} went on after {first} s")
                 # Who is hit again before it has caught up gets its time from then on.
                 caught = felt.recovery.caught_up_s.get(group)
                 at = None if caught is None else felt.recovery.ended + caught
                 hits = [end for end in ended[number:] if at is None or end <= at]
-                slow = at is None or at - max(hits) > CAUGHT_UP_S
+                slow = at is None or at - max(hits) > CAUGHT_UP_S * felt.busy
                 verdict.claim(not slow, f"O6: {name}: {group} caught up after {caught} s")
             verdict.claim(felt.traced, f"O8: {name}: no trace of it in what the workers said")
         largest = self._fleet.largest_rss
@@ -269,6 +275,7 @@ class _Run:
                 "caught_up_max": round(max(caught, default=0.0), 1),
                 "drained": round(self.drained_s, 1),
             },
+            "busiest_load_per_core": round(max((f.busy for f in self._felt), default=1.0), 1),
             "peak_rss_mb": self._fleet.largest_rss >> 20,
             "exits": {str(code): count for code, count in sorted(self._fleet.codes.items())},
             "seconds": round(time.monotonic() - self._begun),

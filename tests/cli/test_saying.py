@@ -49,7 +49,7 @@ def go_on(directory, rows):
         for log, event in zip(("predictions", "labels"), prediction(row, chance), strict=True):
             key, at = event["prediction_id"].encode(), event["timestamp"]
             runtime.append(log, key, json.dumps(event).encode(), (), at)
-    runtime.run_until_idle()
+    runtime.run_until_idle(runtime.clock)
     runtime.stop()
 
 
@@ -123,7 +123,7 @@ def test_a_silence_with_a_typo_in_the_log_is_a_dead_letter(installed):
     runtime = opened(installed)
     silence = {"model": "shop", "type": "silence", "timestamp": START, "matchers": {"sgnal": "x"}}
     runtime.append("model-events", b"shop", json.dumps(silence).encode(), (), START)
-    runtime.run_until_idle()
+    runtime.run_until_idle(runtime.clock)
     runtime.stop()
     (letter,) = stored(installed, "dead-letters")
     assert b"schema" == dict(letter.headers)["windage.error.code"]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from streams.monitor.adaptive import Figures
+from streams.monitor.declared import Declared
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
 from streams.monitor.watch import Setting, Watch
@@ -17,5 +18,6 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "outcomes": Lane.outcomes,
     "performance": Performance,
     "figures": lambda setting: Figures(setting.judging.model),
+    "declared": Declared,
 }
 """Name in a snapshot, and what makes the watch."""

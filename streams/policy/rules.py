@@ -22,6 +22,8 @@ from streams.policy.state import SignalKey, Silence
 from streams.policy.states import Patience
 
 DAY: Final[Millis] = 86_400_000
+_OTHER_SCALES: Final = frozenset({"ks", "js", "wasserstein", "chi2", "hellinger"})
+"""Distances whose absolute limits are no limits of the stability index: the monitor keeps them."""
 YOUNG_PANES: Final = 5
 """Movements that begin within so many panes of each other are taken for one cause."""
 LAG_PANES: Final = 10
@@ -225,7 +227,7 @@ def _overrides(config: ModelConfig, limits: Limits) -> list[Override]:
     for monitor in () if config.monitors == AUTO else config.monitors:
         own = limits
         for name, level in (("yellow", monitor.yellow), ("red", monitor.red)):
-            if level is None:
+            if level is None or (level.scale == "absolute" and monitor.detector in _OTHER_SCALES):
                 continue
             field = {"points": "points", "relative": "fall", "absolute": "psi"}[level.scale]
             value = level.value / 100 if field == "points" else level.value

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validato
 from pydantic import Discriminator as Choice
 
 from schemas.config_policy import Holiday, Impact, Policy, Retrain, Rollback
+from schemas.config_rollout import Rollout
 from schemas.config_values import (
     Begin,
     Duration,
@@ -194,6 +195,13 @@ class Monitor(Part):
         return self
 
 
+class Fairness(Part):
+    """Which segmentations are groups to be treated alike, and how far a gap may move (0..1)."""
+
+    segments: tuple[Name, ...] = ()
+    tolerance: Ratio = 0.05
+
+
 def _auto_or_declared(value: object) -> str:
     """Which form of `features` and `monitors` this is."""
     return "(auto)" if isinstance(value, str) else "(declared)"
@@ -243,8 +251,10 @@ class ModelConfig(Part):
     policy: Policy = Policy()
     retrain: Retrain = Retrain()
     rollback: Rollback = Rollback()
+    rollout: Rollout = Rollout()
     calendar: tuple[Holiday, ...] = ()
     impact: Impact = Impact()
+    fairness: Fairness = Fairness()
 
     @property
     def labelled(self) -> bool:
@@ -287,6 +297,11 @@ class ModelConfig(Part):
         for i, segment in enumerate(self.segments):
             if declared is not None and segment.feature and segment.feature not in declared:
                 raise fault(f"segments.{i}.feature", "must be one of the declared features")
+        names = {segment.name for segment in self.segments}
+        for i, name in enumerate(self.fairness.segments):
+            if name not in names:
+                known = ", ".join(sorted(names)) or "none is declared"
+                raise fault(f"fairness.segments.{i}", f"must be one of the segments: {known}")
         for i, monitor in enumerate(() if self.monitors == AUTO else self.monitors):
             head, _, rest = monitor.watch.partition(":")
             if not self.labelled and head in NEEDS_LABELS:

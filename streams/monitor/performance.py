@@ -21,7 +21,7 @@ from schemas.journal import Counts
 from schemas.log import Millis
 from schemas.output_parts import Performance as Shown
 from schemas.standing import Standing, Tally
-from streams.monitor.outcomes import bins
+from streams.monitor.outcomes import bins, fairness
 from streams.monitor.outcomes.bins import Bins, SavedBins
 from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.outcomes.cohorts import Cohort, Cohorts, SavedCohort
@@ -42,11 +42,12 @@ OUTCOME_SIGNALS: Final = ("label", "error", "gain")
 """What the names of the outcomes' lane's signals begin with."""
 
 
-def alerting(layout: Layout) -> int:
+def alerting(layout: Layout, groups: tuple[str, ...] = ()) -> int:
     """Signals that alarm here beside those of the lanes: the budget must know of them."""
     if not layout.outcomes:
         return 0
-    return 1 + (len(bins.SIGNALS) if "wrong" in layout.outcomes else 0)
+    by_score = len(bins.SIGNALS) if "wrong" in layout.outcomes else 0
+    return 1 + by_score + fairness.signals(layout, groups)
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +86,7 @@ class Performance:
         self._checks: dict[str, Check] = {}
         self._labels = Labels(setting, blocks)
         self._bins = Bins(setting, blocks, self._normal)
+        self._fairness = fairness.Fairness(setting, blocks)
         self._tallies = Tallies(self._pane)
         self._shown: dict[str, Shown] = {}
 
@@ -107,6 +109,7 @@ class Performance:
             found += self._estimated(version, closing)
         found += self._matured(closing)
         found += self._bins.close(closing)
+        found += self._fairness.close(closing, self._normal, self._arrived)
         found += self._labels.close(closing, self._normal, self._arrived)
         return found
 

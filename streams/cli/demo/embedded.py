@@ -25,6 +25,7 @@ Take = Callable[[str, bytes], None]
 """Takes an output: its topic and value."""
 
 TOPICS: Final = (
+    "readings",
     "drift-events",
     "alerts",
     "retrain-requests",

@@ -185,7 +185,7 @@ class KafkaStage:
         consumer = detached_consumer(connection_of(self.config.kafka))
         await consumer.start()
         partitions = range(self.config.topics.partitions)
-        names = [self._name(topic) for topic in (*TOPICS, "readings")]
+        names = [self._name(topic) for topic in TOPICS]
         consumer.assign([TopicPartition(name, number) for name in names for number in partitions])
         return consumer
 

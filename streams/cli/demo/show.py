@@ -19,12 +19,14 @@ import msgspec
 from streams.cli import console
 from streams.cli.casebook import Casebook
 from streams.cli.demo.embedded import EmbeddedStage, Take
+from streams.cli.demo.foresight import Foresight
 from streams.cli.demo.story import MODEL, Story, open_story, row_of
 from streams.runtime.crank import Accounts
 from streams.runtime.recording import Chunk
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.table import Table
 
 
 class Stage(Protocol):
@@ -88,11 +90,15 @@ class _Told:
         self.seconds = 0.0
         self._as_json = as_json
         self._book = Casebook(row_of)
+        self._foresight = Foresight(row_of)
         self._out = None if as_json else console.results()
         self._rows = self._labels = 0
 
     def take(self, topic: str, value: bytes) -> None:
         """An output of the product."""
+        if topic == "readings":
+            self._foresight.take(value)
+            return
         event = self._book.take(topic, value)
         if event is not None and self._out is not None:
             from streams.cli.telling import line_of
@@ -116,12 +122,35 @@ class _Told:
 
         if self._book.told():
             self._out.print(table_of(self._book))
+            self._out.print(self._foreseen())
         rate = (self._rows + self._labels) / max(self.seconds, 1e-9)
         self._out.print(
             f"{self._rows:,} predictions and {self._labels:,} labels in {self.seconds:.1f} s "
             f"({rate:,.0f} a second): {len(self._book.told())} incidents, "
             f"{len(self._book.retrain_requests)} retrain requests"
         )
+
+    def _foreseen(self) -> "Table":
+        """Accuracy estimated before labels beside what they said, by incident and by rows."""
+        from rich.table import Table
+
+        table = Table(title="Accuracy, estimated before labels came and realised when they had")
+        for heading in ("rows", "estimated", "realised", "before"):
+            table.add_column(heading, justify="left" if heading == "rows" else "right")
+        for one in self._book.incidents():
+            fall = self._fall(one)
+            if fall is not None:
+                shares = [_share(fall[name]) for name in ("estimated", "realised", "baseline")]
+                table.add_row(f"{one['class']}, lowest at {fall['row']:,}", *shares)
+        for mean in self._foresight.averages():
+            shares = [_share(mean.estimated), _share(mean.realised), ""]
+            table.add_row(f"{mean.first:,} - {mean.last:,}", *shares)
+        return table
+
+    def _fall(self, incident: dict[str, Any]) -> dict[str, Any] | None:
+        """The lowest estimate of an incident."""
+        found = self._foresight.lowest(incident["opened_row"], incident["resolved_row"])
+        return None if found is None else found._asdict()
 
     def _document(self, accounts: Accounts) -> dict[str, Any]:
         book = self._book
@@ -130,7 +159,8 @@ class _Told:
             "labels": self._labels,
             "seconds": round(self.seconds, 3),
             "events_per_s": round((self._rows + self._labels) / max(self.seconds, 1e-9)),
-            "incidents": book.incidents(),
+            "incidents": [{**one, "performance": self._fall(one)} for one in book.incidents()],
+            "performance": self._foresight.document(),
             "retrain_requests": [
                 {**msgspec.to_builtins(one), "requested_row": book.row_at(one.requested_at)}
                 for one in book.retrain_requests
@@ -143,6 +173,10 @@ class _Told:
             "model": MODEL,
             "accounting": accounts,
         }
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _wait() -> None:

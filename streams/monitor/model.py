@@ -15,7 +15,7 @@ from detectors.budget import Budget
 from schemas.baseline import Baseline, Normal
 from schemas.config_model import ModelConfig
 from schemas.finding import Finding
-from schemas.grid import Grid, Layout
+from schemas.grid import WHOLE, Grid, Layout
 from schemas.inputs import Metric, ModelEvent
 from schemas.instants import parse
 from schemas.journal import Forwarded, LearningBatch, Profile, Progress
@@ -23,6 +23,7 @@ from schemas.judging import Judging
 from schemas.log import Millis
 from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
+from streams.monitor.declaration import budgeted
 from streams.monitor.evidence import Ranges, SavedRanges
 from streams.monitor.intake import Intake, SavedIntake
 from streams.monitor.lane import Lane
@@ -150,8 +151,9 @@ class ModelMonitor:
         self._intake = Intake(layout, labelled=self._judging.labelled, pane=self._pane)
         first, second = prediction_signals(layout), outcome_signals(layout)
         labelled = self._judging.labelled
-        segments = 1 + sum(len(one.labels()) for one in baseline.grid.segments)
-        signals = (len(first) + (len(second) if labelled else 0)) * segments
+        segments = [WHOLE, *(label for one in baseline.grid.segments for label in one.labels())]
+        names = [one.name for one in (*first, *(second if labelled else ()))]
+        signals = len(names) * len(segments) + budgeted(self._config, names, segments)
         threshold = Budget(
             false_alarms=self._judging.allowed,
             panes=self._judging.per / self._pane,

@@ -81,7 +81,10 @@ class KafkaReader:
                 told = admin.list_group_offsets([group])
             except KafkaError:
                 return None
-        committed = {place: at.offset for place, at in (told.get(group) or {}).items()}
+        ours = {self._name(log) for log in INPUT_LOGS}  # others may use a group of this name
+        committed = {
+            place: at.offset for place, at in (told.get(group) or {}).items() if place.topic in ours
+        }
         if not committed:
             return None
         lag: dict[str, int] = {}

@@ -1,5 +1,6 @@
 """`windage validate`: whether a configuration can be used, and every reason why not.
 
+Says also what the config promises (`promise`).
 Promises: problems name file, line, path, reason and the nearest known word; exit code 2 then.
 Leaves to others: what is allowed (`schemas.load`).
 """
@@ -22,7 +23,15 @@ def run(path: Path, *, as_json: bool) -> int:
         for problem in error.problems:
             say(str(problem))
         return REFUSED
+    from streams.cli.promise import promises
+
+    promised = promises(config)
     if as_json:
-        emit_object({"valid": True, "problems": [], "models": config.hashes()})
+        emit_object(
+            {"valid": True, "problems": [], "models": config.hashes(), "promises": promised}
+        )
     say(f"{path}: ok, {len(config.models)} model{'s' if len(config.models) != 1 else ''}")
+    for one in promised:
+        for sentence in one.words:
+            say(f"  {sentence}")
     return 0

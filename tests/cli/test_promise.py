@@ -1,0 +1,50 @@
+"""What `windage validate` says a config promises."""
+
+import json
+
+import pytest
+
+WRITTEN = """
+version: 1
+models:
+  fraud:
+    task: binary
+    pane: 1h
+    labels: {horizon: 7d}
+    features: {amount: numeric, country: categorical}
+    reference: {from: first, rows: 5000}
+    false_alarms: 1 per 30d
+"""
+
+
+@pytest.fixture
+def validate(command, tmp_path):
+    def run(text, *more):
+        (tmp_path / "windage.yaml").write_text(text)
+        return command("validate", *more)
+
+    return run
+
+
+def test_it_says_in_words_what_may_be_expected(validate):
+    ended = validate(WRITTEN)
+    assert 0 == ended.code
+    assert "at most about 1 false alarm in 30d at panes of 1h, over 6 signals" in ended.err
+    assert "found within a day at 10,000 rows per hour:" in ended.err
+
+
+def test_json_has_the_numbers(validate):
+    (promise,) = json.loads(validate(WRITTEN, "--json").out)["promises"]
+    assert 6 * 30 * 24 == promise["run_length"]
+    assert 0.1 < promise["smallest_shift_in_a_day"] < 0.4
+
+
+def test_a_detector_that_can_keep_no_promise_is_named(validate):
+    text = WRITTEN + (
+        "    monitors:\n"
+        "      - {watch: score, detector: 'river:KSWIN'}\n"
+        "      - {watch: score, detector: adwin}\n"
+    )
+    assert "river:KSWIN on score promises no run length" in validate(text).err
+    shorter = text.replace("pane: 1h", "pane: 1s").replace("horizon: 7d", "horizon: 1d")
+    assert "adwin on score was calibrated up to" in validate(shorter).err

@@ -138,7 +138,7 @@ def test_a_schema_is_printed_as_json(windage, name):
     assert "https://json-schema.org/draft/2020-12/schema" == json.loads(ended.out)["$schema"]
 
 
-def test_every_command_listed_says_what_it_does(windage):
+def test_every_command_listed_says_what_it_does(windage, command):
     listed = windage("--help")
     assert 0 == listed.code
     commands = [
@@ -147,5 +147,5 @@ def test_every_command_listed_says_what_it_does(windage):
         if line.startswith("  ") and line.strip()
     ]
     assert {"demo", "serve", "worker", "replay", "validate"} <= set(commands)
-    for command in commands:
-        assert 0 == windage(command, "--help").code
+    for name in commands:
+        assert 0 == command(name, "--help").code

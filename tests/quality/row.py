@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SEEDS = (20261121, 7101, 90210)
-"""What is judged on. What was chosen (widths, priors, calibration) was chosen on other seeds."""
+"""What is judged on. Widths for small references and calibration were chosen on other seeds; the
+priors of the e-detector are older than this table, and the first seed may have seen them."""
 
 
 class AbsentError(Exception):

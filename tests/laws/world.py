@@ -13,6 +13,7 @@ import orjson
 from schemas.baseline import Baseline, Normal
 from schemas.config import Config
 from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
+from schemas.journal import Sparse
 from schemas.log import Record
 from streams.runtime.roles import MonitorRole, ProfilerRole
 from streams.signals import outcome_signals, prediction_signals
@@ -170,7 +171,10 @@ def _baseline() -> Baseline:
             shares[2 if signal.kind == "numeric" else 1] = 0.3
             panes = rng.multinomial(100, shares / shares.sum(), size=30)
             normals[segment][signal.name] = Normal.of(signal.kind, panes)
-    return Baseline(model=MODEL, grid=GRID, source="fixed", normals=normals)
+    outcomes = {
+        segment: Sparse.pack(rng.integers(0, 20, layout.width("outcomes"))) for segment in segments
+    }
+    return Baseline(model=MODEL, grid=GRID, source="fixed", normals=normals, outcomes=outcomes)
 
 
 BASELINE = _baseline()

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validato
 from pydantic import Discriminator as Choice
 
 from schemas.config_policy import Holiday, Impact, Policy, Retrain, Rollback
+from schemas.config_rollout import Rollout
 from schemas.config_values import (
     Begin,
     Duration,
@@ -250,6 +251,7 @@ class ModelConfig(Part):
     policy: Policy = Policy()
     retrain: Retrain = Retrain()
     rollback: Rollback = Rollback()
+    rollout: Rollout = Rollout()
     calendar: tuple[Holiday, ...] = ()
     impact: Impact = Impact()
     fairness: Fairness = Fairness()

@@ -105,8 +105,51 @@ class Silence(Part):
         return self
 
 
+class Maintenance(Part):
+    """A silence that comes again: from each date of a cron line on, for so long."""
+
+    schedule: Annotated[str, AfterValidator(check_cron)]
+    timezone: Annotated[str, AfterValidator(check_timezone)] = "UTC"
+    lasts: Duration
+    signal: Selector = "*"
+    segment: Selector = "*"
+    reason: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _brief(self) -> Self:
+        if self.lasts > 7 * 86_400_000:
+            raise fault("lasts", "must be at most 7d; for longer ones there is calendar")
+        return self
+
+
+class Override(Part):
+    """Other limits for some signals, segments and versions: the first that matches holds.
+
+    `floor` and `ceiling` are values that a metric must keep, whatever its baseline.
+    """
+
+    signal: Selector = "*"
+    segment: Selector = "*"
+    version: Selector = "*"
+    effect: Levels | None = None
+    metric: Levels | None = None
+    floor: float | None = None
+    ceiling: float | None = None
+
+
+class Escalation(Part):
+    """Whom else to tell of a red incident that nobody acknowledges in time; without one, nobody."""
+
+    after: Duration = 86_400_000
+    owner: str | None = None
+    sink: Name | None = None
+
+
 class Policy(Part):
-    """When a breach becomes an incident, when it is over, and who hears of it."""
+    """When a breach becomes an incident, when it is over, and who hears of it.
+
+    `floors`: values that metrics must keep, by their names; below them it is red at once.
+    """
 
     sustained: Panes = 3
     resolve_after: Panes = 3
@@ -116,8 +159,12 @@ class Policy(Part):
         yellow=Limit(value=0.02, scale="relative"), red=Limit(value=0.05, scale="relative")
     )
     trend: TrendRule = TrendRule()
+    floors: dict[Name, float] = Field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
     routes: tuple[Route, ...] = ()
     silences: tuple[Silence, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    escalation: Escalation = Escalation()
 
 
 class Bound(Part):
@@ -160,6 +207,7 @@ class Retrain(Part):
     )
     approval: Literal["required", "none"] = "required"
     expires_after: Duration = 7 * 86_400_000
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
     gates: Gates = Gates()
 
     @model_validator(mode="after")

@@ -204,7 +204,7 @@ class ModelMonitor:
             findings += watch.close(closing)
         self._finish_references(pane)
         findings = self._ranges.attach(findings, self._pane)
-        alerting = [one for one in findings if one.role == "alert"]
+        alerting = [one for one in findings if self._policy.acts_on(one)]
         self._state, decisions = self._policy.judge(
             self._state, now, alerting, closing.events, sequence, self._standing()
         )

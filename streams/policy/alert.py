@@ -15,15 +15,17 @@ from schemas.instants import rfc3339
 from schemas.output_parts import Annotations, Performance, SignalInIncident
 from schemas.outputs import Alert, finite
 from schemas.vocabulary import AlertStatus, RecommendedAction
+from streams.policy.almanac import silences
 from streams.policy.desk import ALIVE, Desk, identity
 from streams.policy.drift import effect_of
+from streams.policy.escalation import is_escalated
 from streams.policy.explain import place, sentence
 from streams.policy.family import INPUTS
 from streams.policy.incidents import causes
 from streams.policy.rules import Route, matches
 from streams.policy.scope import WHOLE, size_of
 from streams.policy.severity import RANK
-from streams.policy.state import Incident, Silence, Told, Tracked
+from streams.policy.state import Incident, Told, Tracked
 from streams.policy.triage import ACTION, decisions_held, triage
 
 MOST_SIGNALS: Final = 20
@@ -47,18 +49,12 @@ def tell(desk: Desk) -> None:
         if now.status == "firing" and _silenced(desk, members):
             desk.say("silenced", "all its signals are silenced", None, name)
             continue
-        first = incident.told is None
+        before = incident.told
         incident = replace(incident, told=now)
         desk.incidents[name] = incident
         desk.alerts.append(_alert(desk, incident, members, now.status))
-        desk.say("alerted", "first alert" if first else _difference(now), None, name)
-
-
-def silences(desk: Desk) -> Iterable[Silence]:
-    """The silences in force now, those of the config too."""
-    for silence in (*desk.rules.silences, *desk.state.silences):
-        if silence.start <= desk.now < silence.end:
-            yield silence
+        said = "first alert" if before is None else _difference(before, now)
+        desk.say("alerted", said, None, name)
 
 
 def _silenced(desk: Desk, members: list[Tracked]) -> bool:
@@ -85,22 +81,28 @@ def _told(desk: Desk, incident: Incident, members: list[Tracked]) -> Told | None
         causes=max(1, len(causes(alive, incident.kind))),
         owner=incident.owner or _route(desk, incident).owner,
         acknowledged_by=incident.acknowledged_by,
+        remark=incident.remark,
+        escalated=is_escalated(desk, incident),
     )
 
 
 def _material(before: Told | None, now: Told) -> bool:
-    """Whether it is worth telling again. A resolved incident says no more than that."""
+    """Whether it is worth telling again. A resolved incident only has remarks to add."""
     if before is None:
         return True
     if "resolved" in (before.status, now.status):
-        return before.status != now.status
+        return before.status != now.status or before.remark != now.remark
     if now.causes >= GREW * before.causes + 1:
         return True
     return replace(now, causes=before.causes) != before
 
 
-def _difference(now: Told) -> str:
+def _difference(before: Told, now: Told) -> str:
     """Why an alert is told again."""
+    if now.remark != before.remark:
+        return now.remark
+    if now.escalated and not before.escalated:
+        return "red, and nobody has acknowledged it"
     if now.status == "resolved":
         return "resolved"
     return f"now {now.severity} {now.kind} in {now.segment} with {now.causes} causes"
@@ -123,6 +125,8 @@ def _alert(desk: Desk, incident: Incident, members: list[Tracked], status: Alert
     if len(shown) > 1:
         rest = len(shown) - 1
         summary += f"; {rest} more signal{'s' if rest > 1 else ''} moved"
+    if incident.remark:
+        summary += f"; {incident.remark}"
     return Alert(
         status=status,
         sequence=max(0, desk.sequence),
@@ -149,9 +153,11 @@ def _alert(desk: Desk, incident: Incident, members: list[Tracked], status: Alert
 
 
 def action_of(desk: Desk, incident: Incident) -> RecommendedAction:
-    """What to do: by class, unless the incident asked for a rollback."""
+    """What to do: by class, unless the incident asked for a rollback or is past retraining."""
     if incident.asked.rollback:
         return "rollback"
+    if incident.asked.attempts >= desk.rules.retraining.attempts and incident.asked.open_again:
+        return "investigate"
     if incident.kind == "covariate_drift" and not _hurts(desk, incident):
         moved = desk.now - incident.opened
         # What has lasted long without hurting anybody is how the world is now.
@@ -240,4 +246,11 @@ def _labels(desk: Desk, incident: Incident, version: str, route: Route) -> dict[
         "segment": incident.segment,
         "severity": incident.severity,
     }
-    return {**labels, "sink": route.sink} if route.sink else labels
+    sink = route.sink
+    if is_escalated(desk, incident):
+        labels["escalated"] = "true"
+        escalation = desk.rules.escalation
+        sink = escalation.sink or sink
+        if escalation.owner:
+            labels["escalated_to"] = escalation.owner
+    return {**labels, "sink": sink} if sink else labels

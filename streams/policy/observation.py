@@ -6,7 +6,7 @@ matter are no breach.
 Leaves to others: what follows from it (`states`, `grouping`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -14,11 +14,9 @@ from schemas.finding import Finding
 from schemas.log import DAWN, Millis
 from schemas.vocabulary import Severity
 from streams.policy.family import OUTCOMES, PROOF, Family, family_of
-from streams.policy.severity import RANK, Limits, severity_of
+from streams.policy.severity import RANK, Limits, LimitsOf, severity_of
 from streams.policy.state import Phase, SignalKey
 from streams.policy.states import Input
-
-LimitsOf = Callable[[SignalKey], Limits]
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

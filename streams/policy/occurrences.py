@@ -16,6 +16,7 @@ from schemas.log import Millis
 from schemas.vocabulary import ModelEventType
 from streams.policy.desk import Desk, identity
 from streams.policy.incidents import end, leave
+from streams.policy.pursuit import note
 from streams.policy.state import MAX_KEPT, Incident, Running, Silence, Version, Wish
 
 ACCEPT: Final = "accept_as_new_normal"
@@ -66,7 +67,8 @@ def _acknowledged(desk: Desk, _: Millis, event: ModelEvent) -> None:
     incident = _named(desk, event)
     if incident is not None:
         who = event.author or "somebody"
-        desk.incidents[incident.id] = replace(incident, acknowledged_by=who)
+        first = desk.now if incident.acknowledged is None else incident.acknowledged
+        desk.incidents[incident.id] = replace(incident, acknowledged_by=who, acknowledged=first)
         desk.say("event", f"acknowledged by {who}", None, incident.id)
 
 
@@ -153,34 +155,30 @@ def _rolled_back(desk: Desk, at: Millis, event: ModelEvent) -> None:
 def _retraining_started(desk: Desk, at: Millis, event: ModelEvent) -> None:
     running = Running(request_id=event.request_id or "", since=at)
     desk.state = replace(desk.state, running=running)
+    note(desk, running.request_id, "started")
     desk.say("event", f"retraining {running.request_id} runs")
 
 
 def _retraining_finished(desk: Desk, _: Millis, event: ModelEvent) -> None:
-    _retraining_over(desk, event)
-    desk.say("event", f"retraining {event.request_id or ''} finished")
+    name = _retraining_over(desk, event)
+    note(desk, name, "finished")
+    desk.say("event", f"retraining {name} finished")
 
 
 def _retraining_failed(desk: Desk, _: Millis, event: ModelEvent) -> None:
-    """The cause asks again, as its next attempt."""
-    if not _retraining_over(desk, event):
-        desk.say("ignored", f"retraining {event.request_id or ''} was not known to run")
-        return
-    cause = next((s.cause for s in desk.state.requests if s.request_id == event.request_id), "")
-    incident = desk.incidents.get(cause)
-    if incident is not None and incident.ended is None:
-        asked = replace(incident.asked, open_again=True, held="")
-        desk.incidents[cause] = replace(incident, asked=asked)
-    desk.say("event", f"retraining {event.request_id or ''} failed", None, cause)
+    """The cause asks again, as its next attempt; also where it failed before it was started."""
+    name = _retraining_over(desk, event)
+    if note(desk, name, "failed") is None:
+        desk.say("ignored", f"retraining {name} was not known to run")
 
 
-def _retraining_over(desk: Desk, event: ModelEvent) -> bool:
-    """Whether the event ends the retraining that runs (one without an id ends any)."""
+def _retraining_over(desk: Desk, event: ModelEvent) -> str:
+    """The retraining that an event ends; one without an id ends the one that runs."""
     running = desk.state.running
-    if running is None or (event.request_id and running.request_id not in ("", event.request_id)):
-        return False
-    desk.state = replace(desk.state, running=None)
-    return True
+    name = event.request_id or ("" if running is None else running.request_id)
+    if running is not None and (not event.request_id or running.request_id in ("", name)):
+        desk.state = replace(desk.state, running=None)
+    return name
 
 
 def _external(desk: Desk, at: Millis, event: ModelEvent) -> None:

@@ -16,12 +16,23 @@ from schemas.inputs import ModelEvent
 from schemas.log import Millis
 from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
-from streams.policy import alert, grouping, occurrences, retrain, rollback, settle, signals
+from streams.policy import (
+    alert,
+    almanac,
+    escalation,
+    grouping,
+    occurrences,
+    retrain,
+    rollback,
+    settle,
+    signals,
+)
+from streams.policy.compile import compile_rules
 from streams.policy.decisions import Decisions
 from streams.policy.desk import Desk
 from streams.policy.family import family_of
+from streams.policy.floors import is_limited, with_floors
 from streams.policy.observation import observe
-from streams.policy.rules import compile_rules
 from streams.policy.severity import severity_of
 from streams.policy.state import MAX_KEPT, Fault, PolicyState, SignalKey, Stretch
 from streams.policy.triage import refine
@@ -40,6 +51,10 @@ class Policy:
         limits = self.rules.limits_of(SignalKey(finding.version, finding.segment, finding.signal))
         return severity_of(finding, family_of(finding.signal, finding.symptom), limits)
 
+    def acts_on(self, finding: Finding) -> bool:
+        """Whether a finding can matter here: what is meant to alert, or has an absolute limit."""
+        return finding.role == "alert" or is_limited(finding, self.rules.limits_of)
+
     def judge(
         self,
         state: PolicyState,
@@ -57,7 +72,8 @@ class Policy:
         """
         desk = Desk(state, self.rules, max(now, state.now), sequence, standing)
         mine = [finding for finding in findings if finding.model == self.rules.model]
-        seen = observe(mine, self.rules.limits_of, desk.now)
+        acting = with_floors(mine, self.rules.limits_of)
+        seen = almanac.except_holidays(desk, observe(acting, self.rules.limits_of, desk.now))
         occurrences.hear(desk, events)
         desk.seen = refine(desk, {one.key: one for one in seen})
         if desk.state.began is None:
@@ -69,6 +85,7 @@ class Policy:
         _note_faults(desk)
         rollback.consider(desk)
         retrain.decide(desk)
+        escalation.watch_red(desk)
         alert.tell(desk)
         _sweep(desk)
         if not desk.reasons:

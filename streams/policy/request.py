@@ -44,8 +44,7 @@ def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainR
     after_only = cause.trigger == "external" or any(
         i.kind in ("concept_drift", "performance_drop") for i in cause.incidents
     )
-    start = max(desk.now, not_before or desk.now)
-    until = start + retraining.expires_after
+    until = expiry(desk, not_before)
     only = after_only and change is not None
     window, weights = _window(desk, change, until, after_only=only)
     strategy: Strategy = "incremental"
@@ -70,6 +69,11 @@ def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainR
         gates=retraining.gates,
         evidence=tuple(_grounds(desk, cause)),
     )
+
+
+def expiry(desk: Desk, not_before: Millis | None) -> Millis:
+    """When a request that is sent now is void."""
+    return max(desk.now, not_before or desk.now) + desk.rules.retraining.expires_after
 
 
 def _change(cause: Cause) -> Millis | None:
@@ -102,19 +106,24 @@ def _window(
         change_point=None if change is None else rfc3339(change),
         rows=None if counted is None else counted[0],
         labelled_rows=None if counted is None else counted[1],
-        exclude=_exclusions(desk, start),
+        exclude=_exclusions(desk, start, until),
     )
     return window, weights
 
 
-def _exclusions(desk: Desk, start: Millis) -> tuple[Exclusion, ...]:
-    """The stretches of faulty data inside the window, in order."""
+def _exclusions(desk: Desk, start: Millis, until: Millis) -> tuple[Exclusion, ...]:
+    """The stretches inside the window that are no example: faulty data, then the calendar's."""
     found = []
     for fault in sorted(desk.state.faults, key=lambda f: (f.stretch.start, f.incident)):
         begin = max(start, fault.stretch.start)
         end = min(desk.now, desk.now if fault.stretch.end is None else fault.stretch.end)
         if begin < end:
             why = f"data_quality, incident {fault.incident}"
+            found.append(Exclusion(start=rfc3339(begin), end=rfc3339(end), reason=why))
+    for day in desk.rules.calendar:
+        begin, end = max(start, day.start), min(until, day.end)
+        if begin < end:
+            why = f"calendar, {day.name}"
             found.append(Exclusion(start=rfc3339(begin), end=rfc3339(end), reason=why))
     return tuple(found)
 

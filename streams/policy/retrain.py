@@ -16,7 +16,8 @@ from schemas.vocabulary import RetrainCause, Trigger, Urgency
 from streams.policy.desk import Desk
 from streams.policy.explain import sentence
 from streams.policy.family import INPUTS, OUTCOMES, Family
-from streams.policy.request import Cause, request_for
+from streams.policy.pursuit import pursue
+from streams.policy.request import Cause, expiry, request_for
 from streams.policy.severity import fall_of
 from streams.policy.state import MAX_KEPT, Incident, PolicyState, Sent, Tracked, Wish
 
@@ -45,7 +46,7 @@ def decide(desk: Desk) -> None:
     """Put the retrain requests of this pane on the desk, or say why not."""
     if desk.rules.retraining.mode == "off":
         return
-    _running(desk)
+    pursue(desk)
     if desk.rules.retraining.mode in ("trigger", "hybrid"):
         open_ones = sorted(desk.open_incidents(), key=lambda i: (i.opened, i.id))
         for incident in open_ones:
@@ -54,14 +55,6 @@ def decide(desk: Desk) -> None:
             _for_wish(desk, wish)
     if desk.rules.retraining.mode in ("schedule", "hybrid"):
         _for_schedule(desk)
-
-
-def _running(desk: Desk) -> None:
-    """A retraining that never reported its end does not hold others for ever."""
-    running = desk.state.running
-    if running is not None and desk.now - running.since > desk.rules.retraining.expires_after:
-        desk.say("event", f"retraining {running.request_id} never reported its end")
-        desk.state = replace(desk.state, running=None)
 
 
 def _for_incident(desk: Desk, incident: Incident) -> None:
@@ -138,14 +131,14 @@ def _for_wish(desk: Desk, wish: Wish) -> None:
         return
     cause = Cause(
         identity=wish.id,
-        attempt=1,
+        attempt=wish.attempt,
         incidents=(),
         trigger="external",
         urgency="emergency" if wish.urgent else "normal",
         reason=wish.note or f"{wish.trigger.replace('_', ' ')} at this time",
         since=wish.since,
     )
-    _send(desk, cause)
+    _send(desk, cause, wish)
     desk.say("retrain_requested", cause.reason)
     left = tuple(other for other in desk.state.wishes if other != wish)
     desk.state = replace(desk.state, wishes=left)
@@ -215,7 +208,7 @@ def _queue(desk: Desk, why: str) -> None:
     desk.say("retrain_queued", why)
 
 
-def _send(desk: Desk, cause: Cause) -> None:
+def _send(desk: Desk, cause: Cause, wish: Wish | None = None) -> None:
     """Put the request of a cause on the desk, and remember which it was."""
     schedule = desk.rules.retraining.schedule
     hold_until = None
@@ -223,7 +216,16 @@ def _send(desk: Desk, cause: Cause) -> None:
         hold_until = schedule.after(desk.now)
     request = request_for(desk, cause, hold_until)
     desk.retrain_requests.append(request)
-    sent = Sent(request.request_id, cause.identity)
+    sent = Sent(
+        request.request_id,
+        cause.identity,
+        attempt=cause.attempt,
+        since=desk.now,
+        expires=expiry(desk, hold_until),
+        kind=cause.incidents[0].kind if cause.incidents else "",
+        segment=cause.incidents[0].segment if cause.incidents else "*",
+        wish=wish,
+    )
     state = desk.state
     desk.state = replace(
         state,

@@ -1,8 +1,8 @@
-"""The policy of one model, compiled once from its config into spans and limits.
+"""What holds for one model: spans, limits, routes, exceptions.
 
 Promises: everything below `policy` reads these and never the config; spans are milliseconds,
 patience is in panes.
-Leaves to others: deciding anything.
+Leaves to others: reading the config (`compile`), deciding anything.
 """
 
 from functools import lru_cache
@@ -10,11 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas.config_model import AUTO, ModelConfig
-from schemas.config_policy import Levels, Policy
-from schemas.durations import show_duration
-from schemas.log import DAWN, DUSK, Millis
-from schemas.output_parts import Bound, Gates
+from schemas.log import Millis
+from schemas.output_parts import Gates
 from schemas.vocabulary import Kind, RetrainCause, Severity
 from streams.policy.cron import Cron
 from streams.policy.severity import Limits
@@ -22,8 +19,6 @@ from streams.policy.state import SignalKey, Silence
 from streams.policy.states import Patience
 
 DAY: Final[Millis] = 86_400_000
-_OTHER_SCALES: Final = frozenset({"ks", "js", "wasserstein", "chi2", "hellinger"})
-"""Distances whose absolute limits are no limits of the stability index: the monitor keeps them."""
 YOUNG_PANES: Final = 5
 """Movements that begin within so many panes of each other are taken for one cause."""
 LAG_PANES: Final = 10
@@ -54,7 +49,41 @@ class Override(msgspec.Struct, frozen=True, kw_only=True):
 
     signal: str = "*"
     segment: str = "*"
+    version: str = "*"
     limits: Limits
+
+
+class Holiday(msgspec.Struct, frozen=True, array_like=True):
+    """A stretch [start, end) known to be different."""
+
+    name: str
+    start: Millis
+    end: Millis
+
+
+class Maintenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts that match wait for `lasts` milliseconds from each date of the schedule on."""
+
+    signal: str
+    segment: str
+    schedule: Cron
+    lasts: Millis
+
+
+class Escalation(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told of a red incident not acknowledged `after` milliseconds (None: nobody)."""
+
+    after: Millis | None = DAY
+    owner: str = ""
+    sink: str = ""
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of the traffic a new version goes through, and what a step needs at least."""
+
+    steps: tuple[float, ...] = (0.05, 0.2, 0.5, 1.0)
+    min_duration: Millis = 3_600_000
+    min_rows: int = 500
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +109,7 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 3
     expires_after: Millis = 7 * DAY
     gates: Gates = Gates()
+    approval: bool = True
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +130,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     retraining: Retraining = Retraining()
     routes: tuple[Route, ...] = ()
     silences: tuple[Silence, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    calendar: tuple[Holiday, ...] = ()
+    escalation: Escalation = Escalation()
+    rollout: Rollout = Rollout()
     allowed: float = 1.0
     per: Millis = 30 * DAY
     per_text: str = "30d"
@@ -127,7 +161,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     def limits_of(self, key: SignalKey) -> Limits:
         """The limits of a signal: the first override that covers it, else those of all."""
         for override in self.overrides:
-            if matches(override.signal, key.signal) and matches(override.segment, key.segment):
+            if (
+                matches(override.signal, key.signal)
+                and matches(override.segment, key.segment)
+                and matches(override.version, key.version)
+            ):
                 return override.limits
         return self.limits
 
@@ -142,99 +180,3 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
             ):
                 return route
         return Route()
-
-
-def compile_rules(config: ModelConfig, model: str, pane: Millis) -> Rules:
-    """The rules of `model`; ValueError (operator's fault) for a schedule that cannot be read."""
-    policy, retrain, rollback = config.policy, config.retrain, config.rollback
-    limits = _limits(policy)
-    return Rules(
-        model=model,
-        pane=pane,
-        patience=Patience(sustained=policy.sustained, resolve_after=policy.resolve_after),
-        cool_down=policy.cool_down,
-        limits=limits,
-        overrides=tuple(_overrides(config, limits)),
-        rollback_at=rollback.below_baseline,
-        spike_within=rollback.error_spike_within,
-        retraining=Retraining(
-            mode=retrain.mode,
-            schedule=Cron.parse(retrain.schedule, retrain.timezone) if retrain.schedule else None,
-            min_interval=retrain.min_interval,
-            min_labels=retrain.min_labels,
-            when=frozenset(retrain.when),
-            expires_after=retrain.expires_after,
-            gates=Gates(
-                metrics={
-                    name: Bound(min=bound.min, max=bound.max)
-                    for name, bound in sorted(retrain.gates.metrics.items())
-                },
-                slices=retrain.gates.slices,
-            ),
-        ),
-        routes=tuple(
-            Route(
-                kind=route.class_,
-                severity=route.severity,
-                segment=route.segment or "*",
-                signal=route.signal or "*",
-                owner=route.owner or "",
-                sink=route.sink or "",
-                runbook=route.runbook or "",
-            )
-            for route in policy.routes
-        ),
-        silences=tuple(
-            Silence(
-                signal=silence.signal,
-                segment=silence.segment,
-                start=DAWN if silence.from_ is None else silence.from_,
-                end=min(silence.until, DUSK),
-            )
-            for silence in policy.silences
-        ),
-        allowed=config.false_alarms.count,
-        per=config.false_alarms.per,
-        per_text=show_duration(config.false_alarms.per),
-    )
-
-
-def _limits(policy: Policy) -> Limits:
-    """The limits of all signals.
-
-    Without an `effect` of the operator's own, every confirmed change is yellow: the tolerance
-    has decided already that it matters.
-    """
-    limits = Limits(psi_red=policy.effect.red.value)
-    if "effect" in policy.model_fields_set:
-        limits = msgspec.structs.replace(limits, psi_yellow=policy.effect.yellow.value)
-    return _metric(limits, policy.metric)
-
-
-def _metric(limits: Limits, levels: Levels) -> Limits:
-    """Limits with those of metrics, whichever scale they are written on."""
-    for name, level in (("yellow", levels.yellow), ("red", levels.red)):
-        if level.scale == "points":
-            limits = msgspec.structs.replace(limits, **{f"points_{name}": level.value / 100})
-        else:
-            limits = msgspec.structs.replace(limits, **{f"fall_{name}": level.value})
-    return limits
-
-
-def _overrides(config: ModelConfig, limits: Limits) -> list[Override]:
-    """What declared monitors say of their own signals."""
-    found = []
-    for monitor in () if config.monitors == AUTO else config.monitors:
-        own = limits
-        for name, level in (("yellow", monitor.yellow), ("red", monitor.red)):
-            if level is None or (level.scale == "absolute" and monitor.detector in _OTHER_SCALES):
-                continue
-            field = {"points": "points", "relative": "fall", "absolute": "psi"}[level.scale]
-            value = level.value / 100 if field == "points" else level.value
-            own = msgspec.structs.replace(own, **{f"{field}_{name}": value})
-        if own != limits:
-            found += [
-                Override(signal=monitor.watch, segment=segment, limits=own)
-                for segment in monitor.segments
-            ]
-    return found

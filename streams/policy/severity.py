@@ -6,13 +6,15 @@ below it; a metric less than 2 % below it is no breach.
 Leaves to others: whether the change is confirmed (`observation`).
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from schemas.finding import Finding
+from schemas.finding import Finding, Measured
 from schemas.vocabulary import Severity
 from streams.policy.family import Family, is_harmful_only_upwards
+from streams.policy.state import SignalKey
 
 RANK: Final[dict[Severity | None, int]] = {None: 0, "yellow": 1, "red": 2}
 
@@ -21,7 +23,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """From which effect on a signal is yellow and red.
 
     `psi_yellow` 0: every confirmed change. `fall_*`: share of the baseline a metric may lose;
-    `points_*`, where given, replace them by an absolute fall; `floor`: red below this value.
+    `points_*`, where given, replace them by an absolute fall; `floor` and `ceiling`: red beyond
+    this value, whatever the baseline.
     """
 
     psi_yellow: float = 0.0
@@ -31,6 +34,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     points_yellow: float | None = None
     points_red: float | None = None
     floor: float | None = None
+    ceiling: float | None = None
+
+
+LimitsOf = Callable[[SignalKey], Limits]
+
+
+def broken(effect: Measured, limits: Limits) -> bool:
+    """Whether a metric is surely (95 %, where its limits are known) beyond its floor or ceiling."""
+    if effect.current is None:
+        return False
+    high = effect.current if effect.high is None else effect.high
+    low = effect.current if effect.low is None else effect.low
+    under = limits.floor is not None and high < limits.floor
+    return under or (limits.ceiling is not None and low > limits.ceiling)
 
 
 def fall_of(finding: Finding) -> float | None:
@@ -51,7 +68,7 @@ def fall_of(finding: Finding) -> float | None:
 def severity_of(finding: Finding, family: Family, limits: Limits) -> Severity | None:
     """Yellow or red if the effect of a confirmed `finding` is worth it, else None."""
     effect, fall = finding.effect, fall_of(finding)
-    if limits.floor is not None and effect.current is not None and effect.current < limits.floor:
+    if broken(effect, limits):
         return "red"
     if effect.fall is not None and limits.points_red is not None:
         least = limits.points_red if limits.points_yellow is None else limits.points_yellow

@@ -70,6 +70,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     causes: int
     owner: str = ""
     acknowledged_by: str = ""
+    remark: str = ""
+    escalated: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -86,6 +88,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     `moved` is when its cause last moved (a member of the cause's family fired or turned).
     `calmed` is when the last member of the cause resolved while consequences still fire.
+    `remark` is what its owner must know besides: of its retraining, of its thresholds.
+    `reddened` is since when it is red, `acknowledged` when somebody said that it is in hand.
     """
 
     id: str
@@ -107,6 +111,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     decisions_held: bool = False
     told: Told | None = None
     asked: Asked = Asked()
+    remark: str = ""
+    reddened: Millis | None = None
+    acknowledged: Millis | None = None
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -150,6 +157,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     since: Millis | None
     note: str
     urgent: bool
+    attempt: int = 1
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -159,11 +167,27 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     since: Millis
 
 
+Course = Literal["asked", "started", "finished", "failed", "expired", "lost", "uncured"]
+
+
 class Sent(msgspec.Struct, frozen=True, array_like=True):
-    """A retrain request that was sent, and the identity of its cause (an incident's id)."""
+    """A retrain request that was sent, the identity of its cause (an incident's id), its course.
+
+    `since` is when `course` began: `asked`, `started` and `finished` as services report it,
+    `expired` (nobody started it in time), `lost` (no end in time), `failed` and `uncured` (the
+    incident goes on after a retraining that finished). `kind` and `segment` are the incident's,
+    `wish` is what was asked for without one.
+    """
 
     request_id: str
     cause: str
+    attempt: int = 1
+    course: Course = "asked"
+    since: Millis = 0
+    expires: Millis = 0
+    kind: str = ""
+    segment: str = "*"
+    wish: Wish | None = None
 
 
 class PolicyState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

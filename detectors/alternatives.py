@@ -49,6 +49,8 @@ MOMENTS_SHARE = 0.8
 """Prior share of mean and spread together; the cell alternatives divide the rest equally."""
 ODDS_UP, ODDS_DOWN = (2.0, 4.0), (0.02, 0.5)
 """Factors of the odds of a cell."""
+ODDS_FINER = 1.5
+"""A further factor for the one cell of an indicator: error rates rise by less than double."""
 NEW_SHARES = (0.01, 0.05, 0.25)
 """Shares of a cell that was empty."""
 
@@ -112,7 +114,10 @@ def alternatives(
     if reference.kind == "numeric":
         found = _numeric(reference, tolerance, null)
     elif reference.kind == "binary":
-        found = _cell(reference, tolerance, 1, "category")
+        p, phi = float(reference.shares[1]), float(reference.dispersion[1])
+        found = _tilts(
+            p, phi, reference.rows, tolerance, (1,), "category", odds=(ODDS_FINER, *ODDS_UP)
+        )
     else:
         found = _categorical(reference, tolerance)
     kept = [one for one in found if not upward or one.change.direction == "up"]
@@ -153,10 +158,11 @@ def _tilts(
     place: Place,
     *,
     fresh: bool = False,
+    odds: tuple[float, ...] = ODDS_UP,
 ) -> Iterator[Alternative]:
     """Changed shares of one (merged) cell; `fresh` treats a small p as an empty cell's."""
     near, far = (_plausible(p, rows / phi, errors) for errors in (CAREFUL, SURE))
-    up, down = _shares(p, fresh=fresh)
+    up, down = _shares(p, odds, fresh=fresh)
     sides: tuple[tuple[Direction, int, tuple[float, ...]], ...] = (
         ("up", 1, up),
         ("down", -1, down),
@@ -206,11 +212,13 @@ def _told_apart(q: float, p0: float, worst: float, sign: int) -> float:
     return q
 
 
-def _shares(p: float, *, fresh: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _shares(
+    p: float, odds_up: tuple[float, ...], *, fresh: bool
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if p == 0 or fresh:
         return NEW_SHARES, ()
     up, down = (
-        tuple(p * odds / (1 - p + p * odds) for odds in factors) for factors in (ODDS_UP, ODDS_DOWN)
+        tuple(p * odds / (1 - p + p * odds) for odds in factors) for factors in (odds_up, ODDS_DOWN)
     )
     # A frequent cell has little room above: at least a fiftieth of what is left stays.
     return tuple(min(q, 1 - 0.02 * (1 - p)) for q in up), down

@@ -24,7 +24,6 @@ from schemas.config_model import Monitor
 from schemas.finding import Finding, Measured
 from schemas.grid import WHOLE
 from schemas.journal import Counts
-from schemas.log import Millis
 from streams.monitor.adaptive import FIRST_VALUES, standardised
 from streams.monitor.collector import Collector, SavedCollector
 from streams.monitor.declaration import panes_of, reaches, watched, with_size
@@ -114,7 +113,7 @@ class Declared:
                 self._normals[kind] = self._growing.pop(kind).normals()
             for part in parts:
                 if not part.late:
-                    found += self._part(kind, part, closing.span)
+                    found += self._part(kind, part, closing)
         found += self._metrics(closing)
         return self._together(found)
 
@@ -141,9 +140,7 @@ class Declared:
             counts = read(self._setting.layout, part.vector)
             self._growing[kind].add(part.segment, part.pane, counts)
 
-    def _part(
-        self, kind: str, part: Part, span: tuple[Millis, Millis]
-    ) -> Iterator[tuple[Finding, bool]]:
+    def _part(self, kind: str, part: Part, closing: Closing) -> Iterator[tuple[Finding, bool]]:
         """The findings of one version and segment, and which of them are looks at a window."""
         signals, read = self._lanes[kind]
         normals = self._normals[kind].get(part.segment, {})
@@ -155,7 +152,7 @@ class Declared:
         for signal, counts in zip(signals, read(self._setting.layout, part.vector), strict=True):
             own = [(i, one) for i, one in wanted if matches(one.watch, signal.name)]
             if own and signal.name in normals and counts.sum() > 0:
-                yield from self._signal(own, signal, normals[signal.name], part, counts, span)
+                yield from self._signal(own, signal, normals[signal.name], part, counts, closing)
 
     def _signal(
         self,
@@ -164,7 +161,7 @@ class Declared:
         normal: Normal,
         part: Part,
         counts: Counts,
-        span: tuple[Millis, Millis],
+        closing: Closing,
     ) -> Iterator[tuple[Finding, bool]]:
         key = (part.segment, signal.name)
         if key not in self._standards:
@@ -209,10 +206,10 @@ class Declared:
                     effect=with_size(shown.effect, one.detector, verdict.effect),
                     direction=shown.direction,
                     cells=shown.cells,
-                    window_start=span[1] - length * (span[1] - span[0]),
-                    window_end=span[1],
+                    window_start=closing.span[1] - length * (closing.span[1] - closing.span[0]),
+                    window_end=closing.span[1],
                     rows=int(window.sum()),
-                    reference_id=self._setting.baseline.id,
+                    reference_id=closing.reference_id,
                     reference_rows=standard.reference.rows,
                     dispersion=standard.dispersion,
                     important=signal.important,

@@ -146,7 +146,7 @@ class ModelMonitor:
 
     def _begin(self, baseline: Baseline) -> None:
         """Start judging (or building the reference) on a grid."""
-        self.baseline = baseline
+        self.baseline, self._reference_id = baseline, baseline.id
         self._layout = layout = Layout(baseline.grid)
         self._intake = Intake(layout, labelled=self._judging.labelled, pane=self._pane)
         first, second = prediction_signals(layout), outcome_signals(layout)
@@ -198,6 +198,7 @@ class ModelMonitor:
             metrics=_metrics(due),
             events=_model_events(due),
             building=frozenset(lane.kind for lane in self._lanes() if lane.collecting is not None),
+            reference_id=self._reference_id,
             findings=findings,
         )
         for watch in self._watches.values():
@@ -243,6 +244,7 @@ class ModelMonitor:
                     baseline, normals=_merged(baseline, normals), source=f"panes to {pane}"
                 )
                 self.baseline = baseline = merged
+                self._reference_id = merged.id
                 lane.adopt(normals, merged.id)
             lane.settle(rows, baseline)
 

@@ -43,7 +43,8 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     pane of their predictions. `revisions`: signed counts of corrected labels, by the pane of
     their predictions too. `span`: begin and end of the pane. `building`: the kinds of profiles
     whose reference is still being built, of this pane too; no signal of theirs is judged.
-    `findings`: what the watches before have said.
+    `reference_id`: the reference in force in this pane. `findings`: what the watches before it
+    have said.
     """
 
     pane: int
@@ -55,6 +56,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     metrics: list[Metric]
     events: list[tuple[Millis, ModelEvent]]
     building: frozenset[ProfileKind]
+    reference_id: str
     findings: list[Finding]
 
 

@@ -111,9 +111,7 @@ def test_without_a_change_nothing_is_said():
 
 def test_a_crash_changes_nothing(moved):
     again = run(everything(), crash=lambda turn: "stored" if turn in (4, 9) else None)
-    # Without `reference`: its id names the pane in which it was finished.
-    said = lambda one: [{k: v for k, v in r.items() if k != "reference"} for r in one["readings"]]
-    first, second = (Counter(map(json.dumps, said(one))) for one in (moved, again))
+    first, second = (Counter(map(json.dumps, one["readings"])) for one in (moved, again))
     assert 0 == (first - second).total() + (second - first).total()
 
 

@@ -120,11 +120,38 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """False alarms: `allowed` in each period `per` (text such as 30d), and `spent` in this one."""
+    """False alarms: `allowed` in each period `per` (text such as 30d), and `spent` in this one.
+
+    `spent` counts every incident; `realised` those that people called false; `recall` is the share
+    of real incidents that was told. None: nobody has judged any.
+    """
 
     allowed: float
     per: str
     spent: float
+    realised: float | None = None
+    recall: float | None = None
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which limit to move after too many false alarms, tried on the incidents that are kept.
+
+    `field`: of an override of `signal` in the policy. `verdicts`: false alarms in the last week.
+    Of the `false_alarms` and `real` incidents on record it would have avoided and caught so many,
+    the latter at most `delay_panes` later.
+    """
+
+    signal: str
+    field: str
+    present: float
+    proposed: float
+    verdicts: Count
+    false_alarms: Count
+    avoided: Count
+    real: Count
+    caught: Count
+    delay_panes: Count
+    text: str
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from schemas.output_parts import (
+    Advice,
     Annotations,
     Budget,
     Count,
@@ -113,6 +114,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: Annotations = Annotations()
     owner: str | None = None
+    advice: Advice | None = None
 
 
 class RetrainRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from streams.policy.decisions import Decisions, Reason, Rebuild, Restart
 from streams.policy.policy import Policy
+from streams.policy.record import Record, Tried, record
 from streams.policy.state import PolicyState, SignalKey, decode, encode
 
 __all__ = [
@@ -10,8 +11,11 @@ __all__ = [
     "PolicyState",
     "Reason",
     "Rebuild",
+    "Record",
     "Restart",
     "SignalKey",
+    "Tried",
     "decode",
     "encode",
+    "record",
 ]

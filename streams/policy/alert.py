@@ -149,6 +149,7 @@ def _alert(desk: Desk, incident: Incident, members: list[Tracked], status: Alert
         labels=_labels(desk, incident, version, route),
         annotations=Annotations(runbook_url=route.runbook or None),
         owner=incident.owner or route.owner or None,
+        advice=incident.advice,
     )
 
 

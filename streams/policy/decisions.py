@@ -34,6 +34,7 @@ What = Literal[
     "retrain_queued",
     "rollback_requested",
     "rollback_held",
+    "advised",
     "event",
     "ignored",
 ]

@@ -83,7 +83,17 @@ def budget(desk: Desk) -> Budget:
     """The false alarms allowed per period, and the incidents opened in the last one."""
     since = desk.now - desk.rules.per
     spent = sum(1 for opened in desk.state.openings if opened > since)
-    return Budget(allowed=desk.rules.allowed, per=desk.rules.per_text, spent=float(spent))
+    verdicts = [(c.verdict, c.judged) for c in desk.state.cases if c.verdict]
+    false = sum(1 for verdict, at in verdicts if verdict == "false_alarm" and (at or 0) > since)
+    real = sum(1 for verdict, _ in verdicts if verdict in ("true_drift", "data_issue"))
+    known = real + len(desk.state.missed)
+    return Budget(
+        allowed=desk.rules.allowed,
+        per=desk.rules.per_text,
+        spent=float(spent),
+        realised=float(false) if verdicts else None,
+        recall=real / known if known else None,
+    )
 
 
 def effect_of(measured: Measured) -> Effect:

@@ -14,6 +14,8 @@ from schemas.inputs import ModelEvent
 from schemas.instants import LATEST, parse, rfc3339
 from schemas.log import Millis
 from schemas.vocabulary import ModelEventType
+from streams.policy.advice import advise
+from streams.policy.cases import judge, miss
 from streams.policy.desk import Desk, identity
 from streams.policy.incidents import end, leave
 from streams.policy.pursuit import note
@@ -38,22 +40,39 @@ def hear(desk: Desk, events: Sequence[Dated]) -> None:
 
 def _closed(desk: Desk, _: Millis, event: ModelEvent) -> None:
     """A person closes an incident with a verdict; or says it of one that is over."""
-    incident = _named(desk, event)
-    if incident is None or incident.verdict:
-        if incident is not None:
-            desk.say("ignored", "it has a verdict already", None, incident.id)
+    case = judge(desk, event)
+    incident = desk.incidents.get(event.incident_id or "")
+    if case is None and (incident is None or incident.verdict):
+        known = incident is not None or any(c.id == event.incident_id for c in desk.state.cases)
+        why = "it has a verdict already" if known else "no such incident is remembered"
+        desk.say("ignored", f"{event.type}: {why}", None, event.incident_id or "")
         return
     verdict = event.verdict or "unknown"
     counts = dict(desk.state.verdicts)
     counts[verdict] = counts.get(verdict, 0) + 1
     desk.state = replace(desk.state, verdicts=counts)
+    said = f"closed by {event.author or 'somebody'}: {verdict}"
+    desk.say("event", said, None, event.incident_id or "")
+    if incident is None:
+        return
+    found = advise(desk) if verdict == "false_alarm" else None
+    if found is not None:
+        desk.say("advised", found.text, None, incident.id)
+        incident = replace(incident, advice=found, remark=found.text)
     desk.incidents[incident.id] = replace(incident, verdict=verdict)
-    desk.say("event", f"closed by {event.author or 'somebody'}: {verdict}", None, incident.id)
     if incident.ended is None:
-        _close(desk, incident.id, f"closed by {event.author or 'somebody'}: {verdict}")
+        _close(desk, incident.id, said)
         if event.resolution == ACCEPT and verdict in ("true_drift", "unknown"):
             since = incident.opened if incident.change_point is None else incident.change_point
             desk.rebuild(None, since, f"incident {incident.id} was accepted as the new normal")
+
+
+def _missed(desk: Desk, at: Millis, event: ModelEvent) -> None:
+    """People saw an incident that nobody was told of."""
+    end = _instant(event.until, at)
+    start = min(_instant(event.from_, end), end)
+    known = miss(desk, event, start, end)
+    desk.say("event" if known else "ignored", f"missed incident, {rfc3339(start)} on")
 
 
 def _close(desk: Desk, name: str, why: str, *, by_person: bool = True) -> None:
@@ -258,6 +277,7 @@ ACTS: Final[dict[ModelEventType, Callable[[Desk, Millis, ModelEvent], None]]] = 
     "incident_closed": _closed,
     "incident_acknowledged": _acknowledged,
     "incident_assigned": _assigned,
+    "incident_missed": _missed,
     "silence": _silence,
     "reference_reset": _reset,
     "deployed": _deployed,
@@ -270,4 +290,4 @@ ACTS: Final[dict[ModelEventType, Callable[[Desk, Millis, ModelEvent], None]]] = 
     "external": _external,
     "labels_redefined": _labels_redefined,
 }
-"""What is not in here (annotations, approvals, missed incidents) is noted and changes nothing."""
+"""What is not in here (annotations) is noted and changes nothing."""

@@ -19,6 +19,7 @@ from schemas.vocabulary import Severity
 from streams.policy import (
     alert,
     almanac,
+    cases,
     escalation,
     grouping,
     occurrences,
@@ -83,6 +84,7 @@ class Policy:
         grouping.assign(desk, signals.advance(desk))
         settle.settle(desk)
         _note_faults(desk)
+        cases.keep(desk)
         rollback.consider(desk)
         retrain.decide(desk)
         escalation.watch_red(desk)

@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.finding import Finding
 from schemas.log import DAWN, Millis
+from schemas.output_parts import Advice
 from schemas.vocabulary import Severity
 from streams.policy.family import Family
 
@@ -114,6 +115,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     remark: str = ""
     reddened: Millis | None = None
     acknowledged: Millis | None = None
+    advice: Advice | None = None
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -190,6 +192,48 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
     wish: Wish | None = None
 
 
+class Peak(msgspec.Struct, frozen=True, array_like=True):
+    """How far a signal that alarmed went in an incident, by the measure it is graded by."""
+
+    signal: str
+    segment: str
+    measure: Literal["psi", "fall", "size"]
+    size: float
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What is kept of an incident to learn from, longer than the incident itself.
+
+    The first of `peaks` is the signal that opened it, and `trail` is its size at each judged pane
+    from the opening on. `judged` is when the verdict was given.
+    """
+
+    id: str
+    kind: Family
+    segment: str
+    detector: str
+    opened: Millis
+    changed: Millis | None = None
+    acknowledged: Millis | None = None
+    ended: Millis | None = None
+    verdict: str = ""
+    judged: Millis | None = None
+    author: str = ""
+    root_cause: str = ""
+    resolution: str = ""
+    prevention: str = ""
+    peaks: tuple[Peak, ...] = ()
+    trail: tuple[float, ...] = ()
+
+
+class Missed(msgspec.Struct, frozen=True, array_like=True):
+    """An incident that people saw and Windage did not, in [start, end)."""
+
+    id: str
+    start: Millis
+    end: Millis
+
+
 class PolicyState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """All the policy remembers of one model; `PolicyState()` is a model never heard of.
 
@@ -214,6 +258,8 @@ class PolicyState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     requests: tuple[Sent, ...] = ()
     suppressed: int = 0
     throttled: int = 0
+    cases: tuple[Case, ...] = ()
+    missed: tuple[Missed, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

@@ -76,6 +76,7 @@ class Request(dict[str, Any]):
 
 
 Train = Callable[[Request], Answer | None]
+Clock = Callable[[], datetime]
 
 
 class Say(Protocol):
@@ -96,6 +97,7 @@ class Trainer:
         memory: Callable[[], Memory],
         say: Say,
         models: frozenset[str] | None,
+        clock: Clock,
     ) -> None:
         """`models`: None for all."""
         functools.update_wrapper(self, train)
@@ -104,6 +106,8 @@ class Trainer:
         self._open_memory = memory
         self._say = say
         self._models = models
+        self._clock = clock
+        self._busy = threading.Event()
         self._name = new_id()
         self._ran: set[str] = set()
         self._stop = threading.Event()
@@ -112,6 +116,11 @@ class Trainer:
     def __call__(self, request: Request) -> Answer | None:
         """Call the function, as a test would."""
         return self._train(request)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being run; until how it ended is published."""
+        return self._busy.is_set()
 
     def start(self) -> None:
         """Listen in a thread, which keeps the process alive."""
@@ -153,7 +162,7 @@ class Trainer:
                 for arrived in waiting:
                     if not reader.owns(arrived):
                         continue
-                    if self._stop.is_set() or instant_of(arrived.event, "not_before") > now():
+                    if self._stop.is_set() or self._is_early(arrived):
                         later.append(arrived)
                     else:
                         self._handle(arrived, reader, memory)
@@ -161,6 +170,9 @@ class Trainer:
                 reader.save()
         finally:
             memory.close()
+
+    def _is_early(self, arrived: Arrived) -> bool:
+        return instant_of(arrived.event, "not_before") > self._clock()
 
     def _handle(self, arrived: Arrived, reader: Source, memory: Memory) -> None:
         """Run a request, unless there is a reason not to."""
@@ -170,15 +182,20 @@ class Trainer:
         if not wanted or not isinstance(about, str) or not isinstance(request.get("model"), str):
             reader.done(arrived)
             return
-        if now() >= instant_of(arrived.event, "expires_at", datetime.max.replace(tzinfo=UTC)):
+        end = instant_of(arrived.event, "expires_at", datetime.max.replace(tzinfo=UTC))
+        if self._clock() >= end:
             _counts.tell(f"retrain request {about} has expired")
             reader.done(arrived)
             return
-        if about not in self._ran and self._claims(about, request, memory):
-            self._ran.add(about)
-            reader.done(arrived)
-            reader.save()  # before a run that may take hours
-            self._run(request)
+        self._busy.set()
+        try:
+            if about not in self._ran and self._claims(about, request, memory):
+                self._ran.add(about)
+                reader.done(arrived)
+                reader.save()  # before a run that may take hours
+                self._run(request)
+        finally:
+            self._busy.clear()
         reader.done(arrived)
 
     def _claims(self, about: str, request: Request, memory: Memory) -> bool:
@@ -218,6 +235,7 @@ def on_retrain(  # noqa: PLR0913 - options of keyword only
     start_from: str = "earliest",
     remember: str | None = None,
     author: str | None = None,
+    clock: Clock | None = None,
     topic_prefix: str = "",
     token: str | None = None,
     ca_file: str | None = None,
@@ -236,6 +254,8 @@ def on_retrain(  # noqa: PLR0913 - options of keyword only
     What the function raises is published as `retraining_failed`.
     Over HTTP the server keeps no groups: `remember` names a file for the place and the requests
     that were run; without it a new process begins with what is asked from then on.
+    `clock` gives the present where the stream's time is not this machine's (a recording played
+    again): requests are held against it, and answers carry it.
     """
     if isinstance(models, str):
         raise ValueError("models is a list of names, not one text")  # noqa: TRY004
@@ -249,7 +269,9 @@ def on_retrain(  # noqa: PLR0913 - options of keyword only
     target = address(url, prefix=topic_prefix, options=kafka, **options)
     over_kafka = isinstance(target, KafkaAddress)
     start = start_from if over_kafka or remember is not None else "latest"
-    say = Saying(url, author or group, {"topic_prefix": topic_prefix, "kafka": kafka, **options})
+    say = Saying(
+        url, author or group, {"topic_prefix": topic_prefix, "kafka": kafka, **options}, clock
+    )
 
     def connect() -> Source:
         return source(
@@ -263,7 +285,7 @@ def on_retrain(  # noqa: PLR0913 - options of keyword only
 
     def decorate(train: Train) -> Trainer:
         wanted = None if models is None else frozenset(models)
-        trainer = Trainer(train, connect, memory, say, wanted)
+        trainer = Trainer(train, connect, memory, say, wanted, clock or now)
         if begin:
             trainer.start()
         return trainer
@@ -274,15 +296,21 @@ def on_retrain(  # noqa: PLR0913 - options of keyword only
 class Saying:
     """Publishes model events, with one publisher a model."""
 
-    def __init__(self, url: str, author: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, url: str, author: str, options: Mapping[str, Any], clock: Clock | None = None
+    ) -> None:
+        """`clock` None: each event carries the instant at which it is composed."""
         self._url = url
         self._author = author
         self._options = options
+        self._clock = clock
 
     def __call__(self, type: str, request: Request, fields: Mapping[str, Any]) -> bool:
         """Publish and wait; False if it did not arrive."""
         said = {key: value for key, value in fields.items() if value is not None}
         said.setdefault("version", request.get("version"))
+        if self._clock is not None:
+            said.setdefault("timestamp", self._clock())
         about = str(request["request_id"])
         with Publisher(self._url, model=str(request["model"]), **self._options) as pub:
             pub.event(type, request_id=about, author=self._author, **said)

@@ -18,6 +18,9 @@ from detectors.arrays import Floats
 
 Mask = npt.NDArray[np.bool_]
 
+_HARDLY = 0.999
+"""Below this part of what the largest e-value needs, no rounding can make it enough."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
@@ -64,6 +67,8 @@ def e_bh(e_values: Floats, alpha: float = 0.1) -> Mask:
     The false discovery rate is at most `alpha` under any dependence.
     """
     n = len(e_values)
+    if not n or float(e_values.max()) < _HARDLY / alpha:  # as at nearly all panes
+        return np.zeros(n, bool)
     order = np.argsort(-e_values, kind="stable")
     passed = e_values[order] * np.arange(1, n + 1) >= n / alpha
     return _largest(order, passed)

@@ -160,6 +160,18 @@ class EffectBank:
         mean, spread = self._moments(signal, look.row[self._spans[signal]])
         return Effect(rows=look.rows[signal], mean=mean, spread=spread, leading=tuple(leading))
 
+    def yes(self, signal: int, look: Look) -> CellShift | None:
+        """The shift of the last cell of an indicator, as it stands in its effect, and nothing else.
+
+        None without rows on either side.
+        """
+        if look.rows[signal] <= 0 or not self._known[signal]:
+            return None
+        at = self._own[signal].stop - 1
+        first, last = self._places[signal]
+        columns = (self._then, look.now, look.shift, look.error)
+        return CellShift(first[-1], last[-1], *(float(column[at]) for column in columns))
+
     def _ratios(self, row: Counts) -> Floats:
         """Shares of all stretches among the rows of their signals; 0 without rows."""
         cumulated = np.zeros(len(row) + 1, np.int64)

@@ -97,16 +97,23 @@ def expected_binary(decision: Counts, positive: int, shares: Shares) -> dict[str
     called = decision[:, positive].astype(float)
     other = decision.sum(axis=1) - called
     rows = int(decision.sum())
+    p = shares.share
+    tp, fp, fn = float(called @ p), float(called @ (1 - p)), float(other @ p)
+    # Of both sides: the table with one further positive, and the variance of their number.
+    sides = [
+        (table, float((side * p * (1 - p) + side**2 * shares.variance).sum()))
+        for side, table in ((called, (tp + 1, fp - 1, fn)), (other, (tp, fp, fn + 1)))
+    ]
     out: dict[str, Interval] = {}
     for name, of in _METRICS.items():
-        value = _at(of, called, other, shares.share)
+        value = of(tp, fp, fn)
         if value is None:
             continue
         variance = 0.0
-        for side, sign in ((called, 1), (other, 0)):
-            change = _gradient(of, called, other, shares.share, sign)
-            own = side * shares.share * (1 - shares.share)
-            variance += change**2 * float((own + side**2 * shares.variance).sum())
+        for table, of_positives in sides:
+            moved = of(*table)
+            change = 0.0 if moved is None else moved - value
+            variance += change**2 * of_positives
         found = around(value, float(np.sqrt(variance)), rows, least=0.0, most=1.0)
         if found is not None:
             out[name] = found
@@ -120,15 +127,3 @@ _METRICS: Final[dict[str, _Metric]] = {
     "recall": lambda tp, _, fn: tp / (tp + fn) if tp + fn > 0 else None,
     "f1": lambda tp, fp, fn: 2 * tp / (2 * tp + fp + fn) if 2 * tp + fp + fn > 0 else None,
 }
-
-
-def _at(of: _Metric, called: Floats, other: Floats, p: Floats) -> float | None:
-    return of(float(called @ p), float(called @ (1 - p)), float(other @ p))
-
-
-def _gradient(of: _Metric, called: Floats, other: Floats, p: Floats, sign: int) -> float:
-    """How a metric changes per further positive among the called (1) or the others (0)."""
-    tp, fp, fn = float(called @ p), float(called @ (1 - p)), float(other @ p)
-    one = (tp + 1, fp - 1, fn) if sign else (tp, fp, fn + 1)
-    base, moved = of(tp, fp, fn), of(*one)
-    return 0.0 if base is None or moved is None else moved - base

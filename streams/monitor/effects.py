@@ -111,7 +111,8 @@ def measure(
     if found is None:
         return NOTHING
     if signal.kind == "binary":
-        return _binary(signal, found, reference, window, tolerance)
+        lead = next(cell for cell in found.leading if cell.first == 1)
+        return indicated(signal, lead, reference, window, tolerance)
     stability = standard.gauge.psi(window)
     lead = found.leading[0]
     return Measure(
@@ -135,15 +136,28 @@ def quiet(effect: float, p_value: float) -> Measure:
     """A signal without evidence of change: its stability index (NaN: no rows) is all there is."""
     if isnan(effect):
         return NOTHING
-    return NOTHING._replace(effect=Measured(psi=effect), p_value=p_value)
+    return Measure(
+        Measured(psi=effect),
+        inside=True,
+        symptom="shift",
+        direction="",
+        cells=(),
+        histogram=(),
+        p_value=p_value,
+    )
 
 
-def _binary(
-    signal: Signal, found: Effect, reference: SignalReference, window: Counts, tolerance: float
+def indicated(
+    signal: Signal,
+    lead: CellShift | None,
+    reference: SignalReference,
+    window: Counts,
+    tolerance: float,
 ) -> Measure:
-    """An indicator such as the error: its share now and before."""
+    """An indicator such as the error: its share now and before; `lead` is the shift of yes."""
+    if lead is None:
+        return NOTHING
     now, was = float(window[1] / window.sum()), float(reference.shares[1])
-    lead = next(cell for cell in found.leading if cell.first == 1)
     return Measure(
         effect=Measured(size=abs(lead.shift), current=now, baseline=was),
         inside=lead.shift <= tolerance + lead.error,

@@ -37,24 +37,25 @@ class Ranges:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._panes: dict[int, dict[str, Range]] = {}
+        self._panes: dict[int, dict[tuple[Log, int], Range]] = {}
 
     def add(self, pane: int, taken: Iterable[Taken]) -> None:
         """Remember where the rows that a pane took came from."""
         for one in taken:
             if one.key.segment != WHOLE:
                 continue
-            for log, place in (("predictions", 0), ("labels", 1)):
+            logs: tuple[tuple[Log, int], ...] = (("predictions", 0), ("labels", 1))
+            for log, place in logs:
                 if (one.key.kind == "predictions") != (log == "predictions") or one.first[
                     place
                 ] < 0:
                     continue
-                name = f"{log}/{one.key.partition}"
+                name = log, one.key.partition
                 spans = self._panes.setdefault(pane, {})
                 first, last = spans.get(name, (one.first[place], one.offsets[place]))
                 spans[name] = min(first, one.first[place]), max(last, one.offsets[place])
-        for old in sorted(self._panes)[:-KEPT_PANES]:
-            del self._panes[old]
+        while len(self._panes) > KEPT_PANES:
+            del self._panes[min(self._panes)]
 
     def attach(self, findings: Iterable[Finding], pane: Millis) -> list[Finding]:
         """The findings; those that alarm or join with the records from their change on."""
@@ -77,9 +78,9 @@ class Ranges:
         spans: dict[int, list[Range]] = {}
         for number, ranges in self._panes.items():
             if since <= number < until:
-                for name, span in ranges.items():
-                    if name.startswith(log):
-                        spans.setdefault(int(name.rpartition("/")[2]), []).append(span)
+                for (name, partition), span in ranges.items():
+                    if name == log:
+                        spans.setdefault(partition, []).append(span)
         return tuple(
             Evidence(
                 log=log,
@@ -92,8 +93,22 @@ class Ranges:
 
     def save(self) -> SavedRanges:
         """The state, for a snapshot."""
-        return SavedRanges(panes=self._panes)
+        return SavedRanges(
+            panes={
+                pane: {f"{log}/{partition}": span for (log, partition), span in spans.items()}
+                for pane, spans in self._panes.items()
+            }
+        )
 
     def load(self, saved: SavedRanges) -> None:
         """Take a snapshot up."""
-        self._panes = {pane: dict(ranges) for pane, ranges in saved.panes.items()}
+        self._panes = {
+            pane: {_named(name): span for name, span in spans.items()}
+            for pane, spans in saved.panes.items()
+        }
+
+
+def _named(name: str) -> tuple[Log, int]:
+    """The log and the partition of `log/partition`."""
+    log, _, partition = name.rpartition("/")
+    return ("labels" if log == "labels" else "predictions"), int(partition)

@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.arrays import Floats
 from detectors.budget import benjamini_hochberg, e_bh
-from detectors.effect import Effect
+from detectors.effect import CellShift, Effect
 from detectors.shiryaev_roberts import BankState
 from schemas.finding import Finding
 from schemas.grid import WHOLE
@@ -23,7 +23,7 @@ from schemas.journal import Counts
 from schemas.judging import Judging
 from schemas.log import Millis
 from streams.monitor.adaptive import WATCHED, SavedSeries, Series, Subject, standardised
-from streams.monitor.effects import Depth, Measure, glance, measure
+from streams.monitor.effects import Depth, Measure, glance, indicated, measure
 from streams.monitor.yardstick import Yardstick
 
 WINDOW_ROWS: Final = 1000
@@ -69,6 +69,9 @@ class Sight(Protocol):
 
     def effect(self, signal: int) -> Effect | None:
         """How far the window of a signal is from its reference."""
+
+    def yes(self, signal: int) -> CellShift | None:
+        """How far the window of an indicator is from its reference."""
 
     def stable(self, signal: int) -> Measure | None:
         """What there is to say of a quiet categorical signal; None for other kinds."""
@@ -268,14 +271,11 @@ class Panel:
         return self.sums[self.yardstick.spans[index]]
 
     def _measure(self, index: int, sight: Sight, depth: Depth) -> Measure:
-        return measure(
-            self.yardstick.signals[index],
-            self.yardstick.standards[index],
-            self._cells(index),
-            sight.effect(index),
-            self._judging.tolerance,
-            depth,
-        )
+        signal, standard = self.yardstick.signals[index], self.yardstick.standards[index]
+        window, tolerance = self._cells(index), self._judging.tolerance
+        if signal.kind == "binary":
+            return indicated(signal, sight.yes(index), standard.reference, window, tolerance)
+        return measure(signal, standard, window, sight.effect(index), tolerance, depth)
 
     def _finding(
         self,

@@ -101,13 +101,14 @@ class Performance:
         if self._normal.close(closing):
             self._bins.reset()
         fresh = self._count(closing)
-        self._annotate(closing.findings)
+        delay = self._labels.delay(self._arrived)
+        self._annotate(closing.findings, delay or 0)
         found = self._alarms(closing)
         for version, _ in sorted(place for place in fresh if place[1] == WHOLE):
             found += self._by_arrival(version, closing, {one.signal for one in found})
         for version in sorted({one.version for one in closing.predictions}):
             found += self._estimated(version, closing)
-        found += self._matured(closing)
+        found += self._matured(closing, delay)
         found += self._bins.close(closing)
         found += self._fairness.close(closing, self._normal, self._arrived)
         found += self._labels.close(closing, self._normal, self._arrived)
@@ -146,9 +147,8 @@ class Performance:
         if part.segment == WHOLE:
             self._cohorts.answer(part.version, part.pane, counts)
 
-    def _annotate(self, findings: list[Finding]) -> None:
+    def _annotate(self, findings: list[Finding], delay: Millis) -> None:
         """Say of the outcomes' findings how old their rows are and where errors concentrate."""
-        delay = self._labels.delay(self._arrived) or 0
         for index, one in enumerate(findings):
             if one.role != "alert" or not one.signal.startswith(OUTCOME_SIGNALS):
                 continue
@@ -244,10 +244,9 @@ class Performance:
         teller = self._teller(version, (window.first * self._pane, closing.span[1]))
         return teller.metrics("estimate", seen, self._normal.metrics())
 
-    def _matured(self, closing: Closing) -> list[Finding]:
+    def _matured(self, closing: Closing, delay: Millis | None) -> list[Finding]:
         """Metrics of the cohorts that are mature now, those of a version together."""
         groups: dict[str, list[tuple[int, Cohort]]] = {}
-        delay = self._labels.delay(self._arrived)
         for version, number, cohort in self._cohorts.mature(
             closing.span[1], delay, self._labels.enough
         ):

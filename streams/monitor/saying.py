@@ -36,6 +36,9 @@ _TOPICS: Final[dict[type[OutputEvent], tuple[OutputTopic, EventType]]] = {
 }
 
 
+_SIZES: Final = Measured.__struct_fields__
+
+
 def say(closed: Closed, source: str, now: Millis) -> list[Output]:
     """Everything that a closed pane makes known; `now` is its end, the stream time of all of it."""
     readings = [
@@ -73,11 +76,6 @@ def _sealed_readings(readings: list[Reading], source: str, now: Millis) -> list[
 def reading(finding: Finding, severity: Severity | None) -> Reading:
     """What a monitor says now."""
     judged = finding.state == "judged"
-    effect = finding.effect
-    if effect == Measured(psi=effect.psi):
-        shown = Effect(psi=effect.psi)  # a quiet signal, as nearly all are
-    else:
-        shown = Effect(**msgspec.structs.asdict(effect))
     return Reading(
         model=finding.model,
         version=finding.version,
@@ -91,7 +89,7 @@ def reading(finding: Finding, severity: Severity | None) -> Reading:
         severity=severity,
         p_value=finding.p_value,
         e_value=finite(finding.e_value),
-        effect=shown,
+        effect=_shown(finding.effect),
         reference=ReferenceRef(id=finding.reference_id, rows=finding.reference_rows),
         current=Current(
             rows=finding.rows,
@@ -99,6 +97,14 @@ def reading(finding: Finding, severity: Severity | None) -> Reading:
         ),
         state=finding.state,
     )
+
+
+def _shown(effect: Measured) -> Effect:
+    """What was measured, as events show it."""
+    sizes = msgspec.structs.astuple(effect)
+    if sizes.count(None) == len(sizes) - 1 and effect.psi is not None:
+        return Effect(psi=effect.psi)  # a quiet signal, as nearly all are
+    return Effect(**dict(zip(_SIZES, sizes, strict=True)))
 
 
 def _sealed(event: OutputEvent, source: str, now: Millis) -> Output:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.arrays import Floats
-from detectors.effect import Effect, EffectBank, Look
+from detectors.effect import CellShift, Effect, EffectBank, Look
 from detectors.shiryaev_roberts import Bank, BankState
 from detectors.stability import CategoryStability
 from schemas.journal import Counts
@@ -37,6 +37,10 @@ class Sight(NamedTuple):
     def effect(self, signal: int) -> Effect | None:
         """How far the window of a signal is from its reference."""
         return self.stack.effects.of(self.first + signal, self.look)
+
+    def yes(self, signal: int) -> CellShift | None:
+        """How far the window of an indicator is from its reference."""
+        return self.stack.effects.yes(self.first + signal, self.look)
 
     def stable(self, signal: int) -> Measure | None:
         """What there is to say of a quiet categorical signal; None for other kinds."""

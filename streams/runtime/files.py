@@ -135,7 +135,7 @@ class CsvTable:
 
     def _block(self, rows: list[list[str]], kinds: Mapping[str, TextColumn]) -> TextBlock:
         width = len(self.columns)
-        if any(len(row) != width for row in rows):
+        if set(map(len, rows)) != {width}:
             rows = [self._evened(row) for row in rows if row]
         columns = zip(*rows, strict=True) if rows else ([] for _ in self.columns)
         cells = dict(zip(self.columns, columns, strict=True))

@@ -80,7 +80,10 @@ class MatchedLabels:
         held: int = HELD_ROWS,
     ) -> None:
         """`columns` has id and label; a label is known `delay` ms after its prediction."""
-        self._rows = _plain_rows(table, columns)
+        self._blocks = _plain_blocks(table, columns)
+        self._block: tuple[list[str], Sequence[str]] = [], []
+        self._at = 0
+        """The next row of the block."""
         self._template = label_template(model)
         self._delay = delay
         self._held = held
@@ -93,7 +96,10 @@ class MatchedLabels:
     def after(self, predictions: Entries) -> Entries:
         """Labels of the ids in `predictions`, at their times."""
         out = _nothing()
-        for key, time in zip(predictions.keys, predictions.times, strict=True):
+        first = 0
+        while first < len(predictions.keys) and (same := self._alike(predictions, first, out)):
+            first += same
+        for key, time in zip(predictions.keys[first:], predictions.times[first:], strict=True):
             if key is None:
                 continue
             text = key.decode()
@@ -110,13 +116,54 @@ class MatchedLabels:
         for text, (found, _) in self._ahead.items():
             self._write(out, text, found, last)
         self._ahead.clear()
-        for text, found in self._rows:
-            self._write(out, text, found, last)
+        while (row := self._next()) is not None:
+            self._write(out, *row, last)
         return out
+
+    def _next(self) -> tuple[str, str] | None:
+        """The next row of the file; None at its end."""
+        if not self._fill():
+            return None
+        self._at += 1
+        return self._block[0][self._at - 1], self._block[1][self._at - 1]
+
+    def _fill(self) -> bool:
+        """Read the next block if the present one is used up; gives whether there are rows."""
+        while self._at >= len(self._block[0]):
+            block = next(self._blocks, None)
+            if block is None:
+                return False
+            self._block, self._at = block, 0
+        return True
+
+    def _alike(self, predictions: Entries, first: int, out: Entries) -> int:
+        """Write the labels of predictions from `first` on where they stand in the same order.
+
+        Gives how many predictions got theirs so; one by one it would be the same, but slow.
+        """
+        if self._ahead or not self._fill():
+            return 0
+        count = min(len(predictions.keys) - first, len(self._block[0]) - self._at)
+        ids, labels = (column[self._at : self._at + count] for column in self._block)
+        keys = predictions.keys[first : first + count]
+        if [text.encode() for text in ids] != keys:
+            return 0
+        self._looked += count
+        self._at += count
+        times = predictions.times[first : first + count]
+        for key, text, label, time in zip(keys, ids, labels, times, strict=True):
+            if label != NULL:
+                known = time + self._delay
+                out.times.append(known)
+                out.keys.append(key)
+                out.values.append(
+                    (self._template % (encode_basestring(text), label, known)).encode()
+                )
+        return count
 
     def _search(self, wanted: str, time: Millis, out: Entries) -> str | None:
         while len(self._ahead) < self._held or self._make_room(time, out):
-            row = next(self._rows, None)
+            row = self._next()
             if row is None:
                 break
             text, found = row
@@ -231,12 +278,12 @@ def _timed_rows(table: Table, columns: Columns, template: str, path: str) -> Ite
         )
 
 
-def _plain_rows(table: Table, columns: Columns) -> Iterator[tuple[str, str]]:
+def _plain_blocks(table: Table, columns: Columns) -> Iterator[tuple[list[str], Sequence[str]]]:
+    """Ids and labels (JSON literals), aligned."""
     assert columns.id is not None
     assert columns.label is not None
     for block in table.blocks():
-        ids = id_texts(block.values(columns.id))
-        yield from zip(ids, block.literals(columns.label), strict=True)
+        yield id_texts(block.values(columns.id)), block.literals(columns.label)
 
 
 def _nothing() -> Entries:

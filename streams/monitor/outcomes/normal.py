@@ -81,12 +81,12 @@ class Normal:
     @property
     def rows(self) -> int:
         """Outcomes in the reference."""
-        counts = self.counts()
-        return 0 if counts is None else self._blocks.rows(counts)
+        return self._rows
 
     def _worked_out(self) -> None:
         self._metrics: dict[str, dict[str, Interval]] = {}
         whole = self.counts()
+        self._rows = 0 if whole is None else self._blocks.rows(whole)
         self.estimator: Estimator | None = None
         if whole is not None and self._blocks.layout.regression is None:
             estimator = Estimator(self._blocks, whole, self.dispersion)

@@ -66,11 +66,18 @@ class Stack:
         threshold: float,
     ) -> None:
         """A name and a binary reference for each bin; `threshold` as of a signal of a panel."""
-        self.subject, self._names, self._references = subject, names, references
+        self.subject, self._names = subject, names
         self._judging, self._threshold = judging, threshold
         self._bank = Bank(
             references, tolerance=judging.tolerance, null=judging.null, upward=subject.upward
         )
+        self._was = np.array([float(one.shares[1]) for one in references])
+        self._before = angle(self._was)
+        self._known = [one.rows > 0 for one in references]
+        self._each = [(float(one.dispersion[1]), one.rows) for one in references]
+        self._margin = float(special.ndtri(1 - _DOUBT / (2 * len(names))))
+        self._rows = sum(one.rows for one in references)
+        self._dispersion = max(float(one.dispersion.max()) for one in references)
         self._panes: list[int] = []
         self._window = Windows(2 * len(names), lambda vector: int(vector.sum()))
 
@@ -91,7 +98,7 @@ class Stack:
         self._panes = []
 
     def _finding(self, pane: int) -> Finding:
-        logs = self._bank.log_mean
+        logs, start = self._bank.verdicts()
         top = float(logs.max())
         mean = top + float(np.log(np.exp(logs - top).mean())) if np.isfinite(top) else top
         window = self._window.sum((self.subject.version, self.subject.segment))
@@ -99,7 +106,8 @@ class Stack:
         length = self._judging.pane
         effect, inside, cells = self._effect(seen)
         alarm = mean >= self._threshold
-        since = int((self._bank.updates - self._bank.start)[int(logs.argmax())])
+        leading = int(logs.argmax())
+        since = int(self._bank.updates[leading] - start[leading])
         change = self._panes[-min(max(since, 1), len(self._panes))] * length
         return Finding(
             model=self._judging.model,
@@ -122,25 +130,25 @@ class Stack:
             window_end=(pane + 1) * length,
             rows=int(seen.sum()),
             reference_id=self.subject.reference_id,
-            reference_rows=sum(one.rows for one in self._references),
-            dispersion=max(float(one.dispersion.max()) for one in self._references),
+            reference_rows=self._rows,
+            dispersion=self._dispersion,
         )
 
     def _effect(self, seen: Counts) -> tuple[Measured, bool, tuple[Cell, ...]]:
         """How far the window's bins (bins, 2) are from the reference's, and which lead."""
-        margin = float(special.ndtri(1 - _DOUBT / (2 * len(self._names))))
         cells, total, gap, expected, worst, inside = [], int(seen.sum()), 0.0, 0.0, 0.0, True
-        for name, reference, (no, yes) in zip(
-            self._names, self._references, seen.tolist(), strict=True
+        each = seen.sum(axis=1)
+        shares = seen[:, 1] / np.maximum(each, 1)
+        shifts = angle(shares) - self._before
+        columns = (each.tolist(), shares.tolist(), shifts.tolist(), self._was.tolist())
+        for name, known, (dispersion, before), rows, now, shift, was in zip(
+            self._names, self._known, self._each, *columns, strict=True
         ):
-            rows, was = no + yes, float(reference.shares[1])
-            if not rows or reference.rows <= 0:
+            if not rows or not known:
                 continue
-            now = yes / rows
-            shift = float(angle(np.array(now)) - angle(np.array(was)))
-            noise = sqrt(float(reference.dispersion[1]) * (1 / rows + 1 / reference.rows))
+            noise = sqrt(dispersion * (1 / rows + 1 / before))
             size = shift if self.subject.upward else abs(shift)
-            inside = inside and size <= self._judging.tolerance + margin * noise
+            inside = inside and size <= self._judging.tolerance + self._margin * noise
             worst, gap = max(worst, size), gap + abs(now - was) * rows / total
             expected += was * rows / total
             cells.append((-abs(shift), Cell(name=name, reference=was, current=now)))

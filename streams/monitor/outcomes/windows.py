@@ -49,22 +49,34 @@ class Windows:
         """`rows` says how many rows a vector (width,) stands for."""
         self._width, self._rows = width, rows
         self._panes: dict[Place, deque[tuple[int, Counts]]] = {}
+        self._sums: dict[Place, Counts] = {}
+        """Of each window its sum, where it is known; vectors are not changed once given away."""
+        self._held: dict[Place, deque[int]] = {}
+        """Of each window its panes' rows, where they are known."""
 
     def add(self, place: Place, pane: int, counts: Counts) -> None:
         """Take a pane's vector; panes come in order."""
-        self._make_room(place[0])
+        if place not in self._panes:
+            self._make_room(place[0])
         window = self._panes.setdefault(place, deque())
+        rows = self._held.get(place)
+        if rows is None:
+            rows = self._held[place] = deque(self._rows(vector) for _, vector in window)
+        total = self.sum(place).counts + counts if window else counts.copy()
         window.append((pane, counts.copy()))
-        rows = [self._rows(vector) for _, vector in window]
-        while len(rows) > 1 and (len(rows) > WINDOW_PANES or sum(rows[1:]) >= WINDOW_ROWS):
-            rows.pop(0)
-            window.popleft()
+        rows.append(self._rows(counts))
+        held = sum(rows)
+        while len(rows) > 1 and (len(rows) > WINDOW_PANES or held - rows[0] >= WINDOW_ROWS):
+            held -= rows.popleft()
+            total = total - window.popleft()[1]
+        self._sums[place] = total
 
     def correct(self, place: Place, pane: int, counts: Counts) -> None:
         """Add late rows to the pane that still holds theirs."""
         for held, vector in self._panes.get(place, ()):
             if held == pane:
                 np.add(vector, counts, out=vector)
+        self._unknown(place)
 
     def revise(self, place: Place, counts: Counts) -> None:
         """Add signed counts of corrected labels, if the window still holds what they correct."""
@@ -73,12 +85,21 @@ class Windows:
             # Only the sum is read; the newest pane keeps it until the window has moved on.
             pane, vector = window[-1]
             window[-1] = pane, vector + counts
+            self._unknown(place)
 
     def sum(self, place: Place) -> Window:
         """The merged vector of a place that has a window."""
         window = self._panes[place]
-        total: Counts = np.sum([vector for _, vector in window], axis=0, dtype=np.int64)
+        total = self._sums.get(place)
+        if total is None:
+            total = np.sum([vector for _, vector in window], axis=0, dtype=np.int64)
+            self._sums[place] = total
         return Window(window[0][0], window[-1][0], total)
+
+    def _unknown(self, place: Place) -> None:
+        """What a window holds has changed."""
+        self._sums.pop(place, None)
+        self._held.pop(place, None)
 
     def __contains__(self, place: Place) -> bool:
         """Whether there is a window."""
@@ -96,7 +117,9 @@ class Windows:
         while len(newest) >= MAX_VERSIONS:
             oldest = min(newest, key=lambda name: (newest[name], name))
             del newest[oldest]
-            self._panes = {p: w for p, w in self._panes.items() if p[0] != oldest}
+            for place in [place for place in self._panes if place[0] == oldest]:
+                del self._panes[place]
+                self._unknown(place)
 
     def save(self) -> SavedWindows:
         """The state, for a snapshot."""
@@ -114,3 +137,4 @@ class Windows:
             (version, segment): deque((pane, vector.full(self._width)) for pane, vector in panes)
             for version, segment, panes in saved.places
         }
+        self._sums, self._held = {}, {}

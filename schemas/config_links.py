@@ -78,6 +78,8 @@ class Security(Part):
     username: SecretStr | None = None
     password: SecretStr | None = None
     token: SecretStr | None = None
+    token_file: str | None = None
+    """Read again whenever a connection is made, so that somebody else may renew it."""
     token_url: Annotated[str, _check_url("https", "http")] | None = None
     client_id: SecretStr | None = None
     client_secret: SecretStr | None = None
@@ -92,8 +94,9 @@ class Security(Part):
     def _complete(self) -> Self:
         sasl = self.protocol.startswith("SASL")
         oauth = self.mechanism == "OAUTHBEARER"
-        if sasl and oauth and self.token is None and self.token_url is None:
-            raise fault("token", "OAUTHBEARER needs token or token_url")
+        sources = (self.token, self.token_file, self.token_url)
+        if sasl and oauth and sum(source is not None for source in sources) != 1:
+            raise fault("token", "OAUTHBEARER needs one of token, token_file, token_url")
         if self.token_url is not None:
             if self.client_id is None or self.client_secret is None:
                 raise fault("token_url", "needs client_id and client_secret beside it")

@@ -231,10 +231,19 @@ def reference_show(
 
 
 @topics.command("plan")
-def topics_plan(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> None:
+def topics_plan(
+    config: ConfigFile = DEFAULT_CONFIG,
+    acls: Annotated[
+        bool, typer.Option("--acls", help="The permissions of each role instead; asks no broker.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Print the topics the configuration wants, and what the broker has."""
-    from streams.cli.topics import plan
+    from streams.cli.topics import permissions, plan
 
+    if acls:
+        permissions(config, as_json=json)
+        return
     plan(config, as_json=json)
 
 

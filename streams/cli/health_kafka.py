@@ -13,7 +13,7 @@ from streams.cli.places import Place
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
 from streams.runtime.kafka.reading import KafkaReader
-from streams.runtime.kafka.survey import Topic, check_config, check_inputs, survey
+from streams.runtime.kafka.survey import Topic, check_allowed, check_config, check_inputs, survey
 from streams.runtime.reading import Span
 
 
@@ -28,7 +28,12 @@ def kafka(config: Config, place: Place) -> list[Check]:
     except RefusedError as error:
         return [Check(check="broker", state="fail", found=str(error))]
     checks = [Check(check="broker", state="ok", found=f"{host} answers")]
-    topics = [_topics(config, there), _partitions(config, there), _settings(config, there)]
+    topics = [
+        _topics(config, there),
+        _permissions(config, there),
+        _partitions(config, there),
+        _settings(config, there),
+    ]
     checks += [check for check in topics if check is not None]
     inputs = [config.topics.name(log) for log in INPUT_LOGS]
     if any(name not in there for name in inputs):
@@ -53,6 +58,25 @@ def _topics(config: Config, there: dict[str, Topic]) -> Check:
         found=f"not there: {', '.join(missing)}",
         todo="windage topics create",
     )
+
+
+def _permissions(config: Config, there: dict[str, Topic]) -> Check:
+    """Whether whoever asks may do what a worker does; one of the two roles is enough."""
+    from streams.runtime.kafka.process import ROLES, needs
+
+    able: list[str] = []
+    lacking: list[str] = []
+    for role in ROLES:
+        try:
+            check_allowed(connection_of(config.kafka), there, needs(config, role))
+        except RefusedError as error:
+            lacking.append(f"{role}: {error}")
+        else:
+            able.append(role)
+    if able:
+        found = f"enough for the topics of {' and '.join(able)}"
+        return Check(check="permissions", state="ok", found=found)
+    return Check(check="permissions", state="warn", found="; ".join(lacking))
 
 
 def _partitions(config: Config, there: dict[str, Topic]) -> Check | None:

@@ -1,12 +1,14 @@
 """`windage topics plan|create`: the topics of the contract on a broker.
 
 Promises: plan and create show the same rows; with `--json` one document.
-Leaves to others: what each topic should be (`schemas.topics`), the broker (`runtime.topics`).
+Leaves to others: what each topic should be (`schemas.topics`), who may do what with it
+(`schemas.access`), the broker (`runtime.topics`).
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from schemas import access
 from schemas.durations import show_duration
 from streams.cli.configured import load_config
 from streams.cli.console import emit_object, results, say
@@ -27,6 +29,24 @@ def create(path: Path, *, as_json: bool) -> None:
     steps = topics.create(load_config(path))
     _print(steps, as_json=as_json)
     say(f"{sum(not step.exists for step in steps)} topics created")
+
+
+def permissions(path: Path, *, as_json: bool) -> None:
+    """Print what each role needs, as arguments of Kafka's own kafka-acls."""
+    rows = access.access(load_config(path))
+    if as_json:
+        emit_object({"acls": rows})
+        return
+    for row in rows:
+        words = ["--add", "--allow-principal", f"User:{row.role}", "--operation", row.operation]
+        if row.resource == "Cluster":
+            words.append("--cluster")
+        else:
+            words += [f"--{row.resource.lower()}", row.name]
+        if row.prefixed:
+            words += ["--resource-pattern-type", "prefixed"]
+        results().print(" ".join(["kafka-acls", *words]), soft_wrap=True, highlight=False)
+    say("one principal may have several roles; put its name in the place of the role's")
 
 
 def _print(steps: Sequence[Step], *, as_json: bool) -> None:

@@ -61,7 +61,7 @@ def run(path: Path, asked: Asked) -> int:
             instance=asked.instance,
             show=None if asked.http is None else lambda pulse: _serve(config, asked.http, pulse),
         )
-    _ask(config)
+    process.check(config, role)
     if where is not None:
         process.reset(config, role, where)
     return supervise(
@@ -112,16 +112,3 @@ def _serve(config: Config, port: int | None, pulse: "Pulse") -> None:
         reason = error.strerror or error
         message = f"cannot listen at {http.host}:{port}: {reason}"
         raise OperatorError(message, UNREACHABLE) from None
-
-
-def _ask(config: Config) -> None:
-    """UnreachableError or RefusedError if no worker could run."""
-    from schemas.log import INPUT_LOGS
-    from schemas.topics import plan
-    from streams.runtime.kafka.connection import connection_of
-    from streams.runtime.kafka.survey import check_config, check_inputs, survey
-
-    names = [topic.name for topic in plan(config)]
-    there = survey(connection_of(config.kafka), names)
-    check_inputs(there, {log: config.topics.name(log) for log in INPUT_LOGS}, names)
-    check_config(there, config)

@@ -10,14 +10,14 @@ from contextlib import closing
 
 import msgspec
 from kafka.admin import NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import AuthorizationError, KafkaError, TopicAlreadyExistsError
 
 from schemas import topics
 from schemas.config import Config
 from schemas.topics import PlannedTopic
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.exits import UnreachableError
-from streams.runtime.kafka.survey import Topic, open_admin, survey
+from streams.runtime.kafka.survey import Topic, denied, open_admin, survey
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +42,14 @@ def look(config: Config) -> tuple[Step, ...]:
 def create(config: Config) -> tuple[Step, ...]:
     """Create what is missing; returns the plan as it was before, so that one can say what was done.
 
-    UnreachableError if the broker does not answer or refuses; topics made by then stay.
+    UnreachableError if the broker does not answer or cannot, RefusedError if an ACL is missing;
+    topics made by then stay.
     """
     steps = look(config)
     missing = [step.planned for step in steps if not step.exists]
     if missing:
-        with closing(open_admin(connection_of(config.kafka))) as admin:
+        connection = connection_of(config.kafka)
+        with closing(open_admin(connection)) as admin:
             for planned in missing:
                 new = NewTopic(
                     planned.name,
@@ -59,6 +61,8 @@ def create(config: Config) -> tuple[Step, ...]:
                     admin.create_topics([new])
                 except TopicAlreadyExistsError:
                     continue  # somebody else was quicker
+                except AuthorizationError:
+                    raise denied(connection, "Create", planned.name) from None
                 except KafkaError as error:
                     raise UnreachableError(
                         f"Kafka does not create {planned.name}: {error}"
@@ -75,6 +79,8 @@ def _step(planned: PlannedTopic, topic: Topic | None) -> Step:
         "replication": str(planned.replication),
         **planned.configs,
     }
+    if not topic.settings:
+        return Step(planned=planned, exists=True, differences=("its settings may not be seen",))
     found = {
         **topic.settings,
         "partitions": str(topic.partitions),

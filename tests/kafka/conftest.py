@@ -28,11 +28,14 @@ class NoBrokerHereError(Exception):
 
 
 class Broker:
-    """One local broker; `bootstrap` is its address and stays the same over restarts."""
+    """One local broker; `bootstrap` is its address and stays the same over restarts.
 
-    def __init__(self, port: int, folder: Path) -> None:
+    `more`: further options of scripts/kafka.
+    """
+
+    def __init__(self, port: int, folder: Path, *more: str) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
-        self._options = ["--port", str(port), "--data-dir", str(folder)]
+        self._options = ["--port", str(port), "--data-dir", str(folder), *more]
 
     def start(self) -> None:
         """Start it on the records it had, and wait until it answers."""

@@ -5,6 +5,7 @@ is refused unless it is allowed in so many words; nothing here prints a secret.
 Leaves to others: reading the settings (`schemas/config.py`), connecting.
 """
 
+import asyncio
 import ipaddress
 import ssl
 from typing import Any, Final
@@ -13,22 +14,23 @@ import msgspec
 from aiokafka.abc import AbstractTokenProvider
 from pydantic import SecretStr
 
-from schemas.config_links import Kafka
+from schemas.config_links import Kafka, Security
 from streams.runtime.kafka.exits import RefusedError
+from streams.runtime.kafka.tokens import ClientCredentials, TokenSource, fixed, of_file
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """Addresses and credentials. Files are paths to PEM; `token` is a bearer token."""
+    """Addresses and credentials. Files are paths to PEM; `token` gives a bearer token."""
 
     bootstrap: str
     protocol: str = "PLAINTEXT"
     mechanism: str | None = None
     username: str | None = None
     password: str | None = None
-    token: str | None = None
+    token: TokenSource | None = None
     ca_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
@@ -39,6 +41,17 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Name the broker and the way, never a secret."""
         return f"Connection({self.bootstrap}, {self.protocol}, {self.mechanism or 'no SASL'})"
+
+    @property
+    def principal(self) -> str:
+        """Who the broker takes us for, as far as we can know."""
+        if self.username is not None and self.mechanism is not None:
+            return f"User:{self.username}"
+        if self.mechanism == "OAUTHBEARER":
+            return "the subject of our token"
+        if self.certificate_file is not None:
+            return f"the subject of {self.certificate_file}"
+        return "User:ANONYMOUS"
 
     def check(self) -> None:
         """RefusedError if this is not a connection we are willing or able to make."""
@@ -68,13 +81,19 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
             return None
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
-            context.check_hostname = self.check_hostname
-            if self.certificate_file is not None:
-                context.load_cert_chain(self.certificate_file, self.key_file, self.key_password)
-        except (OSError, ssl.SSLError) as error:
-            raise RefusedError(
-                f"kafka.security: a certificate or key does not load: {error}"
-            ) from None
+        except OSError as error:  # SSLError is one, too
+            raise RefusedError(f"kafka.security.ca: {self.ca_file}: {_reason(error)}") from None
+        context.check_hostname = self.check_hostname
+        if self.certificate_file is not None:
+            # An encrypted key without a password would ask for it at the terminal.
+            password = self.key_password or ""
+            try:
+                context.load_cert_chain(self.certificate_file, self.key_file, password)
+            except OSError as error:
+                files = f"{self.certificate_file}, {self.key_file or 'the same file'}"
+                raise RefusedError(
+                    f"kafka.security.certificate, key: {files}: {_reason(error)}"
+                ) from None
         return context
 
     def aiokafka(self) -> dict[str, Any]:
@@ -87,7 +106,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
     def oauth_callback(self) -> AbstractTokenProvider:
         """Return what Faust asks for a token."""
-        return _AsyncToken(self.token or "")
+        return _AsyncToken(self.token or fixed(""))
 
     def _common(self, provider: object) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -109,8 +128,6 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 def connection_of(kafka: Kafka) -> Connection:
     """Return the connection that a config describes."""
     security = kafka.security
-    if security.token_url is not None:
-        raise RefusedError("kafka.security.token_url: fetching tokens is not supported; use token")
 
     def revealed(secret: SecretStr | None) -> str | None:
         return None if secret is None else secret.get_secret_value()
@@ -121,7 +138,7 @@ def connection_of(kafka: Kafka) -> Connection:
         mechanism=security.mechanism if security.protocol.startswith("SASL") else None,
         username=revealed(security.username),
         password=revealed(security.password),
-        token=revealed(security.token),
+        token=_token_of(security),
         ca_file=security.ca,
         certificate_file=security.certificate,
         key_file=security.key,
@@ -142,23 +159,46 @@ def is_loopback(server: str) -> bool:
         return False
 
 
-class _AsyncToken(AbstractTokenProvider):
-    """A fixed bearer token, as aiokafka asks for it."""
+def _token_of(security: Security) -> TokenSource | None:
+    """Where the tokens of OAUTHBEARER come from."""
+    if security.token is not None:
+        return fixed(security.token.get_secret_value())
+    if security.token_file is not None:
+        return of_file(security.token_file)
+    if security.token_url is None or security.client_id is None or security.client_secret is None:
+        return None
+    return ClientCredentials(
+        security.token_url,
+        security.client_id.get_secret_value(),
+        security.client_secret.get_secret_value(),
+        security.scope,
+    )
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+
+def _reason(error: OSError) -> str:
+    """Why a file of ours does not load; messages of TLS are cryptic, but quote no content."""
+    if isinstance(error, ssl.SSLError):
+        return f"not usable ({error.reason or 'no PEM'})"
+    return str(error.strerror or error)
+
+
+class _AsyncToken(AbstractTokenProvider):
+    """Bearer tokens, as aiokafka asks for them."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
 
     async def token(self) -> str:
-        """Return the token."""
-        return self._token
+        """Return a token."""
+        return await asyncio.to_thread(self._source)
 
 
-def _blocking_token(token: str) -> object:
-    """Return a fixed bearer token, as kafka-python asks for it."""
+def _blocking_token(source: TokenSource) -> object:
+    """Return bearer tokens, as kafka-python asks for them."""
     from kafka.net.sasl.oauth import AbstractTokenProvider as Provider  # noqa: PLC0415 - rare
 
-    class Fixed(Provider):
+    class Asked(Provider):
         def token(self) -> str:
-            return token
+            return source()
 
-    return Fixed()
+    return Asked()

@@ -86,7 +86,7 @@ def run(
             instance=instance or config.kafka.instance,
             **settings_of(config, name),
         )
-        survey.check_config(survey.survey(connection, settings.names.values()), config)
+        check(config, name)
         if reset_from is not None:
             reset(config, name, reset_from)
     except (RefusedError, UnreachableError) as error:
@@ -111,13 +111,8 @@ def run_all(
     """
     names: tuple[RoleName, ...] = ("profiler", "monitor")
     try:
-        connection = connection_of(config.kafka)
         for name in names:
-            topic_of = topic_names(config, name)
-            there = survey.survey(connection, topic_of.values())
-            inputs = {log: topic_of[log] for log in ROLES[name].inputs}
-            survey.check_inputs(there, inputs, topic_of.values())
-            survey.check_config(there, config)
+            check(config, name)
         if reset_from is not None:
             for name in names:
                 reset(config, name, reset_from)
@@ -129,6 +124,23 @@ def run_all(
     ]
     monitor = Command(name="monitor", arguments=command("monitor", workers))
     return supervise([*profilers, monitor])
+
+
+def check(config: Config, name: RoleName) -> None:
+    """RefusedError or UnreachableError if no worker of this role could run: asks the broker."""
+    connection = connection_of(config.kafka)
+    topic_of = topic_names(config, name)
+    there = survey.survey(connection, topic_of.values())
+    inputs = {log: topic_of[log] for log in ROLES[name].inputs}
+    survey.check_inputs(there, inputs, topic_of.values())
+    survey.check_allowed(connection, there, needs(config, name))
+    survey.check_config(there, config)
+
+
+def needs(config: Config, name: RoleName) -> list[tuple[str, str]]:
+    """Return what a role must be allowed to do: (operation, topic)."""
+    rows = access.access(config)
+    return [(r.operation, r.name) for r in rows if r.role == name and r.resource == "Topic"]
 
 
 def reset(config: Config, name: RoleName, where: str | int) -> dict[int, Mapping[str, int]]:

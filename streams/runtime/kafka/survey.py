@@ -1,14 +1,13 @@
 """What the broker says about our topics before anything starts: are they there and alike.
 
 Promises: an answer or one clear line within 15 seconds; inputs with different partition counts,
-and missing topics, are refused by name.
+missing topics, and permissions that we lack are refused by name.
 Leaves to others: creating topics (`streams/runtime/topics.py`).
 """
 
-import socket
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
@@ -18,28 +17,41 @@ from schemas.config import Config
 from schemas.topics import HEADROOM, plan
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
+from streams.runtime.kafka.greeting import greet
 
 ANSWER_MS: Final = 8_000
 """How long a broker may take to answer at start; with the rest of the start under 15 s."""
 
-KNOCK_S: Final = 2.0
-"""How long an address may take to accept a connection."""
+
+_DENIED: Final = 29
+"""TOPIC_AUTHORIZATION_FAILED in the protocol, also for a topic that is not there."""
+
+_OPERATIONS: Final = {
+    "READ": "Read",
+    "WRITE": "Write",
+    "DESCRIBE": "Describe",
+    "DESCRIBE_CONFIGS": "DescribeConfigs",
+}
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic on the broker. `identity` changes when it is deleted and made anew."""
+    """A topic on the broker. `identity` changes when it is deleted and made anew.
+
+    `allowed`: what we may do with it, None if the broker does not say; without the permission
+    to describe configs `settings` are empty.
+    """
 
     name: str
     partitions: int
     replication: int
     identity: str
     settings: Mapping[str, str]
+    allowed: frozenset[str] | None = None
 
 
 def open_admin(connection: Connection) -> KafkaAdminClient:
-    """Return a client for administration; UnreachableError within `ANSWER_MS`."""
-    connection.check()
-    _knock(connection)
+    """Return a client for administration; RefusedError or UnreachableError as `greet`."""
+    greet(connection)
     try:
         return KafkaAdminClient(
             **connection.kafka_python(),
@@ -53,35 +65,20 @@ def open_admin(connection: Connection) -> KafkaAdminClient:
         ) from None
 
 
-def _knock(connection: Connection) -> None:
-    """UnreachableError unless one of the addresses takes a connection.
-
-    Quicker and tidier than the client, which goes on trying and leaves its sockets open.
-    """
-    problems = []
-    for server in connection.bootstrap.split(","):
-        host, _, port = server.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
-        except OSError as error:
-            problems.append(str(error.strerror or error))
-        else:
-            return
-    raise UnreachableError(
-        f"Kafka does not answer at {connection.bootstrap} ({'; '.join(dict.fromkeys(problems))})"
-    )
-
-
 def survey(connection: Connection, names: Iterable[str]) -> dict[str, Topic]:
-    """Return those of `names` that exist, by name. UnreachableError if nobody answers."""
+    """Return those of `names` that exist, by name.
+
+    UnreachableError if nobody answers, RefusedError if we may not know of one.
+    """
     wanted = sorted(set(names))
     with closing(open_admin(connection)) as admin:
         try:
-            there = sorted(set(admin.list_topics()) & set(wanted))
-            if not there:
-                return {}
-            described = admin.describe_topics(there)
-            settings = _settings(admin, there)
+            described = admin.describe_topics(wanted)
+            hidden = [one["name"] for one in described if one["error_code"] == _DENIED]
+            if hidden:
+                raise denied(connection, "Describe", *hidden)
+            there = [one for one in described if one["partitions"]]
+            settings = _settings(admin, [one["name"] for one in there if _may_read_settings(one)])
         except (KafkaError, OSError) as error:
             raise UnreachableError(
                 f"Kafka at {connection.bootstrap} does not describe its topics "
@@ -94,13 +91,48 @@ def survey(connection: Connection, names: Iterable[str]) -> dict[str, Topic]:
             replication=len(topic["partitions"][0]["replica_nodes"]),
             identity=str(topic.get("topic_id") or ""),
             settings=settings.get(topic["name"], {}),
+            allowed=_allowed(topic),
         )
-        for topic in described
+        for topic in there
     }
+
+
+def denied(connection: Connection, operation: str, *topics: str) -> RefusedError:
+    """What to say where an ACL of the broker forbids something."""
+    return RefusedError(
+        f"{connection.principal} may not {operation} topic {', '.join(sorted(topics))}: an ACL is "
+        "missing (windage topics plan --acls)"
+    )
+
+
+def check_allowed(
+    connection: Connection, topics: Mapping[str, Topic], needs: Iterable[tuple[str, str]]
+) -> None:
+    """RefusedError if the broker says that we may not do one of `needs`: (operation, topic)."""
+    lacking: dict[str, list[str]] = {}
+    for operation, name in needs:
+        topic = topics.get(name)
+        if topic is not None and topic.allowed is not None and operation not in topic.allowed:
+            lacking.setdefault(operation, []).append(name)
+    for operation, names in lacking.items():
+        raise denied(connection, operation, *names)
+
+
+def _allowed(topic: Mapping[str, Any]) -> frozenset[str] | None:
+    """The operations that a description of a topic lists, in the words of `schemas.access`."""
+    told = topic.get("authorized_operations")
+    return None if not told else frozenset(_OPERATIONS.get(one, "") for one in told)
+
+
+def _may_read_settings(topic: Mapping[str, Any]) -> bool:
+    allowed = _allowed(topic)
+    return allowed is None or "DescribeConfigs" in allowed
 
 
 def _settings(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
     """Return the settings in force of each topic."""
+    if not names:
+        return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     described = admin.describe_configs(resources, config_filter="all").get("topic", {})
     return {
@@ -141,8 +173,8 @@ def check_config(topics: Mapping[str, Topic], config: Config) -> None:
     }
     for planned in plan(config):
         topic = topics.get(planned.name)
-        if topic is None:
-            continue
+        if topic is None or not topic.settings:
+            continue  # a worker has refused by then; whoever merely looks may not see them
         stamped = topic.settings.get("message.timestamp.type")
         if planned.flow == "in" and by_broker and stamped != "LogAppendTime":
             raise RefusedError(

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from schemas.vocabulary import Kind, Severity, Strategy
+from schemas.vocabulary import Kind, RolloutVerdict, Severity, Strategy
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
@@ -152,6 +152,15 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     caught: Count
     delay_panes: Count
     text: str
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do with a canary now: give it `next_share` of the traffic, wait, or take it back."""
+
+    verdict: RolloutVerdict
+    share: Share | None = None
+    next_share: Share | None = None
+    reason: str = ""
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True):

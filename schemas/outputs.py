@@ -27,6 +27,7 @@ from schemas.output_parts import (
     Performance,
     Probability,
     ReferenceRef,
+    Rollout,
     SignalInIncident,
     Suggestion,
     Triage,
@@ -45,7 +46,10 @@ from schemas.vocabulary import (
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a monitor says now. `statistic` is None where the state is not `judged`."""
+    """What a monitor says now. `statistic` is None where the state is not `judged`.
+
+    `rollout` is there for canaries only.
+    """
 
     model: str
     version: str
@@ -63,6 +67,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     reference: ReferenceRef
     current: Current
     state: ReadingState
+    rollout: Rollout | msgspec.UnsetType = msgspec.UNSET
 
 
 class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):

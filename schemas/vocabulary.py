@@ -84,6 +84,7 @@ RecommendedAction = Literal[
 Trigger = Literal["performance", "drift", "trend", "schedule", "external", "manual"]
 Urgency = Literal["scheduled", "normal", "emergency"]
 Strategy = Literal["full", "incremental"]
+RolloutVerdict = Literal["advance", "hold", "rollback"]
 
 # -- config ------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from streams.monitor.adaptive import Figures
+from streams.monitor.canary import Canary
+from streams.monitor.comparisons import Comparisons
 from streams.monitor.declared import Declared
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
@@ -16,8 +18,10 @@ from streams.monitor.watch import Setting, Watch
 WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "predictions": Lane.predictions,
     "outcomes": Lane.outcomes,
+    "comparisons": Comparisons,
     "performance": Performance,
     "figures": lambda setting: Figures(setting.judging.model),
     "declared": Declared,
+    "canary": Canary,
 }
 """Name in a snapshot, and what makes the watch."""

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from schemas.log import Millis
-from schemas.outputs import Alert, DriftEvent, RetrainRequest, RollbackRequest
+from schemas.outputs import Alert, DriftEvent, OutputEvent, Reading, RetrainRequest, RollbackRequest
 from streams.policy.state import SignalKey
 
 What = Literal[
@@ -34,6 +34,7 @@ What = Literal[
     "retrain_queued",
     "rollback_requested",
     "rollback_held",
+    "canary",
     "advised",
     "event",
     "ignored",
@@ -70,16 +71,18 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     alerts: tuple[Alert, ...] = ()
     retrain_requests: tuple[RetrainRequest, ...] = ()
     rollback_requests: tuple[RollbackRequest, ...] = ()
+    readings: tuple[Reading, ...] = ()
     restarts: tuple[Restart, ...] = ()
     rebuilds: tuple[Rebuild, ...] = ()
     reasons: tuple[Reason, ...] = ()
 
     @property
-    def events(self) -> tuple[DriftEvent | Alert | RetrainRequest | RollbackRequest, ...]:
+    def events(self) -> tuple[OutputEvent, ...]:
         """All events in the order they should be sent."""
         return (
             *self.drift_events,
             *self.alerts,
             *self.retrain_requests,
             *self.rollback_requests,
+            *self.readings,
         )

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from msgspec.structs import replace
 
 from schemas.log import Millis
-from schemas.outputs import Alert, DriftEvent, RetrainRequest, RollbackRequest
+from schemas.outputs import Alert, DriftEvent, Reading, RetrainRequest, RollbackRequest
 from schemas.standing import UNKNOWN, Standing
 from streams.policy.decisions import Decisions, Reason, Rebuild, Restart, What
 from streams.policy.observation import Observation
@@ -44,6 +44,7 @@ class Desk:
         self.alerts: list[Alert] = []
         self.retrain_requests: list[RetrainRequest] = []
         self.rollback_requests: list[RollbackRequest] = []
+        self.readings: list[Reading] = []
         self.reasons: list[Reason] = []
         self._restarts: set[SignalKey] = set()
         self._rebuilds: list[Rebuild] = []
@@ -116,6 +117,7 @@ class Desk:
             alerts=tuple(self.alerts),
             retrain_requests=tuple(self.retrain_requests),
             rollback_requests=tuple(self.rollback_requests),
+            readings=tuple(self.readings),
             restarts=restarts,
             rebuilds=tuple(self._rebuilds),
             reasons=tuple(self.reasons),

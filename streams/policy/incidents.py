@@ -154,6 +154,24 @@ def end(desk: Desk, name: str, why: str, *, by_person: bool = False) -> None:
     desk.say("resolved", why, None, name)
 
 
+def leave_versions(
+    desk: Desk, incident: Incident, version: str | None, why: str, only: str = ""
+) -> None:
+    """Let the signals of a version (None: all) leave an incident; end it if none is left.
+
+    `only`: those whose names begin so.
+    """
+    going = [
+        t
+        for t in desk.alive(incident.id)
+        if version in (None, t.key.version) and t.key.signal.startswith(only)
+    ]
+    for tracked in going:
+        leave(desk, tracked, why)
+    if going and not desk.alive(incident.id):
+        end(desk, incident.id, why)
+
+
 def severity_of_members(members: list[Tracked]) -> Severity:
     """The worst severity of signals that fire."""
     return max((t.severity for t in members), key=lambda s: RANK[s], default="yellow")

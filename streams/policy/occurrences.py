@@ -14,12 +14,13 @@ from schemas.inputs import ModelEvent
 from schemas.instants import LATEST, parse, rfc3339
 from schemas.log import Millis
 from schemas.vocabulary import ModelEventType
+from streams.policy import versions
 from streams.policy.advice import advise
 from streams.policy.cases import judge, miss
 from streams.policy.desk import Desk, identity
-from streams.policy.incidents import end, leave
+from streams.policy.incidents import end, leave, leave_versions
 from streams.policy.pursuit import note
-from streams.policy.state import MAX_KEPT, Incident, Running, Silence, Version, Wish
+from streams.policy.state import MAX_KEPT, Incident, Running, Silence, Wish
 
 ACCEPT: Final = "accept_as_new_normal"
 Dated = tuple[Millis, ModelEvent]
@@ -121,53 +122,11 @@ def _reset(desk: Desk, at: Millis, event: ModelEvent) -> None:
     since = _instant(event.from_, at)
     why = f"the reference was reset by {event.author or 'somebody'}"
     for incident in desk.open_incidents():
-        _leave_versions(desk, incident, event.version, why)
+        leave_versions(desk, incident, event.version, why)
     for key in sorted(desk.signals):
         if desk.signals[key].phase == "pending" and event.version in (None, key.version):
             desk.forget(key)
     desk.rebuild(event.version, since, why)
-    desk.say("event", why)
-
-
-def _leave_versions(desk: Desk, incident: Incident, version: str | None, why: str) -> None:
-    """Let the signals of a version (None: all) leave an incident; end it if none is left."""
-    going = [t for t in desk.alive(incident.id) if version in (None, t.key.version)]
-    for tracked in going:
-        leave(desk, tracked, why)
-    if going and not desk.alive(incident.id):
-        end(desk, incident.id, why)
-
-
-def _deployed(desk: Desk, at: Millis, event: ModelEvent) -> None:
-    if event.version is not None:
-        _version(desk, event.version, at, deployed=at)
-        desk.say("event", f"version {event.version} was deployed")
-
-
-def _promoted(desk: Desk, at: Millis, event: ModelEvent) -> None:
-    """A new champion: a reference of its own, and what others signalled is over."""
-    if event.version is None:
-        desk.say("ignored", "promoted, but the event names no version")
-        return
-    _version(desk, event.version, at, promoted=at)
-    why = f"version {event.version} was promoted"
-    for incident in desk.open_incidents():
-        others = sorted({t.key.version for t in desk.alive(incident.id)} - {event.version})
-        for version in others:
-            _leave_versions(desk, incident, version, why)
-    desk.rebuild(event.version, at, why)
-    desk.say("event", why)
-
-
-def _rolled_back(desk: Desk, at: Millis, event: ModelEvent) -> None:
-    """A version is withdrawn: nothing it signalled matters any more."""
-    if event.version is None:
-        desk.say("ignored", "rolled back, but the event names no version")
-        return
-    _version(desk, event.version, at, withdrawn=True)
-    why = f"version {event.version} was rolled back"
-    for incident in desk.open_incidents():
-        _leave_versions(desk, incident, event.version, why)
     desk.say("event", why)
 
 
@@ -234,27 +193,6 @@ def _wish(desk: Desk, at: Millis, event: ModelEvent, since: Millis | None) -> No
     desk.say("event", f"{event.type} {name} asks for a retraining")
 
 
-def _version(
-    desk: Desk,
-    name: str,
-    at: Millis,
-    *,
-    deployed: Millis | None = None,
-    promoted: Millis | None = None,
-    withdrawn: bool = False,
-) -> None:
-    """Remember what happened to a version."""
-    versions = {version.name: version for version in desk.state.versions}
-    version = versions.get(name, Version(name=name, seen=at))
-    versions[name] = replace(
-        version,
-        deployed=deployed if deployed is not None else version.deployed,
-        promoted=promoted if promoted is not None else version.promoted,
-        withdrawn=withdrawn,
-    )
-    desk.state = replace(desk.state, versions=tuple(versions.values())[-MAX_KEPT:])
-
-
 def _named(desk: Desk, event: ModelEvent) -> Incident | None:
     """The incident an event is about."""
     incident = desk.incidents.get(event.incident_id or "")
@@ -280,10 +218,12 @@ ACTS: Final[dict[ModelEventType, Callable[[Desk, Millis, ModelEvent], None]]] = 
     "incident_missed": _missed,
     "silence": _silence,
     "reference_reset": _reset,
-    "deployed": _deployed,
-    "canary_started": _deployed,
-    "promoted": _promoted,
-    "rolled_back": _rolled_back,
+    "deployed": versions.deployed,
+    "canary_started": versions.canary_started,
+    "promoted": versions.promoted,
+    "rolled_back": versions.rolled_back,
+    "approved": versions.approved,
+    "rejected": versions.approved,
     "retraining_started": _retraining_started,
     "retraining_finished": _retraining_finished,
     "retraining_failed": _retraining_failed,

@@ -25,12 +25,14 @@ from streams.policy import (
     occurrences,
     retrain,
     rollback,
+    rollout,
     settle,
     signals,
 )
 from streams.policy.compile import compile_rules
 from streams.policy.decisions import Decisions
 from streams.policy.desk import Desk
+from streams.policy.duty import on_duty
 from streams.policy.family import family_of
 from streams.policy.floors import is_limited, with_floors
 from streams.policy.observation import observe
@@ -76,7 +78,8 @@ class Policy:
         acting = with_floors(mine, self.rules.limits_of)
         seen = almanac.except_holidays(desk, observe(acting, self.rules.limits_of, desk.now))
         occurrences.hear(desk, events)
-        desk.seen = refine(desk, {one.key: one for one in seen})
+        counting = on_duty(seen, desk.state.versions)
+        desk.seen = refine(desk, {one.key: one for one in counting})
         if desk.state.began is None:
             desk.state = replace(desk.state, began=desk.now)
         rollback.note_versions(desk)
@@ -86,6 +89,7 @@ class Policy:
         _note_faults(desk)
         cases.keep(desk)
         rollback.consider(desk)
+        rollout.decide(desk)
         retrain.decide(desk)
         escalation.watch_red(desk)
         alert.tell(desk)

@@ -142,13 +142,26 @@ class Fault(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A version seen or deployed; `deployed` None: only seen in findings."""
+    """A version seen or deployed; `deployed` None: only seen in findings.
+
+    `share` of the traffic it has as a canary since `stepped`; `canaried` is when that began.
+    `approved` None: nobody said; `doubts` are reasons for a person to look before it serves all.
+    `features` is a hash of their names, `trained` the length of its training window.
+    """
 
     name: str
     seen: Millis
     deployed: Millis | None = None
     promoted: Millis | None = None
     withdrawn: bool = False
+    share: float | None = None
+    canaried: Millis | None = None
+    stepped: Millis | None = None
+    approved: bool | None = None
+    doubts: tuple[str, ...] = ()
+    features: str = ""
+    trained: Millis | None = None
+    asked_back: bool = False
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

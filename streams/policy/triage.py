@@ -33,7 +33,7 @@ ACTION: Final[dict[Family, RecommendedAction]] = {
     "fairness": "investigate",
     "operational": "investigate",
     "kpi": "investigate",
-    "canary": "investigate",
+    "canary": "rollback",
 }
 _MEANING: Final[dict[Family, str]] = {
     "data_quality": "values are missing, constant, rescaled or absent: a fault of data, no drift",

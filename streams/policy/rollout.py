@@ -1,0 +1,156 @@
+"""The verdict on a canary at each pane: advance, hold or rollback, with its reason.
+
+Promises: rollback once harm is proven or a person rejected it, and one request for it; advance
+only when it is proven to be no worse by more than the margin, in this step, after its least time
+and rows; before it serves all, whatever approval is due. Until then hold, and why.
+Leaves to others: the proof (monitor), moving traffic (a deployer).
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from schemas.instants import rfc3339
+from schemas.output_parts import Current, Effect, Ground, ReferenceRef, Rollout, Window
+from schemas.outputs import Reading, RollbackRequest, finite
+from schemas.vocabulary import RolloutVerdict
+from streams.policy.desk import Desk, identity
+from streams.policy.drift import effect_of
+from streams.policy.observation import Observation
+from streams.policy.rollback import predecessor
+from streams.policy.state import SignalKey, Version
+from streams.policy.versions import waits_for
+
+READY: Final = "canary:ready"
+_WORDS: Final = {
+    "canary:error": "errors",
+    "canary:failed": "failures",
+    "canary:slow": "slow answers",
+}
+
+
+def decide(desk: Desk) -> None:
+    """Say of every canary what to do with it now."""
+    for version in sorted(desk.state.versions, key=lambda v: v.name):
+        ready = desk.seen.get(SignalKey(version.name, "*", READY))
+        if ready is None or version.withdrawn:
+            continue
+        harms = [
+            seen
+            for name in sorted(_WORDS)
+            if (seen := desk.seen.get(SignalKey(version.name, "*", name))) is not None
+            and seen.judged
+            and seen.finding.alarm
+        ]
+        verdict, reason = _verdict(desk, version, ready, harms)
+        _say(desk, version, ready, verdict, reason)
+        if verdict == "rollback" and not version.asked_back:
+            _ask_back(desk, version, ready, harms, reason)
+
+
+def next_share(desk: Desk, share: float | None) -> float:
+    """The share after this one."""
+    steps = desk.rules.rollout.steps
+    return next((step for step in steps if share is None or step > share + 1e-9), steps[-1])
+
+
+def _verdict(
+    desk: Desk, version: Version, ready: Observation, harms: list[Observation]
+) -> tuple[RolloutVerdict, str]:
+    """What to do, and why."""
+    rules, proof = desk.rules.rollout, ready.finding
+    if version.approved is False:
+        return "rollback", "it was rejected"
+    if harms:
+        return "rollback", "; ".join(_harm(one) for one in harms)
+    if not ready.judged:
+        return "hold", "nothing to compare it by yet"
+    waited = desk.now - (version.stepped if version.stepped is not None else version.seen)
+    if waited < rules.min_duration:
+        return "hold", "this step is younger than its least time"
+    if proof.rows < rules.min_rows:
+        return "hold", f"{proof.rows:,} of at least {rules.min_rows:,} rows in this step"
+    if proof.statistic is None or proof.threshold is None or proof.statistic < proof.threshold:
+        return "hold", "not yet proven to be no worse"
+    due = waits_for(desk, version)
+    if due and next_share(desk, version.share) >= 1:
+        return "hold", f"it is proven to be no worse, but {due}"
+    return "advance", f"proven to be no worse than {proof.reference_id} over {proof.rows:,} rows"
+
+
+def _harm(seen: Observation) -> str:
+    effect = seen.finding.effect
+    what = _WORDS[seen.key.signal]
+    if effect.current is None or effect.baseline is None:
+        return f"more {what} than the champion"
+    return (
+        f"{what} in {100 * effect.current:.1f} % of its rows,"
+        f" in {100 * effect.baseline:.1f} % of those of {seen.finding.reference_id}"
+    )
+
+
+def _say(
+    desk: Desk, version: Version, ready: Observation, verdict: RolloutVerdict, reason: str
+) -> None:
+    """The verdict as a reading."""
+    proof = ready.finding
+    onward = next_share(desk, version.share) if verdict == "advance" else None
+    desk.readings.append(
+        Reading(
+            model=desk.rules.model,
+            version=version.name,
+            segment="*",
+            monitor="canary/rollout",
+            signal="canary",
+            detector="rollout",
+            statistic=finite(proof.statistic) if ready.judged else None,
+            threshold=proof.threshold,
+            breach=verdict == "rollback",
+            severity="red" if verdict == "rollback" else None,
+            effect=effect_of(proof.effect) if ready.judged else Effect(),
+            reference=ReferenceRef(id=proof.reference_id, rows=proof.reference_rows),
+            current=Current(
+                rows=proof.rows,
+                window=Window(start=rfc3339(proof.window_start), end=rfc3339(proof.window_end)),
+            ),
+            state="judged" if ready.judged else "too_few_rows",
+            rollout=Rollout(
+                verdict=verdict,
+                share=version.share,
+                next_share=0.0 if verdict == "rollback" else onward,
+                reason=reason,
+            ),
+        )
+    )
+    desk.say("canary", f"{version.name}: {verdict}, {reason}")
+
+
+def _ask_back(
+    desk: Desk, version: Version, ready: Observation, harms: list[Observation], reason: str
+) -> None:
+    """Ask once for the way back to the champion."""
+    champion = ready.finding.reference_id or predecessor(desk.state.versions, version.name)
+    name = version.name
+    desk.rollback_requests.append(
+        RollbackRequest(
+            request_id=identity("rollback", desk.rules.model, "canary", name, version.canaried),
+            model=desk.rules.model,
+            version=name,
+            to_version=champion or None,
+            reason=f"canary: {reason}",
+            severity="red",
+            evidence=tuple(
+                Ground(
+                    explanation=_harm(one),
+                    signal=one.key.signal,
+                    segment=one.key.segment,
+                    kind="canary",
+                    severity=one.severity,
+                )
+                for one in harms
+            ),
+        )
+    )
+    kept = tuple(replace(v, asked_back=True) if v.name == name else v for v in desk.state.versions)
+    desk.state = replace(desk.state, versions=kept)
+    desk.say("rollback_requested", reason)

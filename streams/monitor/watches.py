@@ -9,7 +9,6 @@ from typing import Final
 
 from streams.monitor.adaptive import Figures
 from streams.monitor.canary import Canary
-from streams.monitor.comparisons import Comparisons
 from streams.monitor.declared import Declared
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
@@ -18,7 +17,6 @@ from streams.monitor.watch import Setting, Watch
 WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "predictions": Lane.predictions,
     "outcomes": Lane.outcomes,
-    "comparisons": Comparisons,
     "performance": Performance,
     "figures": lambda setting: Figures(setting.judging.model),
     "declared": Declared,

@@ -180,8 +180,9 @@ class Bank:
             sizes = self._sizes[self._judged]
             spread = np.exp(weighted - np.repeat(finite, sizes))
             total = np.add.reduceat(spread, self._starts)
-            with np.errstate(divide="ignore"):  # before the first update the mean is 0
-                result[self._judged] = finite + np.log(total)
+            # Before the first update the mean is 0.
+            logs = finite + np.log(np.where(known, total, 1.0))
+            result[self._judged] = np.where(known, logs, -np.inf)
             first = np.where(weighted == np.repeat(top, sizes), self._places, len(weighted))
             best = np.minimum.reduceat(first, self._starts)
             start[self._judged] = np.where(known, self._since[best], -1)

@@ -5,6 +5,7 @@ contract.
 Leaves to others: what is said (`model`, policy).
 """
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -90,21 +91,27 @@ def reading(finding: Finding, severity: Severity | None) -> Reading:
         p_value=finding.p_value,
         e_value=finite(finding.e_value),
         effect=_shown(finding.effect),
-        reference=ReferenceRef(id=finding.reference_id, rows=finding.reference_rows),
-        current=Current(
-            rows=finding.rows,
-            window=Window(start=rfc3339(finding.window_start), end=rfc3339(finding.window_end)),
-        ),
+        reference=_reference(finding.reference_id, finding.reference_rows),
+        current=_current(finding.rows, finding.window_start, finding.window_end),
         state=finding.state,
     )
 
 
+@lru_cache(maxsize=256)
+def _reference(name: str, rows: int) -> ReferenceRef:
+    return ReferenceRef(id=name, rows=rows)
+
+
+@lru_cache(maxsize=256)
+def _current(rows: int, start: Millis, end: Millis) -> Current:
+    return Current(rows=rows, window=Window(start=rfc3339(start), end=rfc3339(end)))
+
+
 def _shown(effect: Measured) -> Effect:
     """What was measured, as events show it."""
-    sizes = msgspec.structs.astuple(effect)
-    if sizes.count(None) == len(sizes) - 1 and effect.psi is not None:
+    if effect == Measured(psi=effect.psi):
         return Effect(psi=effect.psi)  # a quiet signal, as nearly all are
-    return Effect(**dict(zip(_SIZES, sizes, strict=True)))
+    return Effect(**dict(zip(_SIZES, msgspec.structs.astuple(effect), strict=True)))
 
 
 def _sealed(event: OutputEvent, source: str, now: Millis) -> Output:

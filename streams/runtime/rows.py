@@ -8,7 +8,7 @@ Leaves to others: which column is what (`mapping`), labels in a file of their ow
 import re
 from collections.abc import Sequence
 from json.encoder import encode_basestring
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -196,6 +196,8 @@ def label_template(model: str) -> str:
 
 def id_texts(cells: Sequence[object]) -> list[str]:
     """Ids as text: 17, 17.0 and "17" are one id; an absent one is empty, which is refused later."""
+    if set(map(type, cells)) == {str}:
+        return list(cast("Sequence[str]", cells))
     return [_id_text(cell) for cell in cells]
 
 

@@ -100,9 +100,12 @@ class Check:
     def __init__(self) -> None:
         """None yet."""
         self._cohorts: deque[Counts] = deque()
+        self._known: tuple[Estimator, Bias | None] | None = None
+        """The bias as it stands, and of whose estimates."""
 
     def add(self, wrong: Counts) -> None:
         """Take the right and wrong rows (2 x score cells,) of a mature cohort."""
+        self._known = None
         self._cohorts.append(wrong.copy())
         rows = [int(one.sum()) for one in self._cohorts]
         while len(rows) > 1 and (len(rows) > CHECKED_COHORTS or sum(rows[1:]) >= CHECKED_ROWS):
@@ -111,6 +114,11 @@ class Check:
 
     def bias(self, estimator: Estimator) -> Bias | None:
         """How far the estimates of these cohorts were off; None without labels."""
+        if self._known is None or self._known[0] is not estimator:
+            self._known = estimator, self._worked_out(estimator)
+        return self._known[1]
+
+    def _worked_out(self, estimator: Estimator) -> Bias | None:
         if not self._cohorts:
             return None
         right, wrong = np.sum(list(self._cohorts), axis=0).reshape(-1, 2).T
@@ -126,6 +134,7 @@ class Check:
 
     def load(self, saved: SavedCheck) -> None:
         """Take a snapshot up."""
+        self._known = None
         self._cohorts = deque(np.frombuffer(one, "<i8").astype(np.int64) for one in saved.cohorts)
 
 

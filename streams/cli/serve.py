@@ -6,6 +6,7 @@ Leaves to others: the runtime (`runtime.embedded`), the paths (`web.server`).
 """
 
 import asyncio
+import shlex
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from streams.cli.endings import UNREACHABLE, OperatorError
 from streams.runtime.assembly import open_embedded
 from streams.runtime.embedded import Embedded
 from streams.web.server import Server
+from streams.web.views import about
 
 
 def run(config_path: Path, directory: Path, port: int | None) -> None:
@@ -26,7 +28,7 @@ def run(config_path: Path, directory: Path, port: int | None) -> None:
     config = load_config(config_path)
     runtime = open_runtime(config, load_baselines(config, config_path.parent), directory)
     http = config.http if port is None else config.http.model_copy(update={"port": port})
-    asyncio.run(_serve(runtime, config, http))
+    asyncio.run(_serve(runtime, config, http, f"--data {shlex.quote(str(directory))}"))
 
 
 def open_runtime(config: Config, known: Mapping[str, Baseline], directory: Path) -> Embedded:
@@ -34,17 +36,12 @@ def open_runtime(config: Config, known: Mapping[str, Baseline], directory: Path)
     return open_embedded(config, known, directory)
 
 
-def tasks_of(config: Config) -> dict[str, str]:
-    """What each model does, as the web page names it."""
-    return {name: model.task for name, model in config.models.items()}
-
-
-async def _serve(runtime: Embedded, config: Config, http: Http) -> None:
+async def _serve(runtime: Embedded, config: Config, http: Http, place: str) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     runtime.start()
-    server = Server(runtime, http, tasks_of(config))
+    server = Server(runtime, http, about(config), place)
     try:
         port = await server.start()
         say(f"http://{http.host}:{port}/  POST events to /v1/events; Ctrl-C ends")

@@ -47,6 +47,9 @@ _ACCEPTED_FOR: Final[Millis] = _DAY
 KEPT: Final[Mapping[str, Millis]] = {"readings": 30 * _DAY, "dead-letters": 7 * _DAY}
 """Outputs that age; the others are few and stay."""
 
+REMEMBERED: Final[Mapping[str, Millis]] = {"model-events": 90 * _DAY}
+"""Inputs that are kept for longer than the machines need them: people look back at them."""
+
 
 class Embedded:
     """One machine's runtime; `start` and `stop` it, or turn it with `run_until_idle`."""
@@ -325,7 +328,7 @@ class Embedded:
         if self._is_learning():
             return
         for (partition, log), offset in self._crank.cursors().items():
-            self.log.trim(log, partition, offset, now - self._keep)
+            self.log.trim(log, partition, offset, now - max(self._keep, REMEMBERED.get(log, 0)))
 
     def _is_learning(self) -> bool:
         """Whether a model has no grid yet: then its profiler may go back to its first record."""

@@ -1,12 +1,14 @@
 """Who may do what: tokens, hosts, rates, and headers that keep browsers honest.
 
 Promises: beyond loopback nothing is read or written without a token (or a client certificate);
-on loopback a web page of another site can neither read nor write; tokens are compared in constant
+on loopback a web page of another site can neither read nor write; a browser that says something
+of a model has read it from us that it may; tokens are compared in constant
 time.
 Leaves to others: whether a config may listen where it wants to (`schemas.config_links`).
 """
 
 import hmac
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -20,11 +22,14 @@ from schemas.config_links import Http, is_loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-OPEN: Final = frozenset({"/", "/healthz", "/readyz"})
+PAGES: Final = frozenset({"/", "/science", "/business", "/incident"})
+OPEN: Final = PAGES | {"/healthz", "/readyz"}
 """Paths that say nothing about anyone: the empty page, and whether we live."""
 
-_PAGES: Final = "/pages/"
+_STATIC: Final = "/static/"
+_SAYING: Final = "/v1/model-events"
 _READING: Final = frozenset({"GET", "HEAD"})
+WORD: Final = "X-Windage-Word"
 _CLIENTS: Final = 10_000
 """Clients whose rate is remembered; the one not seen for longest is forgotten first."""
 
@@ -90,16 +95,35 @@ class _Bucket:
         return True
 
 
-def guard(access: Access) -> Middleware:
+class Session:
+    """The word by which a page of ours proves itself; another one in each process."""
+
+    def __init__(self) -> None:
+        self.word = secrets.token_urlsafe(18)
+
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """Why a browser may not say something of a model; programs send no origin."""
+        if request.path != _SAYING or request.method in _READING:
+            return None
+        browser = "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+        given = request.headers.get(WORD, "")
+        if not browser or hmac.compare_digest(given.encode(), self.word.encode()):
+            return None
+        return problem(403, "word", f"pages send what /v1/session gave them as {WORD}")
+
+
+def guard(access: Access, session: Session | None = None) -> Middleware:
     """The middleware that turns away whom it must."""
     buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = _foreign(request, access) or _too_fast(request, buckets, access.rate)
-        opened = request.path in OPEN or request.path.startswith(_PAGES)
+        opened = request.path in OPEN or request.path.startswith(_STATIC)
         if refusal is None and not opened:
             refusal = _unknown(request, access)
+        if refusal is None and session is not None:
+            refusal = session.refusal(request)
         try:
             response = refusal or await handler(request)
         except web.HTTPException as error:  # no such path, or not with this method

@@ -16,18 +16,23 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from schemas.config_links import Http, Tls
+from schemas.instants import rfc3339
 from streams.runtime.embedded import Embedded
-from streams.web import metrics, stream, views
-from streams.web.access import Access, guard, problem
+from streams.web import charts, metrics, stream, views
+from streams.web.access import PAGES, Access, Session, guard, problem
 from streams.web.board import Board
+from streams.web.casefile import Casefile, casefile
 from streams.web.receiving import BODY_BYTES, Receiver
+from streams.web.said import Said
+from streams.web.views import About
 
 STALLED_SECONDS: Final = 30.0
 """Without a turn of the machines for so long, they count as stopped."""
 
 CLOSING_SECONDS: Final = 2.0
 
-_PAGES: Final = Path(__file__).parent / "pages"
+_STATIC: Final = Path(__file__).parent / "static"
+_CATCHING_UP_SECONDS: Final = 0.25
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,17 +40,32 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Site:
     """The paths over one runtime."""
 
-    def __init__(self, runtime: Embedded, tasks: Mapping[str, str]) -> None:
-        """`tasks`: the task of each model in the config."""
+    def __init__(
+        self, runtime: Embedded, models: Mapping[str, str | About], place: str = ""
+    ) -> None:
+        """`models`: what the config says of each, or its task alone.
+
+        `place`: options by which a command finds this installation.
+        """
         self._runtime = runtime
-        self._tasks = tasks
+        self._models_known = {
+            name: About(task=one) if isinstance(one, str) else one for name, one in models.items()
+        }
+        self._place = place
         self._board = Board(runtime)
+        self._said = Said(runtime.log)
         self._receiver = Receiver(runtime)
         self._bell: stream.Bell | None = None
+        self._catching_up: asyncio.Task[None] | None = None
+        self._session = Session()
+        self._closing = False
 
     def application(self, access: Access) -> web.Application:
         """An aiohttp application; its runtime must be started by who made it."""
-        app = web.Application(middlewares=[guard(access)], client_max_size=BODY_BYTES)
+        self._access = access
+        app = web.Application(
+            middlewares=[guard(access, self._session)], client_max_size=BODY_BYTES
+        )
         app.add_routes(
             [
                 web.post("/v1/events", self._receiver.receive),
@@ -54,11 +74,18 @@ class Site:
                 web.get("/v1/incidents", self._incidents),
                 web.get("/v1/readings", self._readings),
                 web.get("/v1/stream", self._stream),
+                web.get("/v1/session", self._session_of),
+                web.get("/v1/history", self._history),
+                web.get("/v1/heat", self._heat),
+                web.get("/v1/marks", self._marks),
+                web.get("/v1/shape", self._shape),
+                web.get("/v1/pipeline", self._pipeline),
+                web.get("/v1/incidents/{incident_id}", self._incident),
                 web.get("/healthz", self._health),
                 web.get("/readyz", self._ready),
                 web.get("/metrics", self._metrics),
-                web.get("/", self._page),
-                web.static("/pages", _PAGES),
+                *(web.get(path, self._page) for path in sorted(PAGES)),
+                web.static("/static", _STATIC),
             ]
         )
         app.on_startup.append(self._open)
@@ -68,10 +95,20 @@ class Site:
     async def _open(self, _: web.Application) -> None:
         self._bell = stream.Bell()
         self._runtime.observers.append(self._bell.ring)
+        self._catching_up = asyncio.create_task(self._catch_up())
 
     async def _close(self, _: web.Application) -> None:
         assert self._bell is not None
+        assert self._catching_up is not None
+        self._closing = True
+        await self._catching_up
         self._runtime.observers.remove(self._bell.ring)
+
+    async def _catch_up(self) -> None:
+        """Take in what was stored before, so that the first who asks finds it done."""
+        while not self._closing:
+            if await asyncio.to_thread(self._board.refresh, _CATCHING_UP_SECONDS):
+                return
 
     async def _fresh(self) -> Board:
         """The board as of now; reading the log is kept off the event loop."""
@@ -82,7 +119,7 @@ class Site:
         return await self._receiver.receive(request, "model-events")
 
     async def _models(self, _: web.Request) -> web.StreamResponse:
-        return views.models(await self._fresh(), self._tasks)
+        return views.models(await self._fresh(), self._models_known)
 
     async def _incidents(self, request: web.Request) -> web.StreamResponse:
         return views.incidents(await self._fresh(), request.query)
@@ -106,10 +143,70 @@ class Site:
             cursor = {topic: -1 if first else end(topic) - 1 for topic in topics}
         return await stream.serve(request, self._runtime, self._bell, cursor)
 
+    async def _session_of(self, request: web.Request) -> web.StreamResponse:
+        """What this reader may do, and the word that proves that a page of ours asks."""
+        allowed = self._access.allows("POST", request.headers.get("Authorization", ""))
+        return views.answer({"may_write": allowed, "word": self._session.word})
+
+    async def _history(self, request: web.Request) -> web.StreamResponse:
+        return await self._asked(request, charts.history)
+
+    async def _heat(self, request: web.Request) -> web.StreamResponse:
+        return await self._asked(request, charts.heat)
+
+    async def _marks(self, request: web.Request) -> web.StreamResponse:
+        def marks(board: Board, query: charts.Query) -> object:
+            self._said.refresh()
+            return {"marks": charts.marks(board, self._said, query)}
+
+        return await self._asked(request, marks)
+
+    async def _shape(self, request: web.Request) -> web.StreamResponse:
+        return await self._asked(request, charts.shapes)
+
+    async def _asked(
+        self, request: web.Request, question: Callable[[Board, charts.Query], object]
+    ) -> web.StreamResponse:
+        """The answer to a question of `charts`, found off the event loop."""
+        board = await self._fresh()
+        try:
+            return views.answer(await asyncio.to_thread(question, board, request.query))
+        except charts.QueryError as error:
+            return problem(400, "query", str(error))
+
+    async def _incident(self, request: web.Request) -> web.StreamResponse:
+        board = await self._fresh()
+
+        def found() -> Casefile | None:
+            self._said.refresh()
+            return casefile(board, self._said, request.match_info["incident_id"], self._place)
+
+        case = await asyncio.to_thread(found)
+        if case is None:
+            return problem(404, "incident", "no such incident is known")
+        return views.answer(case)
+
+    async def _pipeline(self, _: web.Request) -> web.StreamResponse:
+        board = await self._fresh()
+        content = views.Pipeline(
+            status="ok" if self._is_well() else "failing",
+            backlog=self._runtime.backlog(),
+            records={log: dict(one) for log, one in self._runtime.accounting().items()},
+            dead_letters=dict(board.refused),
+            clock=rfc3339(self._runtime.clock),
+            complete=board.complete,
+            taken=board.taken,
+        )
+        return views.answer(content)
+
+    def _is_well(self) -> bool:
+        since = time.monotonic() - self._runtime.progressed
+        return self._runtime.failure is None and since < STALLED_SECONDS
+
     async def _health(self, _: web.Request) -> web.StreamResponse:
         since = time.monotonic() - self._runtime.progressed
         failure = self._runtime.failure
-        well = failure is None and since < STALLED_SECONDS
+        well = self._is_well()
         content = {
             "status": "ok" if well else "failing",
             "turned_seconds_ago": round(since, 3),
@@ -129,15 +226,21 @@ class Site:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _page(self, _: web.Request) -> web.StreamResponse:
-        return web.FileResponse(_PAGES / "index.html")
+        return web.FileResponse(_STATIC / "index.html")
 
 
 class Server:
     """A listening socket for a site; `async with`, or `start` and `stop`."""
 
-    def __init__(self, runtime: Embedded, http: Http, tasks: Mapping[str, str]) -> None:
-        """`http` was checked by the config: where it listens, it may listen."""
-        app = Site(runtime, tasks).application(Access.of(http))
+    def __init__(
+        self,
+        runtime: Embedded,
+        http: Http,
+        models: Mapping[str, str | About],
+        place: str = "",
+    ) -> None:
+        """`http` was checked by the config: where it listens, it may listen. See `Site`."""
+        app = Site(runtime, models, place).application(Access.of(http))
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=CLOSING_SECONDS, handler_cancellation=True
         )

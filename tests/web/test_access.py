@@ -1,7 +1,11 @@
 """Access: who is let in, and what browsers are told."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from streams.web import server
 from streams.web.access import Access
 
 BODY = b'{"prediction":1}'
@@ -32,14 +36,24 @@ async def test_tokens(connect, headers, reading, writing):
     assert writing == (await client.post("/v1/events", data=BODY, headers=headers)).status
 
 
-@pytest.mark.parametrize("path", ["/v1/readings", "/v1/incidents", "/v1/stream", "/metrics"])
+@pytest.mark.parametrize("path", [
+        "/v1/readings", "/v1/incidents", "/v1/stream", "/v1/history", "/v1/heat", "/v1/marks",
+        "/v1/shape", "/v1/pipeline", "/v1/session", "/v1/incidents/i", "/metrics",
+    ],
+)  # fmt: skip
 async def test_nothing_else_is_open(connect, path):
     """Every path that says something asks for the token."""
     client = await connect(BEYOND)
     assert 401 == (await client.get(path)).status
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/pages/page.js", "/pages/page.css"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/science", "/business", "/incident", "/healthz", "/readyz", "/static/main.js",
+        "/static/style.css", "/static/vendor/uPlot.js",
+    ],
+)  # fmt: skip
 async def test_what_is_open(connect, path):
     """The empty page and the signs of life."""
     client = await connect(BEYOND)
@@ -82,7 +96,7 @@ async def test_a_client_too_fast_is_slowed(connect):
     assert 429 == statuses[-1]
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/models", "/pages/page.js", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/v1/models", "/static/main.js", "/nothing"])
 async def test_browsers_are_kept_honest(client, path):
     """Every answer carries the policy, errors too."""
     headers = (await client.get(path)).headers
@@ -92,12 +106,23 @@ async def test_browsers_are_kept_honest(client, path):
 
 async def test_the_page_loads_nothing_from_elsewhere(client):
     """No address of another host, no inline script or style."""
-    for path in ("/", "/pages/page.js", "/pages/page.css"):
+    static = Path(server.__file__).parent / "static"
+    own = [f"/static/{one.name}" for one in static.iterdir() if one.suffix in (".js", ".css")]
+    assert 10 < len(own)
+    for path in ("/", *own):
         text = await (await client.get(path)).text()
-        assert "//" not in text.replace("// ", ""), path
+        assert [] == re.findall(r"[\"'(]\s*(?:https?:)?//\w", text), path
     page = await (await client.get("/")).text()
     assert "<style" not in page
-    assert 1 == page.count("<script")
+    assert " style=" not in page
+    assert page.count("<script") == page.count(' src="/static/') == 2
+
+
+async def test_all_of_the_page_is_light(client):
+    """Everything that is served for it weighs less than 250 KB."""
+    static = Path(server.__file__).parent / "static"
+    weights = [one.stat().st_size for one in static.rglob("*") if one.is_file()]
+    assert 50_000 < sum(weights) < 250_000
 
 
 async def test_errors_are_json(client):
@@ -109,5 +134,5 @@ async def test_errors_are_json(client):
 
 async def test_no_way_out_of_the_pages(client):
     """Only the pages are served."""
-    for path in ("/pages/../server.py", "/pages/%2e%2e/server.py", "/pages/"):
+    for path in ("/static/../server.py", "/static/%2e%2e/server.py", "/static/"):
         assert (await client.get(path)).status in (403, 404), path

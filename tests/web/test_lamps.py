@@ -55,6 +55,12 @@ async def get(client, path):
     return await response.json()
 
 
+GLANCE = (
+    "model", "task", "versions", "severity", "incidents", "monitors", "states", "judged_until",
+    "since",
+)  # fmt: skip
+
+
 async def test_models(client, runtime):
     """Those of the config and those anything was said about, at a glance."""
     write(runtime, "readings", reading(), reading("score", state="warming_up", breach=False))
@@ -64,13 +70,16 @@ async def test_models(client, runtime):
         {
             "model": "m", "task": "binary", "versions": ["1"], "severity": "red", "incidents": 2,
             "monitors": 2, "states": {"judged": 1, "warming_up": 1},
-            "judged_until": "2026-01-01T01:00:00Z",
+            "judged_until": "2026-01-01T01:00:00Z", "since": "2026-01-01T00:00:00Z",
         },
         {
             "model": "other", "task": None, "versions": ["1"], "severity": None, "incidents": 0,
             "monitors": 1, "states": {"judged": 1}, "judged_until": "2026-01-01T01:00:00Z",
+            "since": "2026-01-01T01:00:00Z",
         },
-    ] == (await get(client, "/v1/models"))["models"]  # fmt: skip
+    ] == [
+        {name: one[name] for name in GLANCE} for one in (await get(client, "/v1/models"))["models"]
+    ]  # fmt: skip
 
 
 async def test_a_lower_sequence_cannot_bring_an_incident_back(client, runtime):

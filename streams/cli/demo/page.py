@@ -11,9 +11,9 @@ from typing import Any, Final, Self, TypeVar
 
 from schemas.config import Config
 from streams.cli.endings import UNREACHABLE, OperatorError
-from streams.cli.serve import tasks_of
 from streams.runtime.embedded import Embedded
 from streams.web.server import Server
+from streams.web.views import about
 
 FREE: Final = 0
 
@@ -37,7 +37,7 @@ class Page:
         reason = ""
         for port in self._ports:
             http = self._config.http.model_copy(update={"port": port})
-            server = Server(self._runtime, http, tasks_of(self._config))
+            server = Server(self._runtime, http, about(self._config))
             try:
                 found = self._await(server.start())
             except OSError as error:

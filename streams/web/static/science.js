@@ -1,0 +1,141 @@
+// Data science: which signals move, how, since when, and whether the model still knows.
+
+import { ask } from "./api.js";
+import { bars } from "./bars.js";
+import { Chart, markList } from "./chart.js";
+import { duration, fill, h, number, panel, percent, state, table } from "./dom.js";
+import * as heat from "./heat.js";
+import { change, get, span } from "./url.js";
+
+const last = (values) => values.findLast((one) => one != null) ?? null;
+
+export class Page {
+  constructor(main) {
+    this.heat = h("div", { id: "heat" });
+    this.title = h("p", { id: "signal", class: "dim" });
+    this.statistic = new Chart("Statistic of the signal with its threshold");
+    this.effect = new Chart("Population stability index of the signal", 130);
+    this.shape = h("div", { id: "shape" });
+    this.segments = h("div", { id: "segments" });
+    this.metric = h("select", { id: "metric", onchange: () => change({ metric: this.metric.value }) });
+    this.performance = new Chart("Performance, estimated and realised");
+    this.calibration = new Chart("Calibration");
+    this.slices = h("div", { id: "slices" });
+    this.labels = h("div", { id: "labels" });
+    this.delays = new Chart("Delay and coverage of labels", 130);
+    this.marks = h("div", { id: "marks" });
+    main.replaceChildren(
+      panel("Signals by time", h("p", { class: "dim" }, "How near each signal came to its threshold. Choose one to see it below."),
+        this.heat, heat.key()),
+      h("div", { class: "half" }, panel("Statistic and threshold", this.title, this.statistic.element, this.effect.element)),
+      h("div", { class: "half" }, panel("Reference and now", this.shape)),
+      h("div", { class: "half" }, panel("Performance",
+        h("label", {}, "Metric ", this.metric), this.performance.element)),
+      h("div", { class: "half" }, panel("Calibration", this.calibration.element)),
+      h("div", { class: "half" }, panel("Segments of the signal", this.segments)),
+      h("div", { class: "half" }, panel("Where errors concentrate", this.slices)),
+      h("div", { class: "half" }, panel("Labels", this.labels, this.delays.element)),
+      h("div", { class: "half" }, panel("What happened", this.marks)));
+  }
+
+  async refresh({ model }) {
+    if (!model) { fill(this.heat, h("p", { class: "none" }, "No model yet.")); return; }
+    const name = model.model;
+    const when = span(model);
+    const [strip, { marks }] = await Promise.all([
+      ask("/v1/heat", { model: name, columns: 120, ...when }), ask("/v1/marks", { model: name, ...when })]);
+    const loudest = strip.signals.map((one, i) => [one, Math.max(...strip.shares[i])]).sort((a, b) => b[1] - a[1])[0];
+    const chosen = get("signal") || loudest?.[0] || "";
+    heat.show(this.heat, strip, chosen, (signal) => change({ signal }));
+    this.span = [Date.parse(strip.from), Date.parse(strip.to)];
+    fill(this.marks, markList(marks));
+    await Promise.all([this.signal(name, chosen, when, marks), this.outcome(name, when, marks)]);
+  }
+
+  async signal(model, signal, when, marks) {
+    if (!signal) return;
+    const [drawn, { readings }, { events }] = await Promise.all([
+      ask("/v1/history", { model, signal, segment: "*", points: 400, ...when }),
+      ask("/v1/readings", { model, signal, limit: 200 }), ask("/v1/shape", { model, signal }),
+    ]);
+    const sequential = drawn.series.filter((one) => one.threshold.some((x) => x != null) && !["adwin", "page_hinkley"].includes(one.detector));
+    const lines = sequential.slice(0, 3).map((one) => ({
+      label: sequential.length > 1 ? `${one.detector} ${one.version}` : "statistic",
+      at: one.at, values: one.statistic }));
+    const first = sequential[0];
+    if (first) lines.push({ label: "threshold", at: first.at, values: first.threshold, dash: [8, 5], stroke: "--dim" });
+    const breaches = first ? first.breach.filter(Boolean).length : 0;
+    fill(this.title, signal, first ? ` · ${first.detector} · ${breaches} of ${first.at.length} windows beyond the threshold` : "");
+    this.statistic.show(lines, marks, this.span);
+    this.effect.show(first ? [{ label: "PSI", at: first.at, values: first.psi, stroke: "--c4" }] : [], marks, this.span);
+    fill(this.segments, table("Latest reading by segment", ["Segment", "Version", "State", "Statistic", "Threshold", "PSI", "Rows"],
+      readings.filter((one) => !["adwin", "page_hinkley"].includes(one.detector)).sort((a, b) => a.segment.localeCompare(b.segment)).map((one) => [
+        one.segment === "*" ? "all" : one.segment, one.version,
+        one.breach ? state(one.severity ?? "breach") : one.state === "judged" ? state("green") : one.state.replaceAll("_", " "),
+        number(one.statistic), number(one.threshold), number(one.effect.psi), one.current.rows]), "No reading."));
+    const event = events.find((one) => one.segment === "*") ?? events[0];
+    fill(this.shape, event ? [
+      h("p", {}, event.explanation),
+      h("p", { class: "dim" }, `As of ${event.current.window.end.slice(0, 16).replace("T", " ")}: ${number(event.current.rows)} rows against ${number(event.reference.rows)} of the reference`),
+      bars(event.current.histograms)]
+      : h("p", { class: "none" }, "Histograms come with drift events, and this signal has had none."));
+  }
+
+  async outcome(model, when, marks) {
+    const [drawn, { events }] = await Promise.all([
+      ask("/v1/history", { model, segment: "*", points: 250, ...when,
+        signal: ["metric:*", "label:*", "label", "calibration"],
+        detector: ["estimate", "cohort", "window", "coverage", "shiryaev_roberts"] }),
+      ask("/v1/shape", { model, signal: ["error*", "metric:*", "label"] })]);
+    const of = (signal, detector) => drawn.series.find((one) => one.signal === signal && one.detector === detector);
+    const names = [...new Set(drawn.series.filter((one) => one.signal.startsWith("metric:")).map((one) => one.signal.slice(7)))];
+    const metric = names.includes(get("metric")) ? get("metric") : names.includes("accuracy") ? "accuracy" : names[0] ?? "";
+    if ([...this.metric.options].map((one) => one.value).join() !== names.join()) {
+      this.metric.replaceChildren(...names.map((one) => h("option", {}, one)));
+    }
+    this.metric.value = metric;
+    const lines = [];
+    const said = { estimate: "estimated before labels", cohort: "realised by the same rows", window: "realised by label arrival" };
+    for (const [detector, label] of Object.entries(said)) {
+      const one = of(`metric:${metric}`, detector);
+      const band = detector === "estimate" && one?.low.some((x) => x != null) ? [one.low, one.high] : null;
+      if (one) lines.push({ label, at: one.at, values: one.statistic, band });
+    }
+    const base = of(`metric:${metric}`, "window") ?? of(`metric:${metric}`, "estimate");
+    if (base) lines.push({ label: "reference", at: base.at, values: base.threshold, stroke: "--dim", dash: [8, 5] });
+    this.performance.show(lines, marks, this.span);
+    const calibration = of("calibration", "shiryaev_roberts");
+    const ece = of("metric:ece", "window");
+    this.calibration.show([
+      ...(calibration ? [{ label: "statistic", at: calibration.at, values: calibration.statistic },
+        { label: "threshold", at: calibration.at, values: calibration.threshold, stroke: "--dim", dash: [8, 5] }] : []),
+      ...(ece ? [{ label: "calibration error (per cent)", at: ece.at, values: ece.statistic.map((x) => x == null ? null : 100 * x), stroke: "--c3" }] : []),
+    ], marks, this.span);
+    const slices = events.flatMap((one) => one.evidence.slices);
+    fill(this.slices, table("Error slices", ["Feature", "Value", "Rows", "Errors before", "Errors now", "Share of the excess"],
+      slices.slice(0, 12).map((one) => [one.feature, one.value, one.rows, percent(one.reference), percent(one.current), percent(one.excess, 0)]),
+      "No drift event of errors has told of slices."));
+    this.labelsOf(drawn, events, of);
+  }
+
+  labelsOf(drawn, events, of) {
+    const p50 = of("label:delay_p50_ms", "window");
+    const p90 = of("label:delay_p90_ms", "window");
+    const coverage = of("label:coverage", "cohort");
+    const agreement = drawn.series.find((one) => one.signal.startsWith("label:agreement"));
+    const bias = drawn.series.filter((one) => one.signal.startsWith("label:bias"));
+    const corrected = of("label:correction_rate", "window");
+    const entry = (name, value, id) => h("div", {}, h("dt", {}, name), h("dd", { id }, value));
+    const shape = events.find((one) => one.signal === "label");
+    fill(this.labels, h("dl", { class: "figures" },
+      entry("Coverage", percent(coverage && last(coverage.statistic)), "label-coverage"),
+      entry("Delay, half", duration(p50 && last(p50.statistic)), "label-p50"),
+      entry("Delay, nine tenths", duration(p90 && last(p90.statistic)), "label-p90"),
+      entry("Corrected", percent(corrected && last(corrected.statistic), 2)),
+      entry("Bias of coverage", bias.length ? percent(Math.max(...bias.map((one) => last(one.statistic) ?? 0))) : "–"),
+      entry("Agreement", agreement ? percent(last(agreement.statistic)) : "not measured")),
+    shape?.current.histograms ? [h("h3", {}, "Distribution when it last moved"), bars(shape.current.histograms)] : "");
+    this.delays.show(coverage ? [{ label: "coverage (per cent)", at: coverage.at, values: coverage.statistic.map((x) => x == null ? null : 100 * x) }] : [], [], this.span);
+  }
+}
+

@@ -45,8 +45,14 @@ NEEDS_LABELS: Final = frozenset({"label", "error", "performance", "calibration",
 """Signals that a model without labels cannot have."""
 
 _RIVER: Final = re.compile(r"river:[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
-_COMPARISON: Final = re.compile(r"training|rolling (\S+)|seasonal (\S+)", re.ASCII)
-SEASONS: Final = ("hour_of_day", "day_of_week", "hour_of_week", "month_of_year")
+_COMPARISON: Final = re.compile(r"training|previous|rolling (\S+)|seasonal (\S+)", re.ASCII)
+SEASONS: Final = {
+    "hour_of_day": 3_600_000,
+    "day_of_week": 86_400_000,
+    "hour_of_week": 3_600_000,
+    "month_of_year": 86_400_000,
+}
+"""Seasons a model can be compared by, and the longest pane that still tells their parts apart."""
 
 
 def _shorthand(key: str, words: Any) -> BeforeValidator:  # noqa: ANN401 - a type form
@@ -142,14 +148,21 @@ class FromPrevious(Part):
 Reference = Annotated[FromFile | FromFirst | FromTopic | FromPrevious, Field(discriminator="from_")]
 
 
+LONGEST_ROLLING: Final = 400 * 86_400_000
+SHORTEST_ROLLING: Final = 50
+"""Panes of a rolling reference: 30 to make it, and the newest ten are left out."""
+
+
 def _check_comparison(text: str) -> str:
-    """`training`, `rolling 30d` or `seasonal hour_of_week`."""
+    """`training`, `rolling 30d`, `seasonal hour_of_week` or `previous`."""
     found = _COMPARISON.fullmatch(text)
-    if found and found[1]:
-        parse_duration(found[1])
+    if found and found[1] and not 0 < parse_duration(found[1]) <= LONGEST_ROLLING:
+        raise ValueError("must roll over more than nothing and at most 400d")
     if not found or (found[2] and found[2] not in SEASONS):
         seasons = ", ".join(SEASONS)
-        raise ValueError(f"must be training, rolling DURATION, or seasonal with one of: {seasons}")
+        raise ValueError(
+            f"must be training, previous, rolling DURATION, or seasonal with one of: {seasons}"
+        )
     return text
 
 
@@ -271,6 +284,19 @@ class ModelConfig(Part):
             )
         if self.labelled and self.labels.sample == 0:
             raise fault("labels.sample", "must be more than 0; write labels: none to have none")
+        return self
+
+    @model_validator(mode="after")
+    def _compared(self) -> Self:
+        for i, text in enumerate(self.compare):
+            name, _, rest = text.partition(" ")
+            if name == "seasonal" and self.pane > SEASONS[rest]:
+                longest = "1h" if SEASONS[rest] < 86_400_000 else "1d"  # noqa: PLR2004 - a day
+                raise fault(f"compare.{i}", f"needs a pane of at most {longest}")
+            if name == "rolling" and parse_duration(rest) < SHORTEST_ROLLING * self.pane:
+                raise fault(f"compare.{i}", f"must roll over at least {SHORTEST_ROLLING} panes")
+        if len(set(self.compare)) < len(self.compare):
+            raise fault("compare", "must not name a reference twice")
         return self
 
     @model_validator(mode="after")

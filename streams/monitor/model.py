@@ -200,6 +200,7 @@ class ModelMonitor:
             building=frozenset(lane.kind for lane in self._lanes() if lane.collecting is not None),
             reference_id=self._reference_id,
             findings=findings,
+            troubles=self._troubles(now),
         )
         for watch in self._watches.values():
             findings += watch.close(closing)
@@ -212,6 +213,17 @@ class ModelMonitor:
         self._obey(decisions)
         severities = [self._policy.severity(one) if one.alarm else None for one in findings]
         return Closed(pane=pane, findings=findings, severities=severities, decisions=decisions)
+
+    def _troubles(self, now: Millis) -> tuple[tuple[Millis, Millis], ...]:
+        """From when to when there were incidents; what a person closed is normal, or accepted."""
+        return tuple(
+            (
+                one.opened if one.change_point is None else one.change_point,
+                now if one.ended is None else one.ended,
+            )
+            for one in self._state.incidents
+            if one.ended is None or not one.closed_by_person
+        )
 
     def _standing(self) -> Standing:
         """How the model does, as far as a watch knows."""

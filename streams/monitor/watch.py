@@ -44,7 +44,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     their predictions too. `span`: begin and end of the pane. `building`: the kinds of profiles
     whose reference is still being built, of this pane too; no signal of theirs is judged.
     `reference_id`: the reference in force in this pane. `findings`: what the watches before it
-    have said.
+    have said. `troubles`: stretches of incidents, from their change on, as known before this pane.
     """
 
     pane: int
@@ -58,6 +58,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     building: frozenset[ProfileKind]
     reference_id: str
     findings: list[Finding]
+    troubles: tuple[tuple[Millis, Millis], ...] = ()
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,9 @@ from typing import Final
 
 from streams.monitor.adaptive import Figures
 from streams.monitor.canary import Canary
+from streams.monitor.comparisons import Comparisons
 from streams.monitor.declared import Declared
+from streams.monitor.decline import Decline
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
 from streams.monitor.watch import Setting, Watch
@@ -17,9 +19,11 @@ from streams.monitor.watch import Setting, Watch
 WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "predictions": Lane.predictions,
     "outcomes": Lane.outcomes,
+    "comparisons": Comparisons,
     "performance": Performance,
     "figures": lambda setting: Figures(setting.judging.model),
     "declared": Declared,
     "canary": Canary,
+    "decline": Decline,
 }
 """Name in a snapshot, and what makes the watch."""

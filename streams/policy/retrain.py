@@ -117,8 +117,12 @@ def _wanted(desk: Desk, incident: Incident) -> Wanted | None:
                 trigger="drift", urgency="normal", cause="important_drift_red", reason=said
             )
     if fallen and "performance_yellow" in when and incident.kind not in INPUTS:
+        slow = all(t.last.detector == "trend" for t in fallen)
         return Wanted(
-            trigger="performance", urgency="scheduled", cause="performance_yellow", reason=said
+            trigger="trend" if slow else "performance",
+            urgency="scheduled",
+            cause="performance_yellow",
+            reason=said,
         )
     return None
 

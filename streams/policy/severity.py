@@ -74,8 +74,8 @@ def severity_of(finding: Finding, family: Family, limits: Limits) -> Severity | 
         least = limits.points_red if limits.points_yellow is None else limits.points_yellow
         return _level(effect.fall, least, limits.points_red)
     if fall is not None:
-        if is_harmful_only_upwards(finding.signal):
-            # The detector's own tolerance is the least change that matters for an error rate.
+        if is_harmful_only_upwards(finding.signal) or finding.detector == "trend":
+            # The detector's own rule says which change of an error rate, or which slope, matters.
             return None if fall <= 0 else _level(fall, 0.0, limits.fall_red)
         return _level(fall, limits.fall_yellow, limits.fall_red)
     if finding.symptom == "gain":

@@ -63,6 +63,7 @@ def open_embedded(
         partitions=partitions,
         references=[baselines.encode(one) for one in known.values()],
         models=[name for name in config.models if name not in known and name != ANY],
+        hashes=config.hashes(),
         keep=kept_for(config),
     )
 

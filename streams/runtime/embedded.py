@@ -16,11 +16,13 @@ from typing import Final
 import msgspec
 
 from schemas.log import INPUT_LOGS, Headers, Millis, Output, Record
+from streams.runtime import counted
 from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank
 from streams.runtime.intake import Intake
 from streams.runtime.machine import Machine, Role
 from streams.runtime.partitions import partition_of
 from streams.runtime.sqlite_log import Entry, Group, LogError, Receipt, SqliteLog
+from streams.snapshot import SnapshotError
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,9 @@ TICK_SECONDS: Final = 0.25
 IDLE_SECONDS: Final = 0.25
 TRIM_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 5.0
+
+_COUNTED: Final = "counted"
+"""Under this name the state says by which config it was counted."""
 
 _DAY: Final[Millis] = 86_400_000
 _ACCEPTED_FOR: Final[Millis] = _DAY
@@ -63,13 +68,15 @@ class Embedded:
         partitions: int = 1,
         references: Iterable[bytes] = (),
         models: Iterable[str] = (),
+        hashes: counted.Hashes | None = None,
         keep: Millis = 7 * _DAY,
     ) -> None:
         """Restore what is in `directory`, or begin there.
 
         `references` come from the configuration; learned ones are in the log. Input records are
         kept `keep` ms at least: longer than any label is waited for, and until each of `models`
-        has learned its grid. LogError, SnapshotError: the directory cannot be used.
+        has learned its grid. `hashes` name how each model is counted now: a state that was
+        counted otherwise is refused. LogError, SnapshotError: the directory cannot be used.
         """
         self.log = SqliteLog(directory, partitions)
         self.failure: BaseException | None = None
@@ -81,6 +88,7 @@ class Embedded:
         self._roles = (profiler, monitor)
         self._references = list(references)
         self._models = frozenset(models)
+        self._hashes = dict(hashes or {})
         self._keep = keep
         self._wake = Event()
         self._stopping = Event()
@@ -254,6 +262,7 @@ class Embedded:
         if anything:
             # 3. Both, and where the machines stand: one transaction.
             states = {**crank.snapshots(), "cursors": _shown(crank.cursors())}
+            states[_COUNTED] = counted.encode(self._hashes)
             self.log.commit([(output, 0) for output in outputs], states)
             self._uncommitted = 0
         self._committed = time.monotonic()
@@ -286,6 +295,7 @@ class Embedded:
         """The machines of the last commit; the monitor reads on in the journal from there."""
         profiler, monitor = self._roles
         stored = self.log.states()
+        self._check_counted(stored.get(_COUNTED))
         crank = Crank(
             profiler,
             monitor,
@@ -300,6 +310,15 @@ class Embedded:
             if offset > self.log.end(log, partition):
                 raise LogError(f"the state is ahead of the log {log}: it is not of this log")
         return crank
+
+    def _check_counted(self, stored: bytes | None) -> None:
+        """SnapshotError if the state was counted in another way than models are now."""
+        changed = counted.changed(counted.decode(stored or b"{}"), self._hashes)
+        if changed:
+            raise SnapshotError(
+                f"{self.log.directory}: {counted.sentence(changed)}; go back to the former config,"
+                " or start anew with another --data directory"
+            )
 
     def _learned(self) -> list[bytes]:
         """The newest reference under each key."""

@@ -111,7 +111,7 @@ class SqliteLog:
     def __init__(self, directory: Path, partitions: int = 1) -> None:
         """LogError if another process holds the directory, or the file is not of this kind."""
         directory.mkdir(parents=True, exist_ok=True)
-        self.partitions = partitions
+        self.partitions, self.directory = partitions, directory
         self._path = directory / "windage.sqlite"
         self._holder = (directory / "lock").open("a")
         try:

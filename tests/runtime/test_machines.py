@@ -13,6 +13,7 @@ from streams.runtime.recording import Recording
 from streams.runtime.reference import build_reference
 from streams.runtime.replay import END_HEADERS
 from streams.runtime.roles import counting
+from streams.snapshot import SnapshotError
 
 CONFIG = """
 version: 1
@@ -59,7 +60,11 @@ def files(tmp_path_factory):
 @pytest.fixture(scope="module")
 def config():
     """One binary model under event time."""
-    return load_text(CONFIG, {}, lambda path: Path(path).read_text())
+    return loaded(CONFIG)
+
+
+def loaded(text):
+    return load_text(text, {}, lambda path: Path(path).read_text())
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +238,20 @@ def test_a_restart_after_learning(files, config, restart):
     end(runtime, last)
     runtime.run_until_idle()
     assert by_topic(learning(files, config)) == everything(runtime)
+
+
+def test_a_state_is_not_read_on_by_a_config_that_counts_otherwise(files, tmp_path):
+    """Another pane is refused with the model's name; another promise is not, nor the old config."""
+    chunk = next(iter(recorded(files).chunks()))
+    runtime = open_embedded(loaded(CONFIG), {}, tmp_path)
+    feed(runtime, chunk)
+    runtime.run_until_idle()
+    runtime.stop()
+    longer = loaded(CONFIG.replace("pane: 100s", "pane: 200s"))
+    with pytest.raises(SnapshotError, match=r"config of m has changed in what is counted.*--data"):
+        open_embedded(longer, {}, tmp_path)
+    rows = len(chunk.entries["predictions"].keys)
+    for text in (CONFIG.replace("1 per 30d", "2 per 30d"), CONFIG):
+        runtime = open_embedded(loaded(text), {}, tmp_path)
+        assert rows == runtime.accounting()["predictions"]["counted"]
+        runtime.stop()

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from streams import snapshot as slots
+from streams.runtime import counted
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
 from streams.snapshot import Found, Meta, SlotRecord, SnapshotError
@@ -122,13 +123,9 @@ def check_config(was: str, now: str) -> None:
     beginning.
     """
     before, after = (dict(part.split("=", 1) for part in each.split()) for each in (was, now))
-    changed = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+    changed = counted.changed(before, after)
     if changed:
-        raise RefusedError(
-            f"the config of {', '.join(changed)} has changed in what is counted (pane, lateness, "
-            "clock, features, segments, labels.horizon, ...), so the state does not fit any more"
-            f"{RESET_HINT}"
-        )
+        raise RefusedError(f"{counted.sentence(changed)}{RESET_HINT}")
 
 
 def check_wanted(wanted: Mapping[str, int], bounds: Bounds) -> None:

@@ -1,0 +1,35 @@
+"""What a state was counted by: one hash a model, so that no state is read on with another config.
+
+Promises: models may come; one that is counted in another way than its state was is named.
+Leaves to others: the hash (`schemas.config_model`), what the operator is told to do.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+Hashes = Mapping[str, str]
+"""What names the way of counting, by model."""
+
+
+def changed(was: Hashes, now: Hashes) -> list[str]:
+    """The models of both whose way of counting differs, in order."""
+    return sorted(name for name in was.keys() & now.keys() if was[name] != now[name])
+
+
+def sentence(models: list[str]) -> str:
+    """That the state of these models does not fit, without what to do about it."""
+    return (
+        f"the config of {', '.join(models)} has changed in what is counted (pane, lateness, clock, "
+        "features, segments, labels.horizon, ...), so the state does not fit any more"
+    )
+
+
+def encode(hashes: Hashes) -> bytes:
+    """The bytes that stand beside a state."""
+    return msgspec.json.encode(dict(hashes), order="sorted")
+
+
+def decode(stored: bytes) -> dict[str, str]:
+    """What `encode` wrote."""
+    return msgspec.json.decode(stored, type=dict[str, str])

@@ -30,11 +30,12 @@ class NoBrokerHereError(Exception):
 class Broker:
     """One local broker; `bootstrap` is its address and stays the same over restarts.
 
-    `more`: further options of scripts/kafka.
+    `more`: further options of scripts/kafka; `way`: docker or java, whatever there is if None.
     """
 
-    def __init__(self, port: int, folder: Path, *more: str) -> None:
+    def __init__(self, port: int, folder: Path, *more: str, way: str | None = None) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
+        self._environment = os.environ | ({} if way is None else {"WINDAGE_KAFKA": way})
         self._options = ["--port", str(port), "--data-dir", str(folder), *more]
 
     def start(self) -> None:
@@ -63,6 +64,7 @@ class Broker:
             capture_output=True,
             text=True,
             timeout=START_SECONDS,
+            env=self._environment,
             check=False,
         )
 
@@ -92,14 +94,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Return the running broker of this session."""
     broker = Broker(free_port(), tmp_path_factory.mktemp("broker"))
+    start_or_skip(broker.start)
+    yield broker
+    broker.stop(wipe=True)
+
+
+def start_or_skip(start: Callable[[], None]) -> None:
+    """Start a broker; where none can run the test is skipped, or fails where one must."""
     try:
-        broker.start()
+        start()
     except NoBrokerHereError as reason:
         if os.environ.get("CI") == "true" or os.environ.get("WINDAGE_REQUIRE_KAFKA") == "1":
             pytest.fail(f"a broker is required here: {reason}")
         pytest.skip(str(reason))
-    yield broker
-    broker.stop(wipe=True)
 
 
 @pytest.fixture(autouse=True)

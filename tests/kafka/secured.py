@@ -4,7 +4,6 @@ One broker with several listeners, each with one thing that may go wrong. The li
 security belongs to the tests alone: whoever comes that way is a super user.
 """
 
-import os
 import socket
 import subprocess
 from contextlib import ExitStack, closing
@@ -87,11 +86,11 @@ class Secured:
         self.stale = self.authority.issue("stale", "DNS:stale", until="20210101000000Z")
         settings = self._settings()
         options = [part for line in settings for part in ("--set", line)]
-        self._broker = Broker(ports[0], folder, *options)
+        # A container publishes two ports, and there are more listeners than that.
+        self._broker = Broker(ports[0], folder, *options, way="java")
 
     def start(self) -> None:
         """Start it, and let `user` and `nobody` in."""
-        os.environ["WINDAGE_KAFKA"] = "java"  # several listeners; the container publishes two
         self._broker.start()
         with closing(KafkaAdminClient(bootstrap_servers=self.open)) as admin:
             done = admin.alter_user_scram_credentials(
@@ -185,7 +184,7 @@ def _acl(user, operation, resource, name, prefixed, permission=ACLPermissionType
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now, the first two of them neighbours."""
+    """Return ports that are free now; the second follows the first."""
     while True:
         with ExitStack() as stack:
             taken = [stack.enter_context(socket.socket()) for _ in range(count - 1)]

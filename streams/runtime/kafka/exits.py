@@ -21,6 +21,9 @@ BROKEN: Final = 70
 """An error of ours (EX_SOFTWARE); 1 means drift and is not for us to use."""
 
 
+ACL_HINT: Final = ": an ACL is missing (windage topics plan --acls)"
+
+
 class RefusedError(Exception):
     """Starting or going on would break the promise; the message tells the operator why."""
 
@@ -36,8 +39,16 @@ def leave(code: int, line: str) -> NoReturn:
     os._exit(code)
 
 
-def leave_because(error: BaseException, doing: str) -> NoReturn:
-    """End the process for `error`, met while `doing` something."""
+def leave_because(
+    error: BaseException, doing: str, who: str = "", operation: str = "Read"
+) -> NoReturn:
+    """End the process for `error`, met while `doing` something.
+
+    `who`: the principal the broker takes us for; `operation`: what it would have been on a topic.
+    """
+    forbidden = _forbidden(error, who, operation)
+    if forbidden is not None:
+        leave(REFUSED, f"refused: {forbidden}")
     if isinstance(error, RefusedError):
         leave(REFUSED, f"refused: {error}")
     if isinstance(error, UnreachableError):
@@ -48,6 +59,24 @@ def leave_because(error: BaseException, doing: str) -> NoReturn:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     leave(BROKEN, f"{doing} failed: {type(error).__name__}{where} (a bug of ours)")
+
+
+def _forbidden(error: BaseException, who: str, operation: str) -> str | None:
+    """What an ACL or a password of the broker forbids; None if it is something else."""
+    from aiokafka import errors  # noqa: PLC0415 - keeps this module light
+
+    told = error.args[0] if error.args else ""
+    names = ", ".join(sorted(map(str, told))) if isinstance(told, set | frozenset) else str(told)
+    who = who or "we"
+    if isinstance(error, errors.TopicAuthorizationFailedError):
+        return f"{who} may not {operation} topic {names}{ACL_HINT}"
+    if isinstance(error, errors.GroupAuthorizationFailedError):
+        return f"{who} may not Read group {names}{ACL_HINT}"
+    if isinstance(error, errors.ClusterAuthorizationFailedError):
+        return f"{who} may not IdempotentWrite cluster{ACL_HINT}"
+    if isinstance(error, errors.SaslAuthenticationFailed | errors.AuthenticationFailedError):
+        return f"the broker does not accept {who} any more; nothing was acknowledged since"
+    return None
 
 
 def _from_kafka(error: BaseException) -> bool:

@@ -20,7 +20,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import faust
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -37,6 +42,9 @@ STOP_SECONDS = 20.0
 
 POLL_SECONDS = 0.25
 """Longest wait for records, so that a seek asked for meanwhile is done soon."""
+
+LISTEN_SECONDS = 1.0
+"""How often the group is asked whether it lets us in."""
 
 
 class Reader(Protocol):
@@ -72,6 +80,27 @@ class _Thread(driver.AIOKafkaConsumerThread):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ends: dict[TP, int] = {}
+        self._listening: asyncio.Task[None] | None = None
+
+    async def on_start(self) -> None:
+        """Start the consumer, and listen to what its group says."""
+        await super().on_start()
+        self._listening = asyncio.create_task(self._listen())
+
+    async def on_thread_stop(self) -> None:
+        """Stop listening with the consumer."""
+        if self._listening is not None:
+            self._listening.cancel()
+        await super().on_thread_stop()
+
+    async def _listen(self) -> None:
+        """End a process that its group does not let in: Faust never asks before it has a part."""
+        while True:
+            await asyncio.sleep(LISTEN_SECONDS)
+            coordinator = getattr(self._consumer, "_coordinator", None)
+            told = getattr(coordinator, "_pending_exception", None)
+            if isinstance(told, GroupAuthorizationFailedError | TopicAuthorizationFailedError):
+                leave_because(told, "joining the group", self.consumer.app.principal)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget where reading stood: aiokafka does so too."""
@@ -247,6 +276,7 @@ class App(faust.App):
     """A Faust app that reads for `reader`."""
 
     reader: Reader
+    principal: str = ""
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
@@ -254,7 +284,7 @@ class App(faust.App):
     def _crash(self, reason: BaseException) -> None:
         """End the process at once where Faust would take apart its services for a minute."""
         if not isinstance(reason, asyncio.CancelledError):
-            leave_because(reason, "running")
+            leave_because(reason, "running", self.principal)
         super()._crash(reason)
 
 
@@ -335,6 +365,7 @@ def make_app(
         broker_rebalance_timeout=session_timeout_s * 2,
     )
     app.reader = reader
+    app.principal = connection.principal
     return app
 
 

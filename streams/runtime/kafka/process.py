@@ -135,6 +135,7 @@ def check(config: Config, name: RoleName) -> None:
     survey.check_inputs(there, inputs, topic_of.values())
     survey.check_allowed(connection, there, needs(config, name))
     survey.check_config(there, config)
+    survey.check_group(connection, access.group_of(config, name))
 
 
 def needs(config: Config, name: RoleName) -> list[tuple[str, str]]:

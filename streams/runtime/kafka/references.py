@@ -73,7 +73,7 @@ class References:
                     # Not before the records are noted: `latest` waits for this.
                     self._read_to[tp] = await consumer.position(tp)
         except Exception as error:  # noqa: BLE001 - a worker without references is wrong silently
-            leave_because(error, "reading references")
+            leave_because(error, "reading references", self._connection.principal)
 
     def _note(self, record: Any) -> None:  # noqa: ANN401 - aiokafka publishes no types
         """Remember a record, and hand it on."""

@@ -35,8 +35,10 @@ USUAL: Final = (
     "UnknownMemberId",
     "IllegalGeneration",
     "keepalive",
+    *("Not authorized to read", "unauthorized topics", "AuthorizationFailed"),
 )
-"""What is said whenever a group changes; `owns partitions` says it better."""
+"""What is said whenever a group changes, or an ACL: `owns partitions` and the last words of a
+process (`exits`) say it better."""
 
 AWAY: Final = (
     *("connect to", "Connection", "connection", "Failed fetch messages", "not available"),

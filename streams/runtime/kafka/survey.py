@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import msgspec
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError
 
 from schemas.config import Config
 from schemas.topics import HEADROOM, plan
 from streams.runtime.kafka.connection import Connection
-from streams.runtime.kafka.exits import RefusedError, UnreachableError
+from streams.runtime.kafka.exits import ACL_HINT, RefusedError, UnreachableError
 from streams.runtime.kafka.greeting import greet
 
 ANSWER_MS: Final = 8_000
@@ -99,10 +99,8 @@ def survey(connection: Connection, names: Iterable[str]) -> dict[str, Topic]:
 
 def denied(connection: Connection, operation: str, *topics: str) -> RefusedError:
     """What to say where an ACL of the broker forbids something."""
-    return RefusedError(
-        f"{connection.principal} may not {operation} topic {', '.join(sorted(topics))}: an ACL is "
-        "missing (windage topics plan --acls)"
-    )
+    names = ", ".join(sorted(topics))
+    return RefusedError(f"{connection.principal} may not {operation} topic {names}{ACL_HINT}")
 
 
 def check_allowed(
@@ -116,6 +114,24 @@ def check_allowed(
             lacking.setdefault(operation, []).append(name)
     for operation, names in lacking.items():
         raise denied(connection, operation, *names)
+
+
+def check_group(connection: Connection, group: str) -> None:
+    """RefusedError if the broker says that we may not join a consumer group.
+
+    It cannot say so of a group that has no members yet; then joining will (`faust_app`).
+    """
+    refused = RefusedError(f"{connection.principal} may not Read group {group}{ACL_HINT}")
+    with closing(open_admin(connection)) as admin:
+        try:
+            told = admin.describe_groups([group], include_authorized_operations=True)
+        except AuthorizationError:
+            raise refused from None
+        except (KafkaError, OSError):
+            return  # a broker that has never had a group needs a while to find its coordinator
+    allowed = told.get(group, {}).get("authorized_operations")
+    if allowed and "READ" not in allowed:
+        raise refused
 
 
 def _allowed(topic: Mapping[str, Any]) -> frozenset[str] | None:

@@ -53,6 +53,7 @@ class Worker:
 
     def __init__(self, settings: Settings, role: InformedRole) -> None:
         self._settings = settings
+        self._who = settings.connection.principal
         self._role = role
         self.pulse = Pulse(role.name)
         self._speaker = speak(role.name, settings.connection.bootstrap, self.pulse)
@@ -218,7 +219,7 @@ class Worker:
                 if self._ticker is not None:
                     self._ticker.forget()
         except Exception as error:  # noqa: BLE001 - without its state a worker must not run
-            leave_because(error, "restoring")
+            leave_because(error, "restoring", self._who)
         gc.collect()
         gc.freeze()
         gc.disable()  # collected by hand: full passes over the stores double the cost per event
@@ -250,7 +251,7 @@ class Worker:
         try:
             await self._cycle(self._tenures.values(), store=True)
         except Exception as error:  # noqa: BLE001 - the next start repeats it
-            leave_because(error, "the last cycle")
+            leave_because(error, "the last cycle", self._who, "Write")
         self._generation += 1
         for tenure in self._tenures.values():
             tenure.end()
@@ -323,7 +324,7 @@ class Worker:
                 self._watch()
                 await self._tell(accounts=store)
         except Exception as error:  # noqa: BLE001 - undelivered: nothing may be acknowledged
-            leave_because(error, "making records durable")
+            leave_because(error, "making records durable", self._who, "Write")
 
     async def _cycle(self, tenures: Collection[Tenure], *, store: bool) -> None:
         if self._producer is None:

@@ -256,6 +256,8 @@ class Limits(Part):
     """Wall clocks of workers and brokers differ by at most this; ticks wait as long."""
     unknown_models: Annotated[int, Field(ge=0, le=100_000)] = 100
     """How many models `"*"` admits."""
+    versions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Of one model, ever; predictions of more are refused."""
     segments: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Per model and version; the rest is `other`."""
     category_rows: Annotated[int, Field(ge=1)] = 20

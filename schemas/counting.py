@@ -25,3 +25,5 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     event_bytes: int = 256 * 1024
     batch_bytes: int = 8 * 1024 * 1024
     features: int = 500
+    depth: int = 32
+    versions: int = 1_000

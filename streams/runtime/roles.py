@@ -34,6 +34,8 @@ def counting(name: str, model: ModelConfig, config: Config) -> Counting:
         event_bytes=config.limits.event,
         batch_bytes=config.limits.batch,
         features=config.limits.features,
+        depth=config.limits.depth,
+        versions=config.limits.versions,
     )
 
 

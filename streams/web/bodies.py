@@ -159,13 +159,13 @@ def _piece(
         return Piece(
             log=log or "predictions", key=None, value=value, headers=headers, readable=False
         )
+    if structured:
+        headers = (("content-type", STRUCTURED.encode()), *headers)
     if shape.specversion is msgspec.UNSET:
         found = log or _by_shape(shape)
         return Piece(log=found, key=_key(shape, found), value=value, headers=headers)
     inner = _read(bytes(shape.data)) or _Shape()
     found = log or LOG_OF_TYPE.get(str(shape.type)) or _by_shape(inner)
-    if structured:
-        headers = (("content-type", STRUCTURED.encode()), *headers)
     name = _event_name(shape.source, shape.id)
     return Piece(log=found, key=_key(inner, found), value=value, headers=headers, name=name)
 

@@ -1,0 +1,75 @@
+"""Admission: rows that may not be counted because of what they are called, or of how many names.
+
+Promises: a row is judged by itself and by the versions met before it in its log, never by its
+batch; what is kept of names is bounded; the messages never quote the input.
+Leaves to others: instants (`dating`), names of features and of metrics (`decode`, `machine`).
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+import numpy as np
+
+from schemas.frames import Ids
+from schemas.frames.frame import Coded
+from schemas.inputs import is_name
+from schemas.rows import Ints, Refusal
+
+LONGEST_ID: Final = 256
+"""Of a `prediction_id`, in characters."""
+
+UNSAID: Final = ""
+"""The version of predictions that name none."""
+
+
+def unfit(
+    known: Collection[str], most: int, versions: tuple[Ints, list[str]], times: Ints
+) -> list[Refusal]:
+    """Refusals by row of versions; `times` (n,) is -1 where a row is refused, here too.
+
+    `versions` are codes (n,) and what each stands for; `known` were met so far, of `most` allowed.
+    """
+    codes, values = versions
+    refused: list[Refusal] = []
+    strange = {name for name in values if name != UNSAID and not is_name(name)}
+    if strange:
+        said = "schema", "version must be 1 to 128 of A-Z a-z 0-9 _ . : -"
+        refused += _of(codes, values, strange, times, *said)
+    new = {name for name in values if name not in known}
+    if len(known) + len(new) > most:
+        rows = np.flatnonzero(times >= 0)
+        _, first = np.unique(codes[rows], return_index=True)
+        order = [values[codes[rows[i]]] for i in np.sort(first)]
+        fresh = [name for name in order if name in new]
+        excess = set(fresh[max(0, most - len(known)) :])
+        said = "cardinality", "more versions than limits.versions allows"
+        refused += _of(codes, values, excess, times, *said)
+    return refused
+
+
+def misnamed(lengths: Ints, key: Callable[[int], bytes], times: Ints) -> list[Refusal]:
+    """Refusals by row of identifiers that are empty or too long; `times` as for `unfit`.
+
+    `lengths` (n,) are in bytes, `key` gives the bytes of a row.
+    """
+    doubtful = np.flatnonzero((times >= 0) & ((lengths < 1) | (lengths > LONGEST_ID)))
+    wrong = [i for i in doubtful.tolist() if not 1 <= _characters(key(i)) <= LONGEST_ID]
+    times[wrong] = -1
+    message = f"prediction_id must have 1 to {LONGEST_ID} characters"
+    return [Refusal(i, "schema", message) for i in wrong]
+
+
+def _characters(key: bytes) -> int:
+    return len(key.decode("utf-8", "surrogatepass"))
+
+
+def _of(
+    codes: Ints, values: list[str], names: Collection[str], times: Ints, code: str, message: str
+) -> list[Refusal]:
+    """Refusals of the rows that have one of these names."""
+    if not names:
+        return []
+    bad = np.array([name in names for name in values], np.bool_)
+    rows = np.flatnonzero(bad[codes] & (times >= 0))
+    times[rows] = -1
+    return [Refusal(int(i), code, message) for i in rows]

@@ -10,8 +10,6 @@ from typing import Final
 
 import numpy as np
 
-from schemas.frames import Ids
-from schemas.frames.frame import Coded
 from schemas.inputs import is_name
 from schemas.rows import Ints, Refusal
 

@@ -125,7 +125,8 @@ class Maintenance(Part):
 class Override(Part):
     """Other limits for some signals, segments and versions: the first that matches holds.
 
-    `floor` and `ceiling` are values that a metric must keep, whatever its baseline.
+    `floor` and `ceiling` are values that a metric must keep, whatever its baseline. With the role
+    context a signal is shown and joins incidents, and opens none.
     """
 
     signal: Selector = "*"
@@ -135,6 +136,7 @@ class Override(Part):
     metric: Levels | None = None
     floor: float | None = None
     ceiling: float | None = None
+    role: Literal["alert", "context"] = "alert"
 
 
 class Escalation(Part):
@@ -183,9 +185,13 @@ class Bound(Part):
 
 
 class Gates(Part):
-    """What a new version must show before it is promoted."""
+    """What a new version must show before it is promoted.
+
+    `deltas`: how far above the present version's value a metric must be (0.01: a point).
+    """
 
     metrics: dict[Name, Bound] = Field(default_factory=dict)
+    deltas: dict[Name, float] = Field(default_factory=dict)
     slices: tuple[Selector, ...] = ()
 
 
@@ -208,6 +214,7 @@ class Retrain(Part):
     approval: Literal["required", "none"] = "required"
     expires_after: Duration = 7 * 86_400_000
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    full_after: Duration = 28 * 86_400_000
     gates: Gates = Gates()
 
     @model_validator(mode="after")

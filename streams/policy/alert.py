@@ -235,7 +235,10 @@ def _hurts(desk: Desk, incident: Incident) -> bool:
 
 
 def _route(desk: Desk, incident: Incident) -> Route:
-    return desk.rules.route(incident.kind, incident.severity, incident.segment)
+    if not desk.rules.routes:
+        return Route()
+    signals = [t.key.signal for t in causes(desk.members(incident.id), incident.kind)]
+    return desk.rules.route(incident.kind, incident.severity, incident.segment, signals)
 
 
 def _labels(desk: Desk, incident: Incident, version: str, route: Route) -> dict[str, str]:

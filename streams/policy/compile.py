@@ -80,6 +80,8 @@ def _retraining(retrain: Retrain) -> Retraining:
         attempts=retrain.attempts,
         expires_after=retrain.expires_after,
         approval=retrain.approval == "required",
+        deltas=tuple(sorted(retrain.gates.deltas.items())),
+        full_after=retrain.full_after,
         gates=Gates(
             metrics={
                 name: Bound(min=bound.min, max=bound.max)
@@ -178,7 +180,9 @@ def _own(one: Declared, limits: Limits, floors: dict[str, float]) -> Limits:
     if one.metric is not None:
         limits = _metric(limits, one.metric)
     floor = floors.get(one.signal.removeprefix("metric:")) if one.floor is None else one.floor
-    return msgspec.structs.replace(limits, floor=floor, ceiling=one.ceiling)
+    return msgspec.structs.replace(
+        limits, floor=floor, ceiling=one.ceiling, pages=one.role == "alert"
+    )
 
 
 def _overrides(config: ModelConfig, limits: Limits) -> list[Override]:

@@ -38,7 +38,8 @@ def announce(
     seen = desk.seen.get(tracked.key)
     finding = seen.finding if seen is not None and seen.judged else tracked.last
     limits = desk.rules.limits_of(tracked.key)
-    runbook = desk.rules.route(tracked.family, tracked.severity).runbook
+    key = tracked.key
+    route = desk.rules.route(tracked.family, tracked.severity, key.segment, [key.signal])
     desk.drift_events.append(
         DriftEvent(
             incident_id=tracked.incident,
@@ -73,7 +74,7 @@ def announce(
             ),
             reason=reason,
             explanation=sentence(finding, tracked.severity, limits),
-            runbook=runbook or None,
+            runbook=route.runbook or None,
             budget=budget(desk),
         )
     )

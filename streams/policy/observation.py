@@ -88,7 +88,7 @@ def _one(key: SignalKey, findings: list[Finding], limits: Limits, now: Millis) -
     # `inside` speaks of the signal's windowed effect: one detector that sees it outside is enough.
     inside = all(f.inside for f in judged)
     worth = severity is not None and not inside
-    alarm = any(f.alarm and f.role == "alert" for f in judged)
+    alarm = limits.pages and any(f.alarm and f.role == "alert" for f in judged)
     delay = max(f.label_delay for f in judged) if family in OUTCOMES else 0
     begun = min((f.change_point for f in telling if f.change_point is not None), default=now)
     return Observation(
@@ -112,7 +112,7 @@ def _alone(key: SignalKey, f: Finding, limits: Limits, now: Millis) -> Observati
     family = family_of(f.signal, f.symptom)
     severity = severity_of(f, family, limits)
     worth = severity is not None and not f.inside
-    alarm = f.alarm and f.role == "alert"
+    alarm = limits.pages and f.alarm and f.role == "alert"
     delay = f.label_delay if family in OUTCOMES else 0
     return Observation(
         key=key,

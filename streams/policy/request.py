@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.instants import rfc3339
 from schemas.log import Millis
-from schemas.output_parts import DataWindow, Exclusion, Ground, Suggestion, Weight
+from schemas.output_parts import Bound, DataWindow, Exclusion, Gates, Ground, Suggestion, Weight
 from schemas.outputs import RetrainRequest
 from schemas.vocabulary import Strategy, Trigger, Urgency
 from streams.policy.alert import ranked_signals
@@ -39,7 +39,6 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainRequest:
     """The request of a cause, sent now."""
-    retraining = desk.rules.retraining
     change = _change(cause)
     after_only = cause.trigger == "external" or any(
         i.kind in ("concept_drift", "performance_drop") for i in cause.incidents
@@ -52,10 +51,13 @@ def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainR
         i.kind in ("concept_drift", "novelty", "performance_drop") for i in cause.incidents
     ):
         strategy = "full"
+    if _overdue(desk):
+        strategy = "full"
+    version = _version(desk, cause)
     return RetrainRequest(
         request_id=identity("retrain", desk.rules.model, cause.identity, cause.attempt),
         model=desk.rules.model,
-        version=_version(desk, cause),
+        version=version,
         incident_ids=tuple(i.id for i in cause.incidents),
         trigger=cause.trigger,
         urgency=cause.urgency,
@@ -66,9 +68,31 @@ def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainR
         attempt=cause.attempt,
         data_window=window,
         suggestion=Suggestion(strategy=strategy, weights=weights),
-        gates=retraining.gates,
+        gates=_gates(desk, version),
         evidence=tuple(_grounds(desk, cause)),
     )
+
+
+def _overdue(desk: Desk) -> bool:
+    """Whether the model was only trained on for so long that it should be trained anew."""
+    state = desk.state
+    last = state.full if state.full is not None else state.began
+    longest = desk.rules.retraining.full_after
+    return state.partial > 0 and last is not None and desk.now - last > longest
+
+
+def _gates(desk: Desk, version: str) -> Gates:
+    """The gates; those beside the present version with what it shows now, where that is known."""
+    retraining = desk.rules.retraining
+    known = desk.standing.performance.get(version)
+    metrics = dict(retraining.gates.metrics)
+    for name, delta in retraining.deltas:
+        value = None if known is None or known.metric != name else known.realised
+        if value is not None:
+            bound = metrics.get(name, Bound())
+            least = value + delta if bound.min is None else max(bound.min, value + delta)
+            metrics[name] = msgspec.structs.replace(bound, min=round(least, 6))
+    return msgspec.structs.replace(retraining.gates, metrics=metrics)
 
 
 def expiry(desk: Desk, not_before: Millis | None) -> Millis:

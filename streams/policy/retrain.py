@@ -231,11 +231,14 @@ def _send(desk: Desk, cause: Cause, wish: Wish | None = None) -> None:
         wish=wish,
     )
     state = desk.state
+    full = request.suggestion is not None and request.suggestion.strategy == "full"
     desk.state = replace(
         state,
         requested=desk.now,
         triggered=state.triggered if cause.trigger == "schedule" else desk.now,
         requests=(*state.requests, sent)[-MAX_KEPT:],
+        full=desk.now if full else state.full,
+        partial=0 if full else state.partial + 1,
     )
 
 

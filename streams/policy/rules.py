@@ -5,6 +5,7 @@ patience is in panes.
 Leaves to others: reading the config (`compile`), deciding anything.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -99,7 +100,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retraining(msgspec.Struct, frozen=True, kw_only=True):
-    """When a retraining may be asked for, and what the new version must show."""
+    """When a retraining may be asked for, and what the new version must show.
+
+    `deltas`: how far above the champion a metric must be; `full_after`: so long after the last
+    full retraining, an incremental one that follows another is a full one.
+    """
 
     mode: Literal["off", "schedule", "trigger", "hybrid"] = "hybrid"
     schedule: Cron | None = None
@@ -109,6 +114,8 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 3
     expires_after: Millis = 7 * DAY
     gates: Gates = Gates()
+    deltas: tuple[tuple[str, float], ...] = ()
+    full_after: Millis = 28 * DAY
     approval: bool = True
 
 
@@ -169,14 +176,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
                 return override.limits
         return self.limits
 
-    def route(self, kind: Kind, severity: Severity, segment: str = "*", signal: str = "*") -> Route:
-        """The first route whose conditions all hold; an empty one if none is declared."""
+    def route(
+        self, kind: Kind, severity: Severity, segment: str = "*", signals: Iterable[str] = ()
+    ) -> Route:
+        """The first route whose conditions all hold, for one of `signals` if it names any."""
+        names = tuple(signals)
         for route in self.routes:
             if (
                 route.kind in (None, kind)
                 and route.severity in (None, severity)
                 and matches(route.segment, segment)
-                and matches(route.signal, signal)
+                and (route.signal == "*" or any(matches(route.signal, name) for name in names))
             ):
                 return route
         return Route()

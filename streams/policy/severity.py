@@ -24,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     `psi_yellow` 0: every confirmed change. `fall_*`: share of the baseline a metric may lose;
     `points_*`, where given, replace them by an absolute fall; `floor` and `ceiling`: red beyond
-    this value, whatever the baseline.
+    this value, whatever the baseline. Without `pages` a signal is context: it may join, not open.
     """
 
     psi_yellow: float = 0.0
@@ -35,6 +35,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     points_red: float | None = None
     floor: float | None = None
     ceiling: float | None = None
+    pages: bool = True
 
 
 LimitsOf = Callable[[SignalKey], Limits]

@@ -251,7 +251,8 @@ class PolicyState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """All the policy remembers of one model; `PolicyState()` is a model never heard of.
 
     `requested` is when the last retraining was asked for, `triggered` when the last one that no
-    schedule asked for, `scheduled` the last date of the schedule that was served.
+    schedule asked for, `scheduled` the last date of the schedule that was served. `full` is when a
+    full retraining was last asked for, `partial` how many incremental ones since.
     """
 
     began: Millis | None = None
@@ -273,6 +274,8 @@ class PolicyState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     throttled: int = 0
     cases: tuple[Case, ...] = ()
     missed: tuple[Missed, ...] = ()
+    full: Millis | None = None
+    partial: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

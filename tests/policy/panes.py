@@ -5,6 +5,7 @@ import msgspec
 from schemas.config_model import ModelConfig
 from schemas.finding import Cell, Evidence, Finding, Measured
 from schemas.inputs import ModelEvent
+from schemas.standing import UNKNOWN
 from streams.policy import Policy, PolicyState
 
 PANE = 3_600_000
@@ -81,6 +82,7 @@ class Run:
         self.drift, self.alerts, self.retrains, self.rollbacks = [], [], [], []
         self.reasons, self.restarts, self.rebuilds = [], [], []
         self.last = None
+        self.standing = UNKNOWN
 
     @property
     def now(self):
@@ -99,7 +101,8 @@ class Run:
             for f in findings
         ]
         dated = [(self.now, e) for e in events]
-        self.state, out = self.policy.judge(self.state, self.now, filled, dated, self.index)
+        said = (filled, dated, self.index, self.standing)
+        self.state, out = self.policy.judge(self.state, self.now, *said)
         self.last = out
         self.drift += out.drift_events
         self.alerts += out.alerts

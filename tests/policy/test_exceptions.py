@@ -130,3 +130,26 @@ def test_yellow_is_never_escalated():
     run = Run(policy={"escalation": {"after": "1h", "owner": "lead"}})
     run.panes(9, yellow("feature:a"), *STILL)
     assert 1 == len(run.alerts)
+
+
+def test_a_signal_of_role_context_joins_and_never_opens():
+    """Declared in an override."""
+    run = Run(policy={"overrides": [{"signal": "feature:a", "role": "context"}]})
+    run.panes(5, red("feature:a"), *STILL)
+    assert [] == run.open
+    run.pane_of(red("feature:a"), red("feature:d"), *STILL)
+    assert {"feature:a", "feature:d"} == {e.signal for e in run.drift}
+
+
+def test_a_route_may_be_of_a_signal():
+    """The owner of a feature hears of its incidents; nobody else's route applies."""
+    routes = [
+        {"signal": "feature:pay*", "owner": "payments", "runbook": "https://runbook/pay"},
+        {"class": "covariate_drift", "owner": "science"},
+    ]
+    run = Run(policy={"routes": routes})
+    run.pane_of(red("feature:pay_day"), *STILL)
+    assert ("payments", "https://runbook/pay") == (run.alerts[0].owner, run.drift[0].runbook)
+    other = Run(policy={"routes": routes})
+    other.pane_of(red("feature:a"), *STILL)
+    assert ("science", None) == (other.alerts[0].owner, other.drift[0].runbook)

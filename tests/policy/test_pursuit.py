@@ -1,6 +1,8 @@
 """What becomes of a retrain request: told when nobody starts it, asked again when it fails."""
 
-from tests.policy.panes import Run, error, event, quiet
+from schemas.output_parts import Performance
+from schemas.standing import Standing
+from tests.policy.panes import Run, error, event, quiet, red
 
 STILL = quiet(*[f"feature:f{i}" for i in range(4)])
 SHORT = {"min_interval": "0s", "expires_after": "5h"}
@@ -104,3 +106,25 @@ def test_a_failure_keeps_the_minimum_interval():
     assert 1 == len(run.retrains)
     run.pane_of(*concept())
     assert 2 == len(run.retrains)
+
+
+def test_a_gate_may_ask_for_more_than_the_champion_shows():
+    """At least a point above what the present version shows now, and never below the own bound."""
+    gates = {"metrics": {"auc": {"min": 0.7}}, "deltas": {"accuracy": 0.01, "auc": 0.0}}
+    run = Run(retrain={"gates": gates})
+    shown = Performance(metric="accuracy", estimated=0.8, realised=0.77, baseline=0.83)
+    run.standing = Standing(performance={"1": shown})
+    run.pane_of(*concept())
+    found = run.retrains[0].gates.metrics
+    assert (0.78, 0.7) == (found["accuracy"].min, found["auc"].min)
+
+
+def test_a_full_retraining_comes_every_few_weeks_between_incremental_ones():
+    """The third incremental one is five weeks after the first: it is a full one."""
+    run = Run(retrain={"min_interval": "0s"}, policy={"cool_down": "1h"})
+    for at in range(3):
+        run.pane_of(red(f"feature:g{at}"), *STILL)
+        run.panes(4, *quiet(f"feature:g{at}"), *STILL)
+        run.index += 18 * 24
+    asked = [r.suggestion.strategy for r in run.retrains]
+    assert ["incremental", "incremental", "full"] == asked

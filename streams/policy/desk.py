@@ -103,6 +103,10 @@ class Desk:
         """Ask for the detectors of signals to start anew."""
         self._restarts.update(keys)
 
+    def renews(self, version: str) -> bool:
+        """Whether the reference of a version begins anew at this pane."""
+        return any(wish.version in (None, version) for wish in self._rebuilds)
+
     def rebuild(self, version: str | None, since: Millis, why: str) -> None:
         """Ask for a new reference."""
         wish = Rebuild(version=version, since=since, why=why)

@@ -4,28 +4,34 @@ Promises: a version that was withdrawn, or that another one was promoted over, i
 though labels of the rows it scored still come; it is again from its next deployment, canary or
 promotion on. Of a canary only what it shows beside the champion counts (`canary:`): it is meant to
 differ from the reference, and most so where it is to cure a drift. That holds until it is promoted,
-also with all of the traffic.
+also with all of the traffic. What was held against a reference that this pane replaces is over.
 Leaves to others: ending what such versions had signalled (`versions`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from schemas.log import Millis
+from streams.policy.desk import Desk
 from streams.policy.observation import Observation
 from streams.policy.state import Version
 
 CANARY = "canary:"
 
 
-def on_duty(seen: Iterable[Observation], versions: Sequence[Version]) -> list[Observation]:
-    """The observations that count."""
+def on_duty(desk: Desk, seen: Iterable[Observation]) -> list[Observation]:
+    """The observations of this pane that count."""
+    versions = desk.state.versions
     champion = max(
         (v for v in versions if v.promoted is not None and not v.withdrawn),
         key=lambda v: v.promoted or 0,
         default=None,
     )
     known = {version.name: version for version in versions}
-    return [one for one in seen if _counts(one, known.get(one.key.version), champion)]
+    return [
+        one
+        for one in seen
+        if not desk.renews(one.key.version) and _counts(one, known.get(one.key.version), champion)
+    ]
 
 
 def _counts(one: Observation, version: Version | None, champion: Version | None) -> bool:

@@ -78,7 +78,7 @@ class Policy:
         acting = with_floors(mine, self.rules.limits_of)
         seen = almanac.except_holidays(desk, observe(acting, self.rules.limits_of, desk.now))
         occurrences.hear(desk, events)
-        counting = on_duty(seen, desk.state.versions)
+        counting = on_duty(desk, seen)
         desk.seen = refine(desk, {one.key: one for one in counting})
         if desk.state.began is None:
             desk.state = replace(desk.state, began=desk.now)

@@ -6,15 +6,18 @@ Leaves to others: whether a row is sound (`decode`), the envelope around the tab
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from typing import Any, Final
 
+from schemas.expansion import compressed_size
 from schemas.instants import rfc3339
 
 MOST_ROWS: Final = 1 << 20
 """Rows of one table; a row is addressed by the offset of its record and its number."""
 
 _NESTED: Final = ("features", "tags")
+_OBJECTS: Final = "probabilities"
 _SAID: Final = "prediction"
 """The one field whose null is said, not left out: a request that has no answer."""
 
@@ -34,7 +37,7 @@ class Table:
 
     def __init__(self, fields: Mapping[str, Sequence[Any]], nested: Mapping[str, Any]) -> None:
         """TableError if the columns have not all the same length, at most MOST_ROWS."""
-        self._fields, self._nested = fields, nested
+        self.fields, self.nested = fields, nested
         lengths = {len(column) for column in fields.values()}
         lengths |= {len(column) for columns in nested.values() for column in columns.values()}
         if len(lengths) != 1:
@@ -48,10 +51,10 @@ class Table:
         for i in range(self.rows):
             row: Row = {
                 name: column[i]
-                for name, column in self._fields.items()
+                for name, column in self.fields.items()
                 if column[i] is not None or name == _SAID
             }
-            for name, columns in self._nested.items():
+            for name, columns in self.nested.items():
                 row[name] = {key: column[i] for key, column in columns.items()}
             if "tags" in row:
                 row["tags"] = {key: tag for key, tag in row["tags"].items() if tag is not None}
@@ -60,10 +63,10 @@ class Table:
     @property
     def finite(self) -> bool:
         """Whether no number in it is NaN or infinite."""
-        inside = (column for columns in self._nested.values() for column in columns.values())
+        inside = (column for columns in self.nested.values() for column in columns.values())
         return all(
             isfinite(cell)
-            for column in (*self._fields.values(), *inside)
+            for column in (*self.fields.values(), *inside)
             if float in set(map(type, column))
             for cell in column
             if type(cell) is float
@@ -96,9 +99,9 @@ def of_columns(tree: Mapping[str, Any]) -> Table:
     return Table(fields, nested)
 
 
-def of_arrow(content: bytes, timestamps: str) -> Table:
+def of_arrow(content: bytes, timestamps: str, most: int) -> Table:
     """The table of an Arrow IPC stream; typed instants are written as `timestamps` declares."""
-    table = read_arrow(content)
+    table = read_arrow(content, most)
     fields: dict[str, Sequence[Any]] = {}
     nested: dict[str, dict[str, Sequence[Any]]] = {}
     try:
@@ -107,6 +110,10 @@ def of_arrow(content: bytes, timestamps: str) -> Table:
                 nested[name] = _inside(column)
             elif str(column.type).startswith("timestamp"):
                 fields[name] = _instants(column, timestamps)
+            elif name == _OBJECTS and str(column.type).startswith("struct"):
+                fields[name] = _objects(column)
+            elif column.type.num_fields:
+                fields[name] = [[]] * table.num_rows  # of no field's type, and maybe huge
             else:
                 fields[name] = column.to_pylist()
     except (ValueError, TypeError, KeyError, OverflowError, ArithmeticError, OSError) as error:
@@ -114,14 +121,23 @@ def of_arrow(content: bytes, timestamps: str) -> Table:
     return Table(fields, nested)
 
 
-def read_arrow(content: bytes) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """The Arrow table of an IPC stream, validated; TableError if it is none."""
+def read_arrow(content: bytes, most: int) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """The Arrow table of an IPC stream, validated; TableError if it is none.
+
+    It is refused, before it is unpacked, if its buffers would have more than `most` bytes.
+    """
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
         message = "Arrow batches need pyarrow here (the extra windage[arrow])"
         raise TableError("malformed", message) from error
     try:
+        unpacked = sum(
+            compressed_size(message.metadata.to_pybytes(), memoryview(message.body or b""))
+            for message in pa.ipc.MessageReader.open_stream(content)
+        )
+        if unpacked > most:
+            raise TableError("too_large", "the batch exceeds the size limit when it is unpacked")
         table = pa.ipc.open_stream(content).read_all()
         table.validate(full=True)
     except (pa.ArrowException, ValueError, OSError, TypeError, MemoryError) as error:
@@ -134,12 +150,33 @@ def read_arrow(content: bytes) -> Any:  # noqa: ANN401 - pyarrow has no types
 
 
 def _inside(column: Any) -> dict[str, Sequence[Any]]:  # noqa: ANN401 - as above
-    """The columns of a struct column; null structs are missing everywhere."""
+    """The columns of a struct column; null structs are missing everywhere.
+
+    So is what no feature and no tag can be: lists, or instants that Python cannot hold.
+    """
     if not str(column.type).startswith("struct"):
         raise TableError("schema", "columns of features and tags must be structs")
-    rows = column.to_pylist()
     names = [column.type.field(i).name for i in range(column.type.num_fields)]
-    return {name: [None if row is None else row[name] for row in rows] for name in names}
+    if len(set(names)) != len(names):
+        raise TableError("schema", "the columns of a batch must have names of their own")
+    inside: dict[str, Sequence[Any]] = {}
+    for name, child in zip(names, column.flatten(), strict=True):
+        inside[name] = [None] * len(child)
+        if not child.type.num_fields:
+            with suppress(ValueError, OverflowError, ArithmeticError):
+                inside[name] = child.to_pylist()
+    return inside
+
+
+def _objects(column: Any) -> list[Any]:  # noqa: ANN401 - as above
+    """The objects of a struct column, None where it is null."""
+    inside = _inside(column)
+    rows = zip(*inside.values(), strict=True) if inside else [()] * len(column)
+    known = column.is_valid().to_pylist()
+    return [
+        dict(zip(inside, row, strict=True)) if here else None
+        for row, here in zip(rows, known, strict=True)
+    ]
 
 
 def _instants(column: Any, timestamps: str) -> list[Any]:  # noqa: ANN401 - as above

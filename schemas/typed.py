@@ -6,6 +6,7 @@ Leaves to others: decoding, and the slow path (`streams/decode`).
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -17,6 +18,8 @@ from schemas.inputs import Label
 
 EXACT: Final = 1 << 53
 """Beyond it whole numbers have no floats of their own."""
+
+FEATURE_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 _Exact = Annotated[int, Meta(ge=-EXACT, le=EXACT)]
 _Bounded = Annotated[float, Meta(gt=-EXACT, lt=EXACT)]

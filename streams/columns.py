@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from detectors.bins import Bins
 from detectors.grid import NumericGrid
+from schemas.frames.events import Events
+from schemas.frames.frame import Frame
 from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
 from schemas.rows import Ints
 
@@ -111,9 +113,32 @@ class Columns:
             _segment_coder(segment, grid, fields.get(segment.name, "")) for segment in grid.segments
         ]
 
-    def of(self, events: Sequence[Any]) -> PredictionColumns:
+    def of_frame(self, frame: Frame) -> PredictionColumns:
+        """Columns of the rows of tables."""
+        n = len(frame)
+        cells = np.empty((n, len(self._grid.features)), np.uint16)
+        if self._numeric:
+            cells[:, self._numeric] = self._bins.codes(frame.numbers)
+        for i, coded in zip(self._texts, frame.texts, strict=True):
+            cells[:, i] = self._categories[i].codes(coded.values)[coded.codes]
+        value, target = self.targets(frame.targets.values)
+        return PredictionColumns(
+            numbers=frame.numbers,
+            features=cells,
+            scores=frame.score,
+            score=self._score_cells(frame.score),
+            target=target[frame.targets.codes],
+            value=value[frame.targets.codes],
+            segments=self._segment_codes(frame, frame.numbers, cells),
+            latency_ms=frame.latency_ms,
+            failed=frame.failed,
+        )
+
+    def of(self, typed: Events | Frame) -> PredictionColumns:
         """Columns of a batch of typed predictions."""
-        n = len(events)
+        if isinstance(typed, Frame):
+            return self.of_frame(typed)
+        events, n = typed.rows, len(typed)
         features = [event.features for event in events]
         cells = np.empty((n, len(self._grid.features)), np.uint16)
         numbers = np.empty((n, len(self._numeric)))
@@ -133,7 +158,7 @@ class Columns:
             score=self._score_cells(scores),
             target=target,
             value=value,
-            segments=self._segment_codes(events, numbers, cells),
+            segments=self._segment_codes(typed, numbers, cells),
             latency_ms=floats([event.latency_ms for event in events]),
             failed=np.array([event.error is not None for event in events], np.bool_),
         )
@@ -170,7 +195,14 @@ class Columns:
             scores[i] = score_of(events[i].probabilities, self._grid.positive)
         return scores
 
-    def _segment_codes(self, events: Sequence[Any], numbers: Floats, cells: Cells) -> Cells:
+    def labels(self, typed: Events | Frame) -> tuple[Floats, Cells]:
+        """The labels of typed rows as `targets`."""
+        if isinstance(typed, Frame):
+            values, cells = self.targets(typed.targets.values)
+            return values[typed.targets.codes], cells[typed.targets.codes]
+        return self.targets([event.label for event in typed.rows])
+
+    def _segment_codes(self, events: Events | Frame, numbers: Floats, cells: Cells) -> Cells:
         out = np.empty((len(events), len(self._segments)), np.uint16)
         for column, coder in enumerate(self._segments):
             out[:, column] = coder(events, numbers, cells)
@@ -186,7 +218,7 @@ def score_of(probabilities: dict[str, float] | None, positive: str | None) -> fl
     return max(probabilities.values())
 
 
-SegmentCoder = Callable[[Sequence[Any], Floats, Cells], Cells]
+SegmentCoder = Callable[[Events | Frame, Floats, Cells], Cells]
 
 
 def _segment_coder(segment: SegmentGrid, grid: Grid, field: str) -> SegmentCoder:
@@ -196,12 +228,15 @@ def _segment_coder(segment: SegmentGrid, grid: Grid, field: str) -> SegmentCoder
         index = {value: i for i, value in enumerate(segment.values)}
         get = attrgetter(f"tags.{field}")
 
-        def by_tag(events: Sequence[Any], _n: Floats, _c: Cells) -> Cells:
+        def by_tag(typed: Events | Frame, _n: Floats, _c: Cells) -> Cells:
+            if isinstance(typed, Frame):
+                coded = typed.tags[segment.name]
+                return _looked_up(index, coded.values, other)[coded.codes]
             try:
-                values = list(map(get, events))
+                values = list(map(get, typed.rows))
             except AttributeError:  # tags are null
-                values = ["" if e.tags is None else get(e) for e in events]
-            return np.fromiter(map(index.get, values, repeat(other)), np.uint16, len(events))
+                values = ["" if e.tags is None else get(e) for e in typed.rows]
+            return _looked_up(index, values, other)
 
         return by_tag
     place = next(i for i, f in enumerate(grid.features) if f.name == segment.name)
@@ -209,7 +244,7 @@ def _segment_coder(segment: SegmentGrid, grid: Grid, field: str) -> SegmentCoder
         edges = np.array([*segment.edges, np.nan])
         column = sum(f.type == "numeric" for f in grid.features[:place])
 
-        def by_range(_e: Sequence[Any], numbers: Floats, _c: Cells) -> Cells:
+        def by_range(_e: Events | Frame, numbers: Floats, _c: Cells) -> Cells:
             return np.searchsorted(edges, numbers[:, column], side="right").astype(np.uint16)
 
         return by_range
@@ -218,6 +253,10 @@ def _segment_coder(segment: SegmentGrid, grid: Grid, field: str) -> SegmentCoder
         if category in segment.values:
             codes[i] = segment.values.index(category)
     return lambda _e, _n, cells: codes[cells[:, place]]
+
+
+def _looked_up(index: dict[str, int], values: Sequence[str], other: int) -> Cells:
+    return np.fromiter(map(index.get, values, repeat(other)), np.uint16, len(values))
 
 
 def digest(times: Ints, columns: PredictionColumns) -> npt.NDArray[np.uint64]:

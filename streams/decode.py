@@ -10,22 +10,25 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from schemas.counting import Counting
 from schemas.envelope import EnvelopeError, open_envelope
+from schemas.frames import Frame, Framed, Framer
 from schemas.grid import Grid
 from schemas.inputs import Label, ModelEvent
 from schemas.log import LogRecord
-from schemas.rows import ALONE, Refusal
+from schemas.rows import ALONE, Ints, Refusal
 from schemas.tables import Table, TableError, is_columns, of_arrow, of_columns, read_arrow
-from schemas.typed import EXACT, FastLabel, prediction_type
+from schemas.typed import EXACT, FEATURE_NAME, FastLabel, prediction_type
+from schemas.vocabulary import TimestampUnit
 
 MODEL_EVENT_TYPE: Final = "windage.model-event.v1"
-_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _UNREADABLE: Final = (
     msgspec.DecodeError,
     UnicodeDecodeError,
@@ -48,7 +51,14 @@ class Limits(NamedTuple):
     event_bytes: int
     features: int
     batch_bytes: int = 8 << 20
-    timestamps: str = "auto"
+    timestamps: TimestampUnit = "auto"
+    depth: int = 32
+
+    @classmethod
+    def of(cls, counting: Counting) -> "Limits":
+        """The limits of one model."""
+        one = counting
+        return cls(one.event_bytes, one.features, one.batch_bytes, one.timestamps, one.depth)
 
     def weigh(self, record: LogRecord) -> None:
         """RefusedError if a record is too large, and certainly no batch if that would do."""
@@ -63,14 +73,16 @@ class Decoded(NamedTuple):
     """Records of one kind with their positions in the batch, and what was not of that kind."""
 
     events: list[Any]
-    positions: list[int] | None
+    positions: Sequence[int] | Ints | None
     """The record of each event. None: every record of the batch, in order."""
-    rows: list[int] | None
+    rows: Sequence[int] | Ints | None
     """The row of each event in its record's table. None: no record is a table."""
     refused: list[Refusal]
     controls: list[tuple[int, ModelEvent]]
     """Model events written into this log (end of stream), with their positions."""
     tombstones: int
+    frame: Frame | None = None
+    """The rows instead of `events`, where all records are plain tables."""
 
 
 class RefusedError(Exception):
@@ -107,6 +119,11 @@ class Decoder:
         fast = FastLabel if kind is Label else self._kind
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(fast).decode
         self._rows: Any = list[fast]  # type: ignore[valid-type] # made at run time
+        self._framer = (
+            Framer(grid, limits.timestamps, limits.features, limits.batch_bytes)
+            if kind is Label or grid is not None
+            else None
+        )
         self._quicken()
 
     def _quicken(self) -> None:
@@ -119,8 +136,25 @@ class Decoder:
             if len(self._numeric) + len(self._extra) > self._limits.features:
                 self._decode = _never
 
+    def parts(self, records: Sequence[LogRecord]) -> Iterator[tuple[int, int, Decoded]]:
+        """Decode a batch in order, tables apart from other records: (begin, stop, decoded)."""
+        swift = self._swift(records)
+        if swift is not None:
+            yield 0, len(records), swift
+            return
+        begin = 0
+        for own, framed in self._framer.runs(records) if self._framer else [(records, None)]:
+            decoded = self._one_by_one(own) if framed is None else _tables(framed)
+            yield begin, begin + len(own), decoded
+            begin += len(own)
+
     def batch(self, records: Sequence[LogRecord]) -> Decoded:
-        """Decode a batch in order."""
+        """Decode a batch in order, each row to an event."""
+        swift = self._swift(records)
+        return self._one_by_one(records) if swift is None else swift
+
+    def _swift(self, records: Sequence[LogRecord]) -> Decoded | None:
+        """A batch of plain events; None if any record is not one."""
         decode = self._decode
         limit = self._limits.event_bytes
         try:
@@ -131,7 +165,7 @@ class Decoder:
                     return Decoded(events, None, None, [], [], 0)
         except _UNREADABLE:
             pass
-        return self._one_by_one(records)
+        return None
 
     def _named(self, event: Any) -> bool:  # noqa: ANN401 - a struct made at run time
         """Whether the features of a prediction to learn from are few and well named."""
@@ -139,15 +173,15 @@ class Decoder:
         if len(names) > self._limits.features:
             return False
         if not names <= self._good:
-            if not all(map(_NAME.fullmatch, names)):
+            if not all(map(FEATURE_NAME.fullmatch, names)):
                 return False
             if len(self._good) < 2 * self._limits.features:
                 self._good.update(names)
         return True
 
     def _one_by_one(self, records: Sequence[LogRecord]) -> Decoded:
-        out = Decoded([], [], [], [], [], 0)
-        positions, rows = out.positions or [], out.rows or []
+        out = Decoded([], None, None, [], [], 0)
+        positions, rows = list[int](), list[int]()
         tombstones = 0
         for position, record in enumerate(records):
             if record.value is None:
@@ -212,9 +246,11 @@ class Decoder:
         """The slow path: a record unwrapped, as an event or a table; RefusedError if it is none."""
         try:
             envelope = open_envelope(record.headers, record.value or b"")
+            if envelope.media == "arrow" and not self._tabular:
+                raise RefusedError("schema", "this log takes single events, no batches")
             if envelope.media == "arrow":
-                return of_arrow(envelope.content, self._limits.timestamps)
-            tree = _parse(envelope.content)
+                return of_arrow(envelope.content, self._limits.timestamps, self._limits.batch_bytes)
+            tree = _parse(envelope.content, self._limits.depth)
             if self._tabular and is_columns(tree):
                 return of_columns(tree)
         except EnvelopeError as error:
@@ -247,7 +283,7 @@ class Decoder:
             raise RefusedError("schema", "features must be an object")
         if len(features) > self._limits.features:
             raise RefusedError("schema", "too many features")
-        if not all(_NAME.fullmatch(name) for name in features):
+        if not all(FEATURE_NAME.fullmatch(name) for name in features):
             raise RefusedError("schema", "a feature's name is not allowed")
         if self._grid is None:
             return {name: _sound(value, numeric=None) for name, value in features.items()}
@@ -258,6 +294,10 @@ class Decoder:
             self._grown = True
         kept = known.keys() & features.keys()
         return {name: _sound(features[name], numeric=known[name]) for name in kept}
+
+
+def _tables(framed: Framed) -> Decoded:
+    return Decoded([], framed.records, framed.rows, [], [], 0, framed.frame)
 
 
 def _never(_: bytes) -> Any:  # noqa: ANN401 - returns nothing
@@ -294,10 +334,10 @@ def model_of(record: LogRecord, limits: Limits) -> str:
     try:
         envelope = open_envelope(record.headers, record.value or b"")
         if envelope.media == "arrow":
-            names = read_arrow(envelope.content)
+            names = read_arrow(envelope.content, limits.batch_bytes)
             name = names["model"][0].as_py() if "model" in names.column_names and len(names) else ""
         else:
-            name = _parse(envelope.content).get("model")
+            name = _parse(envelope.content, limits.depth).get("model")
     except EnvelopeError as error:
         raise RefusedError("malformed", "the envelope cannot be read") from error
     except TableError as error:
@@ -307,7 +347,7 @@ def model_of(record: LogRecord, limits: Limits) -> str:
     return name
 
 
-def _parse(content: bytes) -> dict[str, Any]:
+def _parse(content: bytes, depth: int) -> dict[str, Any]:
     """The object in `content`; NaN and Infinity are let in here, to be judged by their place."""
     try:
         tree = json.loads(content.decode("utf-8"))
@@ -316,7 +356,18 @@ def _parse(content: bytes) -> dict[str, Any]:
         raise RefusedError("malformed", "not a JSON text in UTF-8") from error
     if not isinstance(tree, dict):
         raise RefusedError("schema", "not a JSON object")
+    if _is_deeper(tree, depth):
+        raise RefusedError("malformed", "nested too deeply")
     return tree
+
+
+def _is_deeper(tree: dict[str, Any], depth: int) -> bool:
+    """Whether objects and lists stand in one another more than `depth` deep."""
+    level: list[Any] = [tree]
+    for _ in range(depth):
+        inside = chain.from_iterable(one.values() if type(one) is dict else one for one in level)
+        level = [one for one in inside if isinstance(one, dict | list)]
+    return bool(level)
 
 
 def _convert(tree: dict[str, Any], kind: type[T]) -> T:

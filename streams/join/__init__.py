@@ -1,6 +1,6 @@
 """Where predictions and labels meet: identity, duplicates, corrections, the pending store."""
 
-from streams.join.ids import Ids
+from schemas.frames.ids import Ids
 from streams.join.join import Arrivals, Join
 
 __all__ = ["Arrivals", "Ids", "Join"]

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from streams.join.ids import Hashes, Rows
+from schemas.frames.ids import Hashes, Rows
 
 NONE: Final = -1
 _EMPTY: Final = -1

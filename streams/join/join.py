@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from schemas.frames.ids import Ids
 from schemas.log import Millis
 from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, SKIPPED, Ints, Joined, Verdicts
-from streams.join.ids import Ids
 from streams.join.ledger import NONE, Column, Ledger
 
 _TIMES: Final = {"offset": "<i8", "time": "<i8", "seen": "<i8", "reach": "<i8", "arrived": "<i8"}

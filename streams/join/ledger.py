@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.join.ids import Ids
+from schemas.frames.ids import Ids
 from streams.join.index import NONE, Index
 
 __all__ = ["NONE", "Column", "Ledger", "Rows"]

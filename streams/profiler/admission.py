@@ -19,6 +19,14 @@ LONGEST_ID: Final = 256
 UNSAID: Final = ""
 """The version of predictions that name none."""
 
+_OF_VERSIONS: Final = "version must be 1 to 128 of A-Z a-z 0-9 _ . : -"
+_OF_IDS: Final = f"prediction_id must have 1 to {LONGEST_ID} characters"
+
+
+def of_names(refusal: Refusal) -> bool:
+    """Whether names are the reason, or among the reasons, of a refusal."""
+    return _OF_VERSIONS in refusal.message or _OF_IDS in refusal.message
+
 
 def unfit(
     known: Collection[str], most: int, versions: tuple[Ints, list[str]], times: Ints
@@ -31,7 +39,7 @@ def unfit(
     refused: list[Refusal] = []
     strange = {name for name in values if name != UNSAID and not is_name(name)}
     if strange:
-        said = "schema", "version must be 1 to 128 of A-Z a-z 0-9 _ . : -"
+        said = "schema", _OF_VERSIONS
         refused += _of(codes, values, strange, times, *said)
     new = {name for name in values if name not in known}
     if len(known) + len(new) > most:
@@ -53,8 +61,7 @@ def misnamed(lengths: Ints, key: Callable[[int], bytes], times: Ints) -> list[Re
     doubtful = np.flatnonzero((times >= 0) & ((lengths < 1) | (lengths > LONGEST_ID)))
     wrong = [i for i in doubtful.tolist() if not 1 <= _characters(key(i)) <= LONGEST_ID]
     times[wrong] = -1
-    message = f"prediction_id must have 1 to {LONGEST_ID} characters"
-    return [Refusal(i, "schema", message) for i in wrong]
+    return [Refusal(i, "schema", _OF_IDS) for i in wrong]
 
 
 def _characters(key: bytes) -> int:

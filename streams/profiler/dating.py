@@ -4,16 +4,15 @@ Promises: a row is judged by itself and its broker time alone; the messages neve
 Leaves to others: what is late or expired (`model`, `join`).
 """
 
-from collections.abc import Sequence
-from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from schemas.counting import AHEAD, Counting
-from schemas.instants import parse_many
+from schemas.frames.events import Events
+from schemas.frames.frame import Frame
+from schemas.instants import SECONDS_BELOW
 from schemas.rows import Ints, Refusal
-from streams.profiler.blocks import Mask
 
 
 class Stamps(NamedTuple):
@@ -29,14 +28,16 @@ class Stamps(NamedTuple):
         return Stamps(self.offsets[records], self.broker[records], marks)
 
 
-def dated(counting: Counting, events: Sequence[Any], broker: Ints) -> tuple[Ints, list[Refusal]]:
+def dated(counting: Counting, events: Events | Frame, broker: Ints) -> tuple[Ints, list[Refusal]]:
     """Event times (n,) in ms of one model's rows, -1 where refused, and the refusals by row.
 
     `broker` (n,) is the broker time of each. Rows of other models are refused too.
     """
-    times, bad = parse_many([event.timestamp for event in events], counting.timestamps)
+    times, bad = events.instants(counting.timestamps)
     times[bad] = -1
-    strange, wrong = _strangers(counting.model, events), times <= 0
+    strange, wrong = events.strangers(counting.model), times <= 0
+    if counting.clock == "broker":  # nothing is scored in 1970: seconds were taken for milliseconds
+        wrong |= times < SECONDS_BELOW
     faults = (
         (strange, "unknown_model", "no such model"),
         (wrong & ~strange, "bad_timestamp", "the timestamp cannot be read as declared"),
@@ -53,13 +54,3 @@ def dated(counting: Counting, events: Sequence[Any], broker: Ints) -> tuple[Ints
         refused += [Refusal(int(i), code, message) for i in np.flatnonzero(mask)]
         times[mask] = -1
     return times, refused
-
-
-_MODEL: Final = attrgetter("model")
-
-
-def _strangers(model: str, events: Sequence[Any]) -> Mask:
-    """Which records name another model (a machine of one model looks at none before)."""
-    if set(map(_MODEL, events)) <= {model}:
-        return np.zeros(len(events), np.bool_)
-    return np.fromiter((event.model != model for event in events), np.bool_, len(events))

@@ -13,8 +13,9 @@ import numpy as np
 
 from schemas import baseline as baselines
 from schemas.counting import Counting
+from schemas.frames.events import Events
 from schemas.grid import Grid
-from schemas.inputs import Metric, ModelEvent
+from schemas.inputs import Metric, ModelEvent, is_name
 from schemas.inputs import encode as encode_event
 from schemas.instants import rfc3339
 from schemas.journal import encode
@@ -25,7 +26,7 @@ from streams.profiler.dating import Stamps, dated
 from streams.profiler.letters import letters
 from streams.profiler.model import ModelCounter
 from streams.profiler.saved import SavedModel, Tally, in_places
-from streams.snapshot import SnapshotError
+from streams.snapshot import DAMAGE, SnapshotError
 
 FORMAT: Final = 2
 """Version of the snapshot; a worker refuses one from a later version."""
@@ -70,9 +71,10 @@ class Profiler:
         self._letters: list[Output] = []
         self._only = next(iter(counting)) if len(counting) == 1 else None
         limits = [
-            Limits(one.event_bytes, one.features, one.batch_bytes) for one in counting.values()
+            (one.event_bytes, one.features, one.batch_bytes, one.depth) for one in counting.values()
         ]
-        most = Limits(*map(max, zip(*((x[:3]) for x in limits), strict=True)))
+        event, features, batch, depth = map(max, zip(*limits, strict=True))
+        most = Limits(event, features, batch, depth=depth)
         self._limits = most
         self._forwarders = {
             "metrics": Decoder(Metric, most),
@@ -200,16 +202,18 @@ class Profiler:
         stamps: Stamps,
     ) -> None:
         """Decode and count what stands below offset `end`."""
-        decoded = model.decoders[log].batch(own)
-        for begin, stop, event in _stretches(decoded, len(own)):
-            part = _part(decoded, begin, stop)
-            refused = model.count(log, own[begin:stop], part, stamps.only(slice(begin, stop)))
-            for refusal in letters(refused):
-                record = own[begin + refusal.position]
-                if record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
-                    self._letter(log, record, refusal)
-            if event is not None:
-                model.control(log, own[stop].offset, ends=event.type == "end_of_stream")
+        for first, last, decoded in model.decoders[log].parts(own):
+            part, marked = own[first:last], stamps.only(slice(first, last))
+            for begin, stop, event in _stretches(decoded, len(part)):
+                said = marked.only(slice(begin, stop))
+                refused = model.count(log, part[begin:stop], _part(decoded, begin, stop), said)
+                for refusal in letters(refused):
+                    record = part[begin + refusal.position]
+                    if record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
+                        self._letter(log, record, refusal)
+                if event is not None:
+                    ends = event.type == "end_of_stream"
+                    model.control(log, part[stop].offset, ends=ends)
         model.done(log, end)
 
     def _forward(self, log: InputLog, records: Sequence[LogRecord]) -> None:
@@ -230,7 +234,10 @@ class Profiler:
             if owner is None:
                 self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
                 continue
-            instants, wrong = dated(owner.counting, [event], times[position : position + 1])
+            if not _well_named(event):
+                self._stray(log, record, Refusal(position, "schema", "a name is not allowed"))
+                continue
+            instants, wrong = dated(owner.counting, Events([event]), times[position : position + 1])
             if wrong:
                 self._stray(log, record, wrong[0]._replace(position=position))
                 continue
@@ -343,6 +350,14 @@ class Profiler:
             )
         self = cls(counting, partition=partition, partitions=partitions, grids=grids)
         self._spoken, self._strays = dict(saved.spoken), dict(saved.strays)
+        try:
+            self._load(saved)
+        except DAMAGE as error:
+            raise SnapshotError("the snapshot does not hold together") from error
+        return self
+
+    def _load(self, saved: _Saved) -> None:
+        """Take the models of a snapshot up."""
         for one in map(in_places, saved.models) if saved.format < _PLACES else saved.models:
             model = self._models.get(one.model)
             if model is None:
@@ -352,7 +367,13 @@ class Profiler:
                 model.load(one)
             elif one.grid:
                 raise SnapshotError(f"model {one.model} was counted on another grid")
-        return self
+
+
+def _well_named(event: Metric | ModelEvent) -> bool:
+    """Whether what ends in names of signals and versions may be one."""
+    if isinstance(event, Metric):
+        return is_name(event.name) and all(map(is_name, event.tags))
+    return event.version is None or is_name(event.version)
 
 
 def _stretches(decoded: Decoded, n: int) -> list[tuple[int, int, ModelEvent | None]]:
@@ -367,7 +388,7 @@ def _part(decoded: Decoded, begin: int, stop: int) -> Decoded:
     """The decoded records at positions begin .. stop - 1, counted from begin."""
     if not decoded.controls:
         return decoded
-    positions = decoded.positions or []
+    positions = decoded.positions if decoded.positions is not None else range(stop)
     kept = [i for i, position in enumerate(positions) if begin <= position < stop]
     return Decoded(
         [decoded.events[i] for i in kept],

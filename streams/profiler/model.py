@@ -7,15 +7,17 @@ Leaves to others: routing and dead letters (`profiler`); decoding, joining, pane
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from schemas.counting import Counting
+from schemas.frames.events import Events
+from schemas.frames.frame import Coded, Frame
 from schemas.grid import Grid, Layout
 from schemas.inputs import Label
-from schemas.journal import Forwarded, JournalRecord, Progress
+from schemas.journal import JournalRecord, Progress
 from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis
 from schemas.rows import (
     ACCEPTED,
@@ -32,13 +34,14 @@ from schemas.rows import (
 from streams.clock import LogClock
 from streams.columns import Columns, digest
 from streams.decode import Decoded, Decoder, Limits
-from streams.join import Arrivals, Ids, Join
+from streams.join import Arrivals, Join
 from streams.panes import Panes, Placed, Watermarks
+from streams.profiler.admission import misnamed, of_names, unfit
 from streams.profiler.blocks import Mask, kept_content, outcome_blocks, prediction_blocks
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lesson
 from streams.profiler.letters import MESSAGES, placed, tombstones
-from streams.profiler.progress import panes_of, progress
+from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
 
 _FORWARDED: Final[tuple[InputLog, ...]] = ("metrics", "model-events")
@@ -63,9 +66,7 @@ class ModelCounter:
         self._versions: dict[str, int] = {}
         self._waiting: list[JournalRecord] = []
         self._told: Progress | None = None
-        limits = Limits(
-            counting.event_bytes, counting.features, counting.batch_bytes, counting.timestamps
-        )
+        limits = Limits.of(counting)
         self.decoders = {
             "predictions": Decoder(None, limits, grid),
             "labels": Decoder(Label, limits),
@@ -149,24 +150,24 @@ class ModelCounter:
         )
         tally.read += int(new[places].sum()) + sum(bool(new[r.position]) for r in decoded.refused)
         numbers = None if decoded.rows is None else np.array(decoded.rows, np.int64)
-        times, wrong = dated(self.counting, decoded.events, stamps.broker[places])
+        events = Events(decoded.events) if decoded.frame is None else decoded.frame
+        times, wrong = dated(self.counting, events, stamps.broker[places])
+        wrong += self._unfit(log, events, times)
         refused = [*decoded.refused, *(placed(one, places, numbers) for one in wrong)]
         tally.dead_lettered += sum(bool(new[r.position]) for r in refused)
         if decoded.positions is not None:
             empty = tombstones(records, new)
             tally.tombstone += empty
             tally.read += empty
-        events = decoded.events
         if wrong:
             keep = np.flatnonzero(times >= 0)
-            places, times, events = places[keep], times[keep], [events[i] for i in keep]
+            places, times, events = places[keep], times[keep], events.only(keep)
             numbers = None if numbers is None else numbers[keep]
-        if events:
+        if len(events):
             marks = self._clocks[log].advance(times) if seen is None else seen[places]
             arrived = np.maximum(times, marks) // self.counting.pane
-            ids = Ids.of([event.prediction_id for event in events])
             at = (offsets[places] << ROW_BITS) | (0 if numbers is None else np.maximum(numbers, 0))
-            rows = Arrivals(ids, at, offsets[places], times, marks, arrived)
+            rows = Arrivals(events.ids, at, offsets[places], times, marks, arrived)
             handle = self._predict if log == "predictions" else self._label
             verdicts = handle(rows, events, new[places])
             refused += [
@@ -175,29 +176,30 @@ class ModelCounter:
             ]
         return refused
 
+    def _unfit(self, log: InputLog, events: Events | Frame, times: Ints) -> list[Refusal]:
+        """Refusals by row of those that are not called as they should be."""
+        if not len(events):
+            return []
+        refused = misnamed(events.ids.ends - events.ids.begins, events.ids.key, times)
+        if log == "predictions":
+            refused += unfit(self._versions, self.counting.versions, events.versions, times)
+        return refused
+
     def forward(self, log: InputLog, offset: int, acts: Millis, value: bytes) -> None:
         """Pass a metric or model event on, once, to act in the pane of the instant `acts`."""
         if offset < self.counted_to(log):
             return
         self.tallies[log].read += 1
         self.tallies[log].counted += 1
-        self._waiting.append(
-            Forwarded(
-                model=self.counting.model,
-                log="metrics" if log == "metrics" else "model-events",
-                partition=self._partition,
-                offset=offset,
-                arrived=acts // self.counting.pane,
-                value=value,
-            )
-        )
+        at = self._partition, offset, acts // self.counting.pane
+        self._waiting.append(forwarded(self.counting.model, log, at, value))
 
     def unsaid(self, log: InputLog, record: LogRecord, refusal: Refusal) -> bool:
         """Whether a record that was read before is refused only now that there is a grid."""
         if record.offset < self._boundary[log]:
             return False
         typed = log == "predictions" and refusal.code in ("schema", "non_finite")
-        if not typed:
+        if not typed or of_names(refusal):
             return refusal.code == "conflict"
         lenient = self._lenient.batch([record])
         return refusal.row in (lenient.rows or [ALONE] * len(lenient.events))
@@ -217,9 +219,10 @@ class ModelCounter:
         if self._read[log] >= self._boundary[log]:
             self._join.skip[log] = set()
 
-    def _predict(self, rows: Arrivals, events: Sequence[Any], new: Mask) -> Verdicts:
+    def _predict(self, rows: Arrivals, events: Events | Frame, new: Mask) -> Verdicts:
         panes = rows.times // self.counting.pane
         if self._layout is None:
+            assert isinstance(events, Events), "frames are made for a grid"
             return self._learn(rows, events, new)
         columns = self._columns.of(events)
         content = np.zeros(len(events), self._content)
@@ -228,45 +231,38 @@ class ModelCounter:
             content["number"] = columns.value
         content["cells"][:, : columns.features.shape[1]] = columns.features
         content["segments"][:, : columns.segments.shape[1]] = columns.segments
-        versions = self._version_codes([e.version for e in events])
+        versions = self._version_codes(events.versions)
         verdicts, joined = self._join.predict(rows, versions, digest(rows.times, columns), content)
         kept = (verdicts == ACCEPTED) & new
         if kept.any():
-            where = Placed(
-                versions,
-                panes,
-                rows.arrived,
-                columns.segments,
-                rows.offsets,
-                np.full(len(events), -1),
-            )
+            none = np.full(len(events), -1)
+            where = Placed(versions, panes, rows.arrived, columns.segments, rows.offsets, none)
             self.tallies["predictions"].late += int((rows.arrived > panes)[kept].sum())
             counters = prediction_blocks(self._layout, columns, kept)
             self._panes.add("predictions", where.only(kept), list(self._versions), counters)
         self._outcomes(joined)
         return verdicts
 
-    def _learn(self, rows: Arrivals, events: Sequence[Any], new: Mask) -> Verdicts:
+    def _learn(self, rows: Arrivals, events: Events, new: Mask) -> Verdicts:
         """Pass rows on to learn from, each id once; contents are compared when they are counted."""
         n = len(events)
-        versions, alike = self._version_codes([e.version for e in events]), np.zeros(n, np.uint64)
+        versions, alike = self._version_codes(events.versions), np.zeros(n, np.uint64)
         verdicts, joined = self._join.predict(rows, versions, alike, np.zeros(n, self._content))
         self._outcomes(joined)
         kept = np.flatnonzero((verdicts == ACCEPTED) & new)
         if len(kept):
-            learned = [events[i] for i in kept.tolist()]
+            learned = events.only(kept).rows
             part = self.counting.model, self._partition
             self._waiting.append(lesson(*part, rows.only(kept), learned))
         return verdicts
 
-    def _label(self, rows: Arrivals, events: Sequence[Any], _new: Mask) -> Verdicts:
+    def _label(self, rows: Arrivals, events: Events | Frame, _new: Mask) -> Verdicts:
         n = len(events)
         values, codes = np.full(n, np.nan), np.zeros(n, np.int64)
         if self._layout is not None:
-            values, cells = self._columns.targets([e.label for e in events])
+            values, cells = self._columns.labels(events)
             codes = cells.astype(np.int64)
-        revisions = np.fromiter((e.revision for e in events), np.int64, n)
-        verdicts, joined = self._join.label(rows, codes, values, revisions)
+        verdicts, joined = self._join.label(rows, codes, values, events.revisions)
         self._outcomes(joined)
         return verdicts
 
@@ -311,13 +307,12 @@ class ModelCounter:
         loud = np.flatnonzero(new & ((verdicts == CONFLICT) | (verdicts == EXPIRED)))
         return [Refusal(int(i), *MESSAGES[int(verdicts[i])]) for i in loud]
 
-    def _version_codes(self, versions: Sequence[str]) -> Ints:
-        several = set(versions)
-        for version in sorted(several - self._versions.keys()):
+    def _version_codes(self, versions: Coded) -> Ints:
+        """The number of each row's version; new versions are numbered in order of their names."""
+        for version in sorted(set(versions.values) - self._versions.keys()):
             self._versions[version] = len(self._versions)
-        if len(several) == 1:
-            return np.full(len(versions), self._versions[versions[0]], np.int64)
-        return np.fromiter(map(self._versions.__getitem__, versions), np.int64, len(versions))
+        numbers = np.array([self._versions[name] for name in versions.values], np.int64)
+        return numbers[versions.codes]
 
     def flush(self) -> list[JournalRecord]:
         """What has changed since the last flush: forwards, learning rows, profiles, progress."""

@@ -1,13 +1,14 @@
 """Progress: what a profiler says of how far it has counted, and when there is something new to say.
 
-Promises: it is said again only when a watermark has entered another pane.
+Promises: it is said again only when a watermark has entered another pane; what is not counted here
+is said as it came.
 Leaves to others: the watermarks themselves (`clock`, `model`).
 """
 
 from schemas.counting import Counting
 from schemas.grid import Grid
-from schemas.journal import Progress
-from schemas.log import Millis
+from schemas.journal import Forwarded, Progress
+from schemas.log import InputLog, Millis
 from streams.panes import Watermarks
 
 
@@ -30,6 +31,19 @@ def progress(
         predictions_rows=marks.predictions_rows,
         outcomes_rows=marks.outcomes_rows,
         events=events,
+    )
+
+
+def forwarded(model: str, log: InputLog, at: tuple[int, int, int], value: bytes) -> Forwarded:
+    """A metric or model event passed on; `at`: partition, offset, and the pane it acts in."""
+    partition, offset, arrived = at
+    return Forwarded(
+        model=model,
+        log="metrics" if log == "metrics" else "model-events",
+        partition=partition,
+        offset=offset,
+        arrived=arrived,
+        value=value,
     )
 
 

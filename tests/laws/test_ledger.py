@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from streams.join.ids import Ids
+from schemas.frames import Ids
 from streams.join.ledger import NONE, Ledger
 
 NAMES = [

@@ -1,0 +1,66 @@
+"""Events: decoded rows, one struct each, with the same questions that a frame answers.
+
+Promises: nothing is looked at before it is asked for.
+Leaves to others: rows of tables (`frame`), decoding (`decode`), cells (`columns`).
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.frames.frame import Coded
+from schemas.frames.ids import Ids
+from schemas.instants import parse_many
+from schemas.rows import Ints
+from schemas.vocabulary import TimestampUnit
+
+_MODEL: Final = attrgetter("model")
+
+
+class Events:
+    """Typed predictions, labels, metrics or model events (n,), see `schemas/typed`."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.rows)
+
+    def only(self, rows: Ints) -> "Events":
+        """Some of them."""
+        return Events([self.rows[i] for i in rows.tolist()])
+
+    @cached_property
+    def ids(self) -> Ids:
+        """The identifier of each prediction or label."""
+        return Ids.of([event.prediction_id for event in self.rows])
+
+    def instants(self, unit: TimestampUnit) -> tuple[Ints, list[int]]:
+        """Epoch milliseconds (n,), and the rows that have none."""
+        return parse_many([event.timestamp for event in self.rows], unit)
+
+    def strangers(self, model: str) -> npt.NDArray[np.bool_]:
+        """Which rows (n,) name another model."""
+        if set(map(_MODEL, self.rows)) <= {model}:
+            return np.zeros(len(self), np.bool_)
+        return np.fromiter((event.model != model for event in self.rows), np.bool_, len(self))
+
+    @cached_property
+    def versions(self) -> Coded:
+        """The version of each prediction (n,)."""
+        names = [event.version for event in self.rows]
+        several = sorted(set(names))
+        if len(several) == 1:
+            return Coded(np.zeros(len(names), np.int64), several)
+        places = {name: i for i, name in enumerate(several)}
+        return Coded(np.fromiter(map(places.__getitem__, names), np.int64, len(names)), several)
+
+    @property
+    def revisions(self) -> Ints:
+        """The revision of each label (n,)."""
+        return np.fromiter((event.revision for event in self.rows), np.int64, len(self))

@@ -31,6 +31,19 @@ class SnapshotError(Exception):
     """A snapshot cannot be used; the message says why, for the operator."""
 
 
+DAMAGE: Final = (
+    msgspec.MsgspecError,
+    UnicodeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+)
+"""What loading a state may raise whose parts do not fit together."""
+
+
 class SlotRecord(msgspec.Struct, frozen=True):
     """One record of the state topic: `value` None deletes the key at the next compaction."""
 

@@ -18,7 +18,7 @@ from schemas.judging import Judging
 from schemas.log import LogRecord, Millis, Output
 from streams.monitor.model import ModelMonitor, SavedModel
 from streams.monitor.saying import say
-from streams.snapshot import SnapshotError
+from streams.snapshot import DAMAGE, SnapshotError
 
 FORMAT: Final = 2
 """Version of the snapshot; a worker refuses one from a later version."""
@@ -140,5 +140,8 @@ class Monitor:
             model = self._models.get(one.model)
             if model is None:
                 raise SnapshotError(f"the snapshot holds model {one.model}, the config does not")
-            model.load(one)
+            try:
+                model.load(one)
+            except DAMAGE as error:
+                raise SnapshotError("the snapshot does not hold together") from error
         self._position = saved.position

@@ -62,7 +62,7 @@ class Ids:
     def hashes(self) -> Hashes:
         """Hashes (n,) of 64 bits."""
         out = np.zeros(len(self), np.uint64)
-        for rows, table in self._tables():
+        for rows, table in self.tables():
             out[rows] = _hashed(table)
         return out
 
@@ -107,7 +107,7 @@ class Ids:
             same[of] = (mine == content[begins[of, None] + across]).all(axis=1)
         return np.asarray(same, np.bool_)
 
-    def _tables(self) -> list[tuple[Any, Bytes]]:
+    def tables(self) -> list[tuple[Any, Bytes]]:
         """Rows of one length with their bytes (m, length)."""
         if not len(self):
             return []

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from schemas.inputs import is_name
+from schemas.inputs import Metric, ModelEvent, is_name
 from schemas.rows import Ints, Refusal
 
 LONGEST_ID: Final = 256
@@ -62,6 +62,13 @@ def misnamed(lengths: Ints, key: Callable[[int], bytes], times: Ints) -> list[Re
     wrong = [i for i in doubtful.tolist() if not 1 <= _characters(key(i)) <= LONGEST_ID]
     times[wrong] = -1
     return [Refusal(i, "schema", _OF_IDS) for i in wrong]
+
+
+def well_named(event: Metric | ModelEvent) -> bool:
+    """Whether what ends in names of signals and versions may be one."""
+    if isinstance(event, Metric):
+        return is_name(event.name) and all(map(is_name, event.tags))
+    return event.version is None or is_name(event.version)
 
 
 def _characters(key: bytes) -> int:

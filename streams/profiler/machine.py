@@ -15,13 +15,14 @@ from schemas import baseline as baselines
 from schemas.counting import Counting
 from schemas.frames.events import Events
 from schemas.grid import Grid
-from schemas.inputs import Metric, ModelEvent, is_name
+from schemas.inputs import Metric, ModelEvent
 from schemas.inputs import encode as encode_event
 from schemas.instants import rfc3339
 from schemas.journal import encode
 from schemas.log import DUSK, INPUT_LOGS, Headers, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
 from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
+from streams.profiler.admission import well_named
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.letters import letters
 from streams.profiler.model import ModelCounter
@@ -234,7 +235,7 @@ class Profiler:
             if owner is None:
                 self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
                 continue
-            if not _well_named(event):
+            if not well_named(event):
                 self._stray(log, record, Refusal(position, "schema", "a name is not allowed"))
                 continue
             instants, wrong = dated(owner.counting, Events([event]), times[position : position + 1])
@@ -367,13 +368,6 @@ class Profiler:
                 model.load(one)
             elif one.grid:
                 raise SnapshotError(f"model {one.model} was counted on another grid")
-
-
-def _well_named(event: Metric | ModelEvent) -> bool:
-    """Whether what ends in names of signals and versions may be one."""
-    if isinstance(event, Metric):
-        return is_name(event.name) and all(map(is_name, event.tags))
-    return event.version is None or is_name(event.version)
 
 
 def _stretches(decoded: Decoded, n: int) -> list[tuple[int, int, ModelEvent | None]]:

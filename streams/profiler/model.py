@@ -15,6 +15,7 @@ import numpy as np
 from schemas.counting import Counting
 from schemas.frames.events import Events
 from schemas.frames.frame import Coded, Frame
+from schemas.frames.murmur import partitions_of
 from schemas.grid import Grid, Layout
 from schemas.inputs import Label
 from schemas.journal import JournalRecord, Progress
@@ -170,6 +171,10 @@ class ModelCounter:
             rows = Arrivals(events.ids, at, offsets[places], times, marks, arrived)
             handle = self._predict if log == "predictions" else self._label
             verdicts = handle(rows, events, new[places])
+            if numbers is not None and self._partitions > 1:
+                ours = (verdicts == ACCEPTED) & new[places] & (numbers != ALONE)
+                homes = partitions_of(rows.ids.only(ours), self._partitions)
+                tally.misplaced += int((homes != self._partition).sum())
             refused += [
                 placed(one, places, numbers)
                 for one in self._settle(log, rows, verdicts, new[places])

@@ -29,6 +29,9 @@ class Tally(msgspec.Struct, kw_only=True):
     orphaned: int = 0
     """Of the counted labels: no prediction within the horizon."""
     outcomes: int = 0
+    misplaced: int = 0
+    """Of the counted rows of tables: a client that partitions by key would have sent them
+    elsewhere, where their labels are."""
 
 
 class SavedLog(msgspec.Struct, frozen=True, array_like=True):

@@ -13,6 +13,7 @@ from schemas.journal import Profile, decode
 from schemas.log import Record
 from streams.decode import Decoder, Limits
 from streams.profiler import Profiler
+from streams.runtime.partitions import partition_of
 from tests.laws.world import GRID, MODEL, T0, World
 
 COUNTING = World((), 6_000, 30_000).roles()[0]._counting[MODEL]
@@ -171,6 +172,19 @@ def test_without_pyarrow_an_arrow_batch_says_what_is_missing(monkeypatch):
     profiler.step("predictions", [Record(offset=0, timestamp=T0, value=value, headers=headers)])
     (letter,) = [one for one in profiler.flush() if one.topic == "dead-letters"]
     assert b"windage[arrow]" in dict(letter.headers)["windage.error.message"]
+
+
+@pytest.mark.parametrize("form", ["single", "json", "arrow"])
+def test_rows_of_tables_that_belong_elsewhere_are_counted_as_misplaced(form):
+    """They are profiled all the same; single records were sent by their key, whatever it was."""
+    rows = rows_of(1, "predictions", 200)
+    for i, row in enumerate(rows):
+        row |= {"timestamp": T0 + i * 400, "prediction_id": "x" * (i % 9) + f"{i}é"}
+    profiler = Profiler({MODEL: COUNTING}, partition=1, partitions=3, grids={MODEL: GRID})
+    profiler.step("predictions", records(rows, form, [100]))
+    tally = profiler.accounting()["predictions"]
+    elsewhere = sum(partition_of(row["prediction_id"].encode(), 3) != 1 for row in rows)
+    assert (200, 0 if form == "single" else elsewhere) == (tally.counted, tally.misplaced)
 
 
 WHOLE = {"model": "m", "prediction_id": "q", "timestamp": T0, "prediction": 1, "label": 1}

@@ -1,0 +1,1 @@
+"""The parts of `examples/loop`: a world, a model server, a trainer, and who watches them."""

@@ -55,7 +55,7 @@ class Decline:
             return []
         at = closing.span[0] // self._stretch
         for part in closing.outcomes:
-            if part.segment == WHOLE:
+            if part.segment == WHOLE and not closing.excepted:
                 table = self._blocks.table(self._blocks.compact(part.vector))
                 classes = len(self._blocks.classes)
                 right, rows = int(np.trace(table[:classes, :classes])), int(table[:, :-1].sum())

@@ -180,11 +180,10 @@ class Lane:
             return []
         for part in closing.predictions if self.kind == "predictions" else closing.outcomes:
             counts = self._read(part.vector)
-            if self._collector is not None:
-                self._collector.add(part.segment, part.pane, counts)
-                continue
-            if part.version in self._growing:
-                self._growing[part.version].add(part.segment, part.pane, counts)
+            growing = self._collector or self._growing.get(part.version)
+            if growing is not None:
+                if not closing.excepted:
+                    growing.add(part.segment, part.pane, counts)
                 continue
             panel = self._panel(part.version, part.segment, closing.pane)
             if panel is None:

@@ -21,6 +21,7 @@ from schemas.instants import parse
 from schemas.journal import Forwarded, LearningBatch, Profile, Progress
 from schemas.judging import Judging
 from schemas.log import Millis
+from schemas.shadow import is_shadow
 from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
 from streams.monitor.declaration import budgeted
@@ -183,10 +184,12 @@ class ModelMonitor:
         """Judge one pane and let the policy decide."""
         intake = self._intake
         assert intake is not None
-        taken = intake.take(pane)
-        self._ranges.add(pane, taken)
+        every = intake.take(pane)
+        self._ranges.add(pane, every)
+        taken = [one for one in every if not is_shadow(one.key.version)]
+        shadows = [one for one in every if is_shadow(one.key.version)]
         due, cohorts = self._due(pane), parts(taken, "outcomes", None)
-        now = self.end_of(pane)
+        now, calendar = self.end_of(pane), self._config.calendar
         findings: list[Finding] = []
         closing = Closing(
             pane=pane,
@@ -201,6 +204,9 @@ class ModelMonitor:
             reference_id=self._reference_id,
             findings=findings,
             troubles=self._troubles(now),
+            shadows=tuple(parts(shadows, "predictions", pane)),
+            shadow_outcomes=tuple(together(parts(shadows, "outcomes", None), pane)),
+            excepted=any(one.from_ < now and now - self._pane < one.to for one in calendar),
         )
         for watch in self._watches.values():
             findings += watch.close(closing)
@@ -215,7 +221,14 @@ class ModelMonitor:
         return Closed(pane=pane, findings=findings, severities=severities, decisions=decisions)
 
     def _troubles(self, now: Millis) -> tuple[tuple[Millis, Millis], ...]:
-        """From when to when there were incidents; what a person closed is normal, or accepted."""
+        """From when to when it was not normal: the calendar's exceptions, and incidents.
+
+        What a person closed is normal, or accepted.
+        """
+        days = ((one.from_, one.to) for one in self._config.calendar if one.from_ < now)
+        return (*days, *self._incidents(now))
+
+    def _incidents(self, now: Millis) -> tuple[tuple[Millis, Millis], ...]:
         return tuple(
             (
                 one.opened if one.change_point is None else one.change_point,

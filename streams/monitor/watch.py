@@ -44,7 +44,10 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     their predictions too. `span`: begin and end of the pane. `building`: the kinds of profiles
     whose reference is still being built, of this pane too; no signal of theirs is judged.
     `reference_id`: the reference in force in this pane. `findings`: what the watches before it
-    have said. `troubles`: stretches of incidents, from their change on, as known before this pane.
+    have said. `troubles`: stretches of incidents, from their change on, as known before this pane,
+    and of the calendar; `excepted`: this pane is in one of those, so nothing is learned from it.
+    `shadows`, `shadow_outcomes`: as predictions and outcomes, of versions that answer nobody; none
+    of their rows is in the other lists.
     """
 
     pane: int
@@ -59,6 +62,9 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     reference_id: str
     findings: list[Finding]
     troubles: tuple[tuple[Millis, Millis], ...] = ()
+    shadows: tuple[Part, ...] = ()
+    shadow_outcomes: tuple[Part, ...] = ()
+    excepted: bool = False
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

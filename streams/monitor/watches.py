@@ -14,6 +14,7 @@ from streams.monitor.declared import Declared
 from streams.monitor.decline import Decline
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
+from streams.monitor.shadow import Shadows
 from streams.monitor.watch import Setting, Watch
 
 WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
@@ -25,5 +26,6 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "declared": Declared,
     "canary": Canary,
     "decline": Decline,
+    "shadows": Shadows,
 }
 """Name in a snapshot, and what makes the watch."""

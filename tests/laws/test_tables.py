@@ -181,7 +181,7 @@ def test_rows_of_tables_that_belong_elsewhere_are_counted_as_misplaced(form):
     for i, row in enumerate(rows):
         row |= {"timestamp": T0 + i * 400, "prediction_id": "x" * (i % 9) + f"{i}é"}
     profiler = Profiler({MODEL: COUNTING}, partition=1, partitions=3, grids={MODEL: GRID})
-    profiler.step("predictions", records(rows, form, [100]))
+    profiler.step("predictions", records(rows, form, [40, 80, 120, 160]))
     tally = profiler.accounting()["predictions"]
     elsewhere = sum(partition_of(row["prediction_id"].encode(), 3) != 1 for row in rows)
     assert (200, 0 if form == "single" else elsewhere) == (tally.counted, tally.misplaced)

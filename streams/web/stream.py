@@ -74,14 +74,19 @@ async def serve(
     try:
         await response.prepare(request)
         await response.write(b"retry: 2000\n\n")
+        clock = asyncio.get_running_loop().time
+        wrote = clock()
         while True:
             ring = bell.event()  # before reading, so that what is written meanwhile rings it
             while await _send_page(response, source, cursor):
-                pass
+                wrote = clock()
+            # Since the last word to this reader: a ring may be about topics it did not ask for.
+            left = wrote + BEAT_SECONDS - clock()
             try:
-                await asyncio.wait_for(ring.wait(), BEAT_SECONDS)
+                await asyncio.wait_for(ring.wait(), max(0.0, left))
             except TimeoutError:
                 await response.write(b": alive\n\n")
+                wrote = clock()
     except ConnectionResetError:
         return response
     finally:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -143,6 +144,39 @@ def test_a_trainer_answers_over_http_once_a_request(stream, tmp_path):
     said = [(event["request_id"], event["type"]) for event in stream.events()]
     ends = ("retraining_started", "retraining_finished")
     assert [(about, end) for about in "abc" for end in ends] == said
+
+
+def test_a_trainer_may_live_in_another_time(stream, tmp_path):
+    """What the clock says decides what is early or expired, and is what answers carry."""
+    stream.topic = "retrain-requests"
+    then = datetime(2020, 1, 2, tzinfo=UTC)
+    stream.records = [
+        {"request_id": "over", "model": "m", "version": "3", "expires_at": "2020-01-01T00:00:00Z"},
+        {"request_id": "due", "model": "m", "version": "3", "expires_at": "2020-01-03T00:00:00Z"},
+    ]
+    seen = []
+
+    def train(asked):
+        seen.append((asked["request_id"], trainer.busy))
+        return asked.done(version="4")
+
+    trainer = windage.on_retrain(
+        stream.url,
+        group="trainer",
+        begin=False,
+        remember=str(tmp_path / "place"),
+        clock=lambda: then,
+    )(train)
+    trainer.start()
+    deadline = time.monotonic() + SECONDS
+    while len(stream.events()) < 2 or trainer.busy:
+        assert time.monotonic() < deadline, (seen, stream.events())
+        time.sleep(0.05)
+    trainer.stop(SECONDS)
+    assert [("due", True)] == seen
+    said = [(event["type"], event["timestamp"]) for event in stream.events()]
+    instant = "2020-01-02T00:00:00.000Z"
+    assert [("retraining_started", instant), ("retraining_finished", instant)] == said
 
 
 def test_the_stream_of_a_real_server_is_read(serve):

@@ -241,6 +241,23 @@ async def test_a_quiet_stream_beats(client, monkeypatch):
     response.close()
 
 
+async def test_a_stream_of_a_quiet_topic_beats_beside_busy_ones(client, runtime, monkeypatch):
+    """Commits that write nothing to a reader are no sign of life to it."""
+    monkeypatch.setattr(stream, "BEAT_SECONDS", 0.2)
+    response = await client.get("/v1/stream?topics=alerts")
+
+    async def commit():
+        while True:
+            write(runtime, "readings", reading())
+            await asyncio.sleep(0.02)
+
+    busy = asyncio.create_task(commit())
+    text = await asyncio.wait_for(response.content.readuntil(b": alive\n"), 5)
+    busy.cancel()
+    assert text.endswith(b": alive\n")
+    response.close()
+
+
 @pytest.mark.parametrize("text", ["", "alerts", "alerts:x", "alerts:1,", "alerts:-1", "alerts:1;x"])
 def test_ids_that_are_no_cursors(text):
     """They are ignored."""

@@ -16,6 +16,7 @@ from schemas.frames.frame import Coded
 from schemas.frames.ids import Ids
 from schemas.instants import parse_many
 from schemas.rows import Ints
+from schemas.shadow import counted_as
 from schemas.vocabulary import TimestampUnit
 
 _MODEL: Final = attrgetter("model")
@@ -53,14 +54,27 @@ class Events:
     @cached_property
     def versions(self) -> Coded:
         """The version of each prediction (n,)."""
+        return _coded([event.version for event in self.rows])
+
+    @property
+    def counted_versions(self) -> Coded:
+        """The version that each prediction (n,) is counted as."""
+        roles = [event.role for event in self.rows]
+        if "shadow" not in roles:
+            return self.versions
         names = [event.version for event in self.rows]
-        several = sorted(set(names))
-        if len(several) == 1:
-            return Coded(np.zeros(len(names), np.int64), several)
-        places = {name: i for i, name in enumerate(several)}
-        return Coded(np.fromiter(map(places.__getitem__, names), np.int64, len(names)), several)
+        return _coded([counted_as(*one) for one in zip(names, roles, strict=True)])
 
     @property
     def revisions(self) -> Ints:
         """The revision of each label (n,)."""
         return np.fromiter((event.revision for event in self.rows), np.int64, len(self))
+
+
+def _coded(names: list[str]) -> Coded:
+    """A column of few texts."""
+    several = sorted(set(names))
+    if len(several) == 1:
+        return Coded(np.zeros(len(names), np.int64), several)
+    places = {name: i for i, name in enumerate(several)}
+    return Coded(np.fromiter(map(places.__getitem__, names), np.int64, len(names)), several)

@@ -97,6 +97,11 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, Coded]
     revisions: Ints
 
+    @property
+    def counted_versions(self) -> Coded:
+        """The version that each row (n,) is counted as; a frame has no rows of shadows."""
+        return self.versions
+
     def __len__(self) -> int:
         """How many rows there are."""
         return len(self.times)
@@ -139,8 +144,8 @@ def of_predictions(source: Source, grid: Grid, unit: TimestampUnit) -> Frame:
     allowed = {int, float, type(None)} if grid.task == "regression" else _SCALARS
     _measured(target, allowed)
     for name in ("role", "error", "probe_id"):
-        if name in fields:
-            _texts(fields[name], n)
+        if name in fields and "shadow" in _texts(fields[name], n).values:
+            raise UnsureError  # rows of a shadow are told apart one by one
     numeric = [f.name for f in grid.features if f.type == "numeric"]
     numbers = np.empty((len(numeric), n))
     for name, row in zip(numeric, numbers, strict=True):

@@ -236,7 +236,7 @@ class ModelCounter:
             content["number"] = columns.value
         content["cells"][:, : columns.features.shape[1]] = columns.features
         content["segments"][:, : columns.segments.shape[1]] = columns.segments
-        versions = self._version_codes(events.versions)
+        versions = self._version_codes(events.counted_versions)
         verdicts, joined = self._join.predict(rows, versions, digest(rows.times, columns), content)
         kept = (verdicts == ACCEPTED) & new
         if kept.any():
@@ -244,14 +244,16 @@ class ModelCounter:
             where = Placed(versions, panes, rows.arrived, columns.segments, rows.offsets, none)
             self.tallies["predictions"].late += int((rows.arrived > panes)[kept].sum())
             counters = prediction_blocks(self._layout, columns, kept)
-            self._panes.add("predictions", where.only(kept), list(self._versions), counters)
+            where = where if kept.all() else where.only(kept)
+            self._panes.add("predictions", where, list(self._versions), counters)
         self._outcomes(joined)
         return verdicts
 
     def _learn(self, rows: Arrivals, events: Events, new: Mask) -> Verdicts:
         """Pass rows on to learn from, each id once; contents are compared when they are counted."""
         n = len(events)
-        versions, alike = self._version_codes(events.versions), np.zeros(n, np.uint64)
+        versions = self._version_codes(events.counted_versions)
+        alike = np.zeros(n, np.uint64)
         verdicts, joined = self._join.predict(rows, versions, alike, np.zeros(n, self._content))
         self._outcomes(joined)
         kept = np.flatnonzero((verdicts == ACCEPTED) & new)

@@ -142,11 +142,16 @@ class Decoder:
         if swift is not None:
             yield 0, len(records), swift
             return
-        begin = 0
+        begin = end = 0
         for own, framed in self._framer.runs(records) if self._framer else [(records, None)]:
-            decoded = self._one_by_one(own) if framed is None else _tables(framed)
-            yield begin, begin + len(own), decoded
-            begin += len(own)
+            if framed is not None:
+                if end > begin:
+                    yield begin, end, self._one_by_one(records[begin:end])
+                begin = end + len(own)
+                yield end, begin, _tables(framed)
+            end += len(own)  # runs that are no tables are decoded together
+        if end > begin:
+            yield begin, end, self._one_by_one(records[begin:end])
 
     def batch(self, records: Sequence[LogRecord]) -> Decoded:
         """Decode a batch in order, each row to an event."""
@@ -351,12 +356,13 @@ def _parse(content: bytes, depth: int) -> dict[str, Any]:
     """The object in `content`; NaN and Infinity are let in here, to be judged by their place."""
     try:
         tree = json.loads(content.decode("utf-8"))
-        json.dumps(tree, ensure_ascii=False).encode("utf-8")  # lone surrogates end here
+        if b"\\u" in content:  # lone surrogates end here
+            json.dumps(tree, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise RefusedError("malformed", "not a JSON text in UTF-8") from error
     if not isinstance(tree, dict):
         raise RefusedError("schema", "not a JSON object")
-    if _is_deeper(tree, depth):
+    if content.count(b"[") + content.count(b"{") > depth and _is_deeper(tree, depth):
         raise RefusedError("malformed", "nested too deeply")
     return tree
 

@@ -6,11 +6,15 @@ Leaves to others: the dead letter itself (`machine`).
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
-from schemas.log import LogRecord
+from schemas.log import Headers, LogRecord
 from schemas.rows import ALONE, CONFLICT, EXPIRED, Ints, Refusal
 from streams.profiler.blocks import Mask
+
+_VERSION: Final = b"1"
+"""Of the reasons in dead letters."""
 
 _NAMED: Final = 20
 """Rows that a message names; of more it gives the number."""
@@ -21,6 +25,19 @@ MESSAGES: Final = {
     EXPIRED: ("expired", "older than horizon and lateness by the watermark"),
 }
 """What is said of verdicts that refuse a row."""
+
+
+@lru_cache(maxsize=1024)  # the same few reasons, except where rows of tables are named
+def reason(code: str, message: str) -> Headers:
+    """The headers of a dead letter that say why; where it stood follows them."""
+    return (
+        ("windage.error.code", code.encode()),
+        ("windage.error.message", message.encode()),
+        ("windage.error.stage", b"profiler"),
+        ("windage.error.version", _VERSION),
+        ("__connect.errors.exception.class.name", b"windage." + code.encode()),
+        ("__connect.errors.exception.message", message.encode()),
+    )
 
 
 def letters(refused: Sequence[Refusal]) -> Iterator[Refusal]:

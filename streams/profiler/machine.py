@@ -24,7 +24,7 @@ from schemas.rows import Ints, Refusal
 from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
 from streams.profiler.admission import well_named
 from streams.profiler.dating import Stamps, dated
-from streams.profiler.letters import letters
+from streams.profiler.letters import letters, reason
 from streams.profiler.model import ModelCounter
 from streams.profiler.saved import SavedModel, Tally, in_places
 from streams.snapshot import DAMAGE, SnapshotError
@@ -34,9 +34,6 @@ FORMAT: Final = 2
 
 _PLACES: Final = 2
 """The first version that tells the rows of one record apart."""
-
-_LETTER: Final = "1"
-"""Version of the reasons in dead letters."""
 
 ANY_MODEL: Final = "*"
 
@@ -277,23 +274,18 @@ class Profiler:
     def _letter(self, log: InputLog, record: LogRecord, refusal: Refusal) -> None:
         """Write a dead letter: raw bytes, original headers, and the reason."""
         headers: Headers = record.headers or ()
-        reason = {
-            "windage.error.code": refusal.code,
-            "windage.error.message": refusal.message,
-            "windage.error.stage": "profiler",
-            "windage.error.version": _LETTER,
-            "__connect.errors.topic": log,
-            "__connect.errors.partition": str(self.partition),
-            "__connect.errors.offset": str(record.offset),
-            "__connect.errors.exception.class.name": f"windage.{refusal.code}",
-            "__connect.errors.exception.message": refusal.message,
-        }
         self._letters.append(
             Output(
                 topic="dead-letters",
                 key=record.key,
                 value=record.value or b"",
-                headers=(*headers, *((name, text.encode()) for name, text in reason.items())),
+                headers=(
+                    *headers,
+                    *reason(refusal.code, refusal.message),
+                    ("__connect.errors.topic", log.encode()),
+                    ("__connect.errors.partition", b"%d" % self.partition),
+                    ("__connect.errors.offset", b"%d" % record.offset),
+                ),
                 timestamp=record.timestamp,
             )
         )

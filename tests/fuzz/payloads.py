@@ -156,7 +156,7 @@ def document(r: random.Random, text: str) -> str:
             )
             lines[at] += " " + r.choice(words)
         else:
-            lines[at] = mutated(r, lines[at].encode()).decode("utf-8", "replace")
+            lines[at] = mutated(r, lines[at].encode("utf-8", "replace")).decode("utf-8", "replace")
     return "\n".join(lines)
 
 

@@ -1,11 +1,11 @@
-"""Snapshots as log records: chunks and a manifest in two alternating slots of a compacted topic.
+"""Snapshots as log records: chunks and a manifest of a compacted topic, named by their content.
 
 Promises: a snapshot is found again whole or not at all (every chunk and the manifest carry a
-digest); nothing exceeds the record limit; overwriting one slot leaves the other, so a corrupt
-newest snapshot has a predecessor; among several the one with the largest order wins, not the one
-written last, so a stale writer cannot set the state back.
-Leaves to others: what the snapshot means (the machine), how records are sent and read (the
-runtimes), what to do when none is usable (they refuse to start).
+digest); nothing exceeds the record limit; no writer ever overwrites a record of another snapshot,
+so compaction cannot mix two of them; among several the one with the largest order wins, not the
+one written last, so a stale writer cannot set the state back.
+Leaves to others: which snapshots are kept (`runtime.kafka.tenure`), what one means (the machine),
+how records are sent and read, what to do when none is usable (they refuse to start).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,9 @@ import msgspec
 FORMAT: Final = 1
 """Version of the layout below; a reader refuses a larger one."""
 
-SLOTS: Final = 2
+KEPT: Final = 2
+"""Snapshots that a writer leaves, so that a damaged newest one has a predecessor."""
+
 CHUNK_BYTES: Final = 512 * 1024
 """Size of a chunk: half of the record limit that Kafka brokers have by default (1 MiB)."""
 
@@ -25,6 +27,7 @@ SNAPSHOT_BYTES: Final = 1 << 30
 """A manifest that promises more is not believed."""
 
 _DIGEST_BYTES: Final = 16
+_SEAL: Final = b"/manifest"
 
 
 class SnapshotError(Exception):
@@ -44,7 +47,7 @@ DAMAGE: Final = (
 """What loading a state may raise whose parts do not fit together."""
 
 
-class SlotRecord(msgspec.Struct, frozen=True):
+class StateRecord(msgspec.Struct, frozen=True):
     """One record of the state topic: `value` None deletes the key at the next compaction."""
 
     key: bytes
@@ -86,30 +89,31 @@ class _Stamp(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """The snapshot to continue from. `digest` is its identity.
+    """The snapshot to continue from. `digest` is its identity, `keys` are those of its records.
 
-    `chunks` is how many its slot holds now; `damaged` how many better ones were not intact.
+    `litter` are the keys of everything else that is there: older ones, and what stale or dead
+    writers have left. `damaged`: how many better ones were not intact.
     """
 
     meta: Meta
     snapshot: bytes
-    slot: int
     digest: bytes
-    chunks: int
+    keys: tuple[bytes, ...]
+    litter: tuple[bytes, ...]
     damaged: int
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot as records, in the order in which they must be appended; the manifest seals it.
+    """A snapshot as records, in the order in which they must be appended; the manifest seals it."""
 
-    The manifest is the last record with a value; tombstones of chunks no longer used follow it.
-    """
-
-    records: tuple[SlotRecord, ...]
-    manifest: SlotRecord
-    leftovers: tuple[SlotRecord, ...]
+    records: tuple[StateRecord, ...]
+    manifest: StateRecord
     digest: bytes
-    chunks: int
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys of its records, in the order in which they are to be deleted one day."""
+        return (self.manifest.key, *(record.key for record in self.records))
 
 
 def _digest(content: bytes, secret: bytes) -> bytes:
@@ -117,41 +121,29 @@ def _digest(content: bytes, secret: bytes) -> bytes:
     return blake2b(content, digest_size=_DIGEST_BYTES, key=secret).digest()
 
 
-def _chunk_key(slot: int, index: int) -> bytes:
-    return b"%d/%d" % (slot, index)
+def _keys(digest: bytes, chunks: int) -> tuple[bytes, ...]:
+    """The manifest's first: a snapshot that is half deleted must not look damaged."""
+    name = digest.hex().encode()
+    return (name + _SEAL, *(b"%s/%d" % (name, index) for index in range(chunks)))
 
 
-def split(
-    snapshot: bytes,
-    meta: Meta,
-    *,
-    slot: int,
-    limit: int = CHUNK_BYTES,
-    chunks_before: int = 0,
-    secret: bytes = b"",
-) -> Cut:
-    """Cut `snapshot` into records of at most `limit` bytes for `slot`.
-
-    `chunks_before`: how many chunks the slot held before; those no longer needed are deleted.
-    """
+def split(snapshot: bytes, meta: Meta, *, limit: int = CHUNK_BYTES, secret: bytes = b"") -> Cut:
+    """Cut `snapshot` into records of at most `limit` bytes."""
     pieces = [snapshot[at : at + limit] for at in range(0, len(snapshot), limit)]
     manifest = _Manifest(
         FORMAT, meta, len(snapshot), _digest(snapshot, secret), [_digest(p, secret) for p in pieces]
     )
     body = msgspec.msgpack.encode(manifest)
-    seal = _digest(body, secret)
+    digest = _digest(body, secret)
+    seal, *chunks = _keys(digest, len(pieces))
     return Cut(
-        records=tuple(SlotRecord(_chunk_key(slot, i), piece) for i, piece in enumerate(pieces)),
-        manifest=SlotRecord(b"%d/manifest" % slot, seal + body),
-        leftovers=tuple(
-            SlotRecord(_chunk_key(slot, i), None) for i in range(len(pieces), chunks_before)
-        ),
-        digest=seal,
-        chunks=len(pieces),
+        records=tuple(StateRecord(key, piece) for key, piece in zip(chunks, pieces, strict=True)),
+        manifest=StateRecord(seal, digest + body),
+        digest=digest,
     )
 
 
-def assemble(records: Iterable[SlotRecord], *, secret: bytes = b"") -> Found | None:
+def assemble(records: Iterable[StateRecord], *, secret: bytes = b"") -> Found | None:
     """Return the intact snapshot of the largest order; None if none was ever completed.
 
     `records` is everything read from one partition of the state topic, in log order; versions
@@ -160,34 +152,32 @@ def assemble(records: Iterable[SlotRecord], *, secret: bytes = b"") -> Found | N
     what the newer program did).
     """
     pieces: dict[bytes, bytes] = {}
-    manifests: list[tuple[_Manifest, int, bytes]] = []
-    damaged = 0
+    sealed: dict[bytes, bytes] = {}
+    there: dict[bytes, None] = {}
     for record in records:
-        number, _, name = record.key.partition(b"/")
         if record.value is None:
-            if name == b"manifest":  # deleted on purpose, with everything written before
-                manifests = [entry for entry in manifests if b"%d" % entry[1] != number]
+            sealed.pop(record.key, None)  # deleted on purpose
+            there.pop(record.key, None)
             continue
-        if name != b"manifest":
-            pieces[_digest(record.value, secret)] = record.value
-            continue
-        opened = _open(record.value, secret)
-        if opened is None or not number.isdigit():
-            damaged += 1
+        there[record.key] = None
+        if record.key.endswith(_SEAL):
+            sealed[record.key] = record.value
         else:
-            manifests.append((opened, int(number), record.value[:_DIGEST_BYTES]))
-    # Stable: of equal ones the last written comes first.
-    manifests.reverse()
+            pieces[_digest(record.value, secret)] = record.value
+    opened = [(_open(value, secret), value[:_DIGEST_BYTES]) for value in sealed.values()]
+    damaged = sum(manifest is None for manifest, _ in opened)
+    manifests = [(found, digest) for found, digest in opened if found is not None]
     manifests.sort(key=lambda entry: (entry[0].meta.order, entry[0].meta.sequence), reverse=True)
-    for manifest, slot, seal in manifests:
+    for manifest, digest in manifests:
         snapshot = _join(manifest, pieces, secret)
         if snapshot is not None:
+            keys = _keys(digest, len(manifest.chunks))
             return Found(
                 meta=manifest.meta,
                 snapshot=snapshot,
-                slot=slot,
-                digest=seal,
-                chunks=len(manifest.chunks),
+                digest=digest,
+                keys=keys,
+                litter=tuple(sorted(there.keys() - set(keys))),
                 damaged=damaged,
             )
         damaged += 1

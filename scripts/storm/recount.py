@@ -22,7 +22,7 @@ from schemas.config import Config
 from schemas.journal import Profile, ProfileKey, Progress, decode
 from schemas.log import INPUT_LOGS, Output
 from scripts.storm.topics import Read
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime.assembly import Profilers
 from streams.runtime.crank import JOURNAL, Accounts, Crank
 from streams.runtime.memory import MemoryLog
@@ -166,9 +166,11 @@ def states(
     for topic, records in stored.items():
         for number in range(partitions):
             own = [
-                slots.SlotRecord(r.key or b"", r.value) for r in records if r.partition == number
+                snapshots.StateRecord(r.key or b"", r.value)
+                for r in records
+                if r.partition == number
             ]
-            found = slots.assemble(own)
+            found = snapshots.assemble(own)
             if found is None:
                 continue
             positions |= {(log, number): at for log, at in found.meta.positions.items()}

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.load import load_text
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime import topics
 from streams.runtime.partitions import partition_of
 from streams.runtime.roles import ProfilerRole
@@ -106,8 +106,8 @@ class Command:
         total = {}
         stored = await self.read("profiler-state")
         for number in range(PARTITIONS):
-            own = [slots.SlotRecord(r.key, r.value) for r in stored if r.partition == number]
-            found = slots.assemble(own)
+            own = [snapshots.StateRecord(r.key, r.value) for r in stored if r.partition == number]
+            found = snapshots.assemble(own)
             if found is None or not found.snapshot:  # a reset leaves an empty one
                 continue
             machine = ProfilerRole(self.config, {}).restored(number, PARTITIONS, found.snapshot)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from schemas import access
 from schemas.load import load_text
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.cli.app import app
 from streams.cli.endings import tell
 from streams.runtime import topics
@@ -185,7 +185,7 @@ def store(config, role, position):
         positions=dict.fromkeys(inputs, position),
         topics={log: there[name].identity for log, name in names.items()},
     )
-    cut = slots.split(b"x" * 1_000, meta, slot=0, limit=400)
+    cut = snapshots.split(b"x" * 1_000, meta, limit=400)
     state = f"{role}-state"
     KafkaWriter(config).write(
         [
@@ -217,7 +217,7 @@ def test_state_moves_to_topics_that_have_its_offsets(fresh):
     run("state", "import", *place)
     with KafkaReader(there) as reader:
         records = [r for r in reader.read("profiler-state") if r.partition == 0]
-    found = slots.assemble([slots.SlotRecord(r.key, r.value) for r in records])
+    found = snapshots.assemble([snapshots.StateRecord(r.key, r.value) for r in records])
     identity = survey(connection_of(there.kafka), [there.topics.name("predictions")])
     assert b"x" * 1_000 == found.snapshot
     assert identity[there.topics.name("predictions")].identity == found.meta.topics["predictions"]

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 
 PROGRAM = Path(__file__).with_name("counting.py")
 PARTITIONS = 4
@@ -81,7 +81,7 @@ class Fleet:
         """The newest state of each partition, None where there is none."""
         states = {}
         for number, records in (await self.read("profiler-state")).items():
-            found = slots.assemble(slots.SlotRecord(r.key, r.value) for r in records)
+            found = snapshots.assemble(snapshots.StateRecord(r.key, r.value) for r in records)
             told = found is not None and found.snapshot  # a reset leaves an empty one
             states[number] = msgspec.msgpack.decode(found.snapshot) if told else None
         return states

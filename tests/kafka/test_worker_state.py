@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import closing
+from random import Random
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -10,14 +11,14 @@ from hypothesis import strategies as st
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from schemas.config import Config
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime.kafka import restore
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import RefusedError
 from streams.runtime.kafka.process import settings_of
 from streams.runtime.kafka.reset import reset
 from streams.runtime.roles import ProfilerRole
-from streams.snapshot import Meta, SlotRecord, SnapshotError
+from streams.snapshot import Meta, SnapshotError, StateRecord
 from tests.kafka.test_worker import Feed, fleet  # noqa: F401 - a fixture
 
 
@@ -25,10 +26,10 @@ def meta(*order, sequence=0, **positions):
     return Meta(order=order, positions=positions, sequence=sequence)
 
 
-def cut(state, about, slot=0, **more):
+def cut(state, about, **more):
     """The records of a snapshot, in the order of appending."""
-    made = slots.split(state, about, slot=slot, **more)
-    return [*made.records, made.manifest, *made.leftovers]
+    made = snapshots.split(state, about, **more)
+    return [*made.records, made.manifest]
 
 
 def compacted(records):
@@ -37,13 +38,18 @@ def compacted(records):
     return [record for at, record in enumerate(records) if last[record.key] == at]
 
 
-@given(st.binary(max_size=300), st.integers(1, 70), st.integers(0, 1), st.binary(max_size=64))
-def test_a_snapshot_comes_back_whole(state, limit, slot, secret):
-    """Any bytes, any record limit, either slot, with and without a key."""
-    records = cut(state, meta(0, 7, predictions=9), slot, limit=limit, secret=secret)
-    assert all(len(r.value) <= max(limit, 0) or r.key.endswith(b"manifest") for r in records)
-    found = slots.assemble(records, secret=secret)
-    assert (state, slot, {"predictions": 9}) == (found.snapshot, found.slot, found.meta.positions)
+@given(st.binary(max_size=300), st.integers(1, 70), st.binary(max_size=64))
+def test_a_snapshot_comes_back_whole(state, limit, secret):
+    """Any bytes, any record limit, with and without a key."""
+    records = cut(state, meta(0, 7, predictions=9), limit=limit, secret=secret)
+    assert all(len(r.value) <= limit or r.key.endswith(b"manifest") for r in records)
+    found = snapshots.assemble(records, secret=secret)
+    assert (state, {"predictions": 9}, ()) == (
+        found.snapshot,
+        found.meta.positions,
+        found.litter,
+    )
+    assert {record.key for record in records} == set(found.keys)
 
 
 @given(
@@ -52,71 +58,75 @@ def test_a_snapshot_comes_back_whole(state, limit, slot, secret):
 )
 def test_a_crash_while_writing_leaves_the_snapshot_before(states, cutoff):
     """Cut the log anywhere, compact it or not: the best sealed snapshot in it is found."""
-    log, sealed, chunks = [], [], {}
+    log, sealed = [], []
     for number, (state, rank) in enumerate(states):
-        slot = number % slots.SLOTS
-        made = slots.split(
-            state, meta(number, rank), slot=slot, limit=20, chunks_before=chunks.get(slot, 0)
-        )
-        chunks[slot] = made.chunks
-        log += [*made.records, made.manifest, *made.leftovers]
-        sealed.append((len(log) - len(made.leftovers), state))
+        log += cut(state, meta(number, rank), limit=20)
+        sealed.append((len(log), state))
     cutoff %= len(log) + 1
     best = [state for end, state in sealed if end <= cutoff]
     for view in (log[:cutoff], compacted(log[:cutoff])):
-        try:
-            found = slots.assemble(view)
-        except SnapshotError:
-            found = None
+        found = snapshots.assemble(view)
         assert (best[-1] if best else None) == (None if found is None else found.snapshot)
 
 
 def test_the_largest_order_wins_not_the_last_written():
     """A stale worker that writes late cannot set the state back."""
-    log = [*cut(b"new", meta(0, 900), 0), *cut(b"stale", meta(0, 500), 1)]
-    assert b"new" == slots.assemble(log).snapshot
-    log += cut(b"reset", meta(1), 1)
-    assert b"reset" == slots.assemble(log).snapshot
+    log = [*cut(b"new", meta(0, 900)), *cut(b"stale", meta(0, 500))]
+    assert b"new" == snapshots.assemble(log).snapshot
+    log += cut(b"reset", meta(1))
+    assert b"reset" == snapshots.assemble(log).snapshot
 
 
-def test_a_stale_worker_that_overwrites_chunks_spoils_nothing_before_compaction():
-    """Chunks are found by their digest, not by their key."""
+@given(st.integers(0, 2**32), st.booleans())
+def test_two_writers_spoil_nothing_of_each_other(seed, compact):
+    """However the records of two writers follow each other, the better snapshot is whole."""
     new, stale = cut(b"n" * 30, meta(0, 9), limit=10), cut(b"s" * 30, meta(0, 5), limit=10)
-    mixed = [new[0], stale[0], new[1], stale[1], stale[2], new[2], new[3], stale[3]]
-    assert b"n" * 30 == slots.assemble(mixed).snapshot
+    mixed, chance = [], Random(seed)
+    while new or stale:
+        source = chance.choice([one for one in (new, stale) if one])
+        mixed.append(source.pop(0))
+    view = compacted(mixed) if compact else mixed
+    assert b"n" * 30 == snapshots.assemble(view).snapshot
+
+
+def test_what_others_have_left_is_litter():
+    """Keys of older snapshots and of unfinished ones, to be deleted by who goes on."""
+    older, torn, newer = cut(b"o", meta(0, 1)), cut(b"t", meta(0, 2))[:1], cut(b"n", meta(0, 3))
+    found = snapshots.assemble([*older, *torn, *newer])
+    assert {record.key for record in (*older, *torn)} == set(found.litter)
 
 
 def test_a_damaged_newest_snapshot_has_a_predecessor():
     """One flipped bit, in a chunk or in the manifest, costs one interval and not the state."""
-    older, newer = cut(b"older", meta(0, 1), 0), cut(b"newer", meta(0, 2), 1)
+    older, newer = cut(b"older", meta(0, 1)), cut(b"newer", meta(0, 2))
     for at, record in enumerate(newer):
-        broken = SlotRecord(record.key, bytes([record.value[0] ^ 1]) + record.value[1:])
+        broken = StateRecord(record.key, bytes([record.value[0] ^ 1]) + record.value[1:])
         log = [*older, *newer[:at], broken, *newer[at + 1 :]]
-        found = slots.assemble(log)
+        found = snapshots.assemble(log)
         assert (b"older", 1) == (found.snapshot, found.damaged)
 
 
 def test_nothing_intact_is_an_error_and_nothing_at_all_is_not():
     chunk, manifest = cut(b"state", meta(0, 1))
-    assert slots.assemble([]) is None
-    assert slots.assemble([chunk]) is None
+    assert snapshots.assemble([]) is None
+    assert snapshots.assemble([chunk]) is None
     with pytest.raises(SnapshotError, match="intact"):
-        slots.assemble([manifest])
+        snapshots.assemble([manifest])
 
 
 def test_a_wrong_key_opens_nothing():
     with pytest.raises(SnapshotError, match="intact"):
-        slots.assemble(cut(b"state", meta(0, 1), secret=b"right"), secret=b"wrong")
+        snapshots.assemble(cut(b"state", meta(0, 1), secret=b"right"), secret=b"wrong")
 
 
 def test_a_newer_format_is_refused_even_beside_an_older_snapshot(monkeypatch):
     """Going on from the older one would undo what the newer program did."""
-    older = cut(b"older", meta(0, 1), 0)
-    monkeypatch.setattr(slots, "FORMAT", slots.FORMAT + 1)
-    newer = cut(b"newer", meta(0, 2), 1)
+    older = cut(b"older", meta(0, 1))
+    monkeypatch.setattr(snapshots, "FORMAT", snapshots.FORMAT + 1)
+    newer = cut(b"newer", meta(0, 2))
     monkeypatch.undo()
     with pytest.raises(SnapshotError, match="newer version"):
-        slots.assemble([*older, *newer])
+        snapshots.assemble([*older, *newer])
 
 
 BOUNDS = restore.Bounds(begins={"predictions": 100}, ends={"predictions": 200})

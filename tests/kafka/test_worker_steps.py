@@ -7,7 +7,7 @@ import pytest
 from faust.types import TP
 
 from schemas.log import Output
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.tenure import Ledger, Stored, Tenure
 from streams.runtime.kafka.ticker import Ticker
@@ -86,7 +86,7 @@ def tenure():
 def stored(happened):
     """The snapshot in what was sent to the state topic."""
     sent = [entry for entry in happened if entry[:2] == ("sent", "state")]
-    found = slots.assemble(slots.SlotRecord(key, value) for _, _, key, value in sent)
+    found = snapshots.assemble(snapshots.StateRecord(key, value) for _, _, key, value in sent)
     return None if found is None else found.snapshot
 
 
@@ -95,24 +95,28 @@ async def test_outputs_then_chunks_then_the_manifest_then_the_ack(tenure, happen
     tenure.take("predictions", batch(b"a"), Event(happened, "a"))
     assert 1234 == await tenure.cycle(Producer(happened), store=True)
     steps = [(what, *rest[:2]) for what, *rest in happened]
+    name = steps[2][2].partition(b"/")[0]
     assert [
         ("sent", "journal", b"k"),
         ("acknowledged", "journal", b"k"),
-        *[("sent", "state", b"0/%d" % chunk) for chunk in range(3)],
-        *[("acknowledged", "state", b"0/%d" % chunk) for chunk in range(3)],
-        ("sent", "state", b"0/manifest"),
-        ("acknowledged", "state", b"0/manifest"),
+        *[("sent", "state", b"%s/%d" % (name, chunk)) for chunk in range(3)],
+        *[("acknowledged", "state", b"%s/%d" % (name, chunk)) for chunk in range(3)],
+        ("sent", "state", name + b"/manifest"),
+        ("acknowledged", "state", name + b"/manifest"),
         ("ack", "a"),
     ] == steps
 
 
-async def test_slots_alternate(tenure, happened):
-    """Each snapshot overwrites the one before the last."""
-    for number in range(3):
+async def test_two_snapshots_are_kept(tenure, happened):
+    """Each takes the place of the one before the last, with all its records."""
+    sizes = []
+    for number in range(4):
         tenure.take("predictions", batch(b"%d" % number), Event(happened, number))
         await tenure.cycle(Producer(happened), store=True)
-    manifests = [e[2] for e in happened if e[0] == "sent" and b"manifest" in e[2]]
-    assert [b"0/manifest", b"1/manifest", b"0/manifest"] == manifests
+        written = (one[2:] for one in happened if one[:2] == ("sent", "state"))
+        there = dict(written)
+        sizes.append(sum(value is not None for value in there.values()))
+    assert [4, 8, 8, 8] == sizes  # three chunks and a manifest each
 
 
 async def test_what_is_read_while_waiting_belongs_to_the_next_cycle(tenure, happened):

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from schemas.log import Record
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from tests.simulation.broker import Broker
 from tests.simulation.loop import Loop
 from tests.simulation.process import Process
@@ -121,7 +121,7 @@ class Group:
         """Note what a snapshot covers that was just sealed."""
         topic, partition = place
         if topic == self._state_topic and record.value and (record.key or b"").endswith(_SEAL):
-            manifest = slots._open(record.value, b"")
+            manifest = snapshots._open(record.value, b"")
             assert manifest is not None
             for log, offset in manifest.meta.positions.items():
                 tp = TP(log, partition)
@@ -135,12 +135,12 @@ class Group:
 
 
 def _best(log: Sequence[Record]) -> Best | None:
-    pieces = {slots._digest(r.value, b""): r.value for r in log if r.value is not None}
+    pieces = {snapshots._digest(r.value, b""): r.value for r in log if r.value is not None}
     whole = []
     for record in log:
         if record.value is None or not (record.key or b"").endswith(_SEAL):
             continue
-        manifest = slots._open(record.value, b"")
-        if manifest is not None and slots._join(manifest, pieces, b"") is not None:
+        manifest = snapshots._open(record.value, b"")
+        if manifest is not None and snapshots._join(manifest, pieces, b"") is not None:
             whole.append(Best(manifest.meta.order, dict(manifest.meta.positions)))
     return max(whole, key=lambda one: one.order, default=None)

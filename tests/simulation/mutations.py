@@ -48,7 +48,7 @@ MUTATIONS = {
         "assemble",
         "manifests.sort(key=lambda entry: (entry[0].meta.order, entry[0].meta.sequence), "
         "reverse=True)",
-        "pass",
+        "manifests.reverse()",
     ),
     "output_not_awaited": Mutation(
         Tenure,
@@ -62,8 +62,8 @@ MUTATIONS = {
     "wall_clock_in_state": Mutation(
         ModelCounter,
         "broker_marks",
-        "advance(times)",
-        "advance(np.maximum(times, _wall_clock()))",
+        "return self._clocks[log].advance(times)",
+        "return self._clocks[log].advance(np.maximum(times, _wall_clock()))",
     ),
     "offset_skipped_by_one": Mutation(
         Profiler, "step", "if record.offset >= start]", "if record.offset > start]"

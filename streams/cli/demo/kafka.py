@@ -26,7 +26,7 @@ from kafka import KafkaProducer
 from schemas.config import Config
 from schemas.instants import parse
 from schemas.log import INPUT_LOGS, Millis
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.cli import console
 from streams.cli.configured import load_config
 from streams.cli.demo.broker import Broker
@@ -38,7 +38,7 @@ from streams.runtime import topics
 from streams.runtime.crank import Accounts
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.process import settings_of
-from streams.runtime.kafka.restore import detached_consumer, read_slots
+from streams.runtime.kafka.restore import detached_consumer, read_state
 from streams.runtime.partitions import partition_of
 from streams.runtime.recording import Chunk
 from streams.runtime.replay import END_HEADERS
@@ -238,13 +238,13 @@ class KafkaStage:
         await consumer.start()
         try:
             numbers = range(self.config.topics.partitions)
-            stored = await read_slots(consumer, self._name("profiler-state"), numbers)
+            stored = await read_state(consumer, self._name("profiler-state"), numbers)
         finally:
             await consumer.stop()
         role = ProfilerRole(self.config, {MODEL: self.story.baseline})
         total: Accounts = {}
         for partition, records in stored.items():
-            found = slots.assemble(records, secret=settings["secret"])
+            found = snapshots.assemble(records, secret=settings["secret"])
             if found is None:
                 continue
             machine = role.restored(partition, len(numbers), found.snapshot)

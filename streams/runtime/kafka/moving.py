@@ -17,11 +17,11 @@ from aiokafka.structs import TopicPartition
 
 from schemas.config import Config
 from schemas.vocabulary import TopicName
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.exits import RefusedError
 from streams.runtime.kafka.process import ROLES, secret_of, topic_names
-from streams.runtime.kafka.restore import Bounds, detached_consumer, read_bounds, read_slots
+from streams.runtime.kafka.restore import Bounds, detached_consumer, read_bounds, read_state
 from streams.runtime.kafka.survey import survey
 from streams.snapshot import Meta
 
@@ -84,9 +84,9 @@ async def take(config: Config) -> Archive:
         for role in _ROLES:
             names, count = _shape(config, role)
             partitions[role] = count
-            stored = await read_slots(consumer, names[f"{role}-state"], range(count))
+            stored = await read_state(consumer, names[f"{role}-state"], range(count))
             for partition, records in stored.items():
-                found = slots.assemble(records, secret=secret)
+                found = snapshots.assemble(records, secret=secret)
                 if found is not None:
                     taken.append(
                         Taken(
@@ -126,7 +126,7 @@ async def put(archive: Archive, config: Config) -> None:
                     f"the inputs of the {role} have {count} partitions here, "
                     f"{archive.partitions[role]} where the state is from"
                 )
-            stored = await read_slots(consumer, names[f"{role}-state"], range(count))
+            stored = await read_state(consumer, names[f"{role}-state"], range(count))
             if any(stored.values()):
                 raise RefusedError(f"{names[f'{role}-state']} holds a state already")
             inputs = {log: names[log] for log in ROLES[role].inputs}
@@ -160,14 +160,14 @@ async def _write(
     for one in archive.snapshots:
         meta = msgspec.structs.replace(one.meta, topics=identities[one.role])
         state: TopicName = "profiler-state" if one.role == "profiler" else "monitor-state"
-        for record in slots.split(one.snapshot, meta, slot=0, secret=secret).records:
+        for record in snapshots.split(one.snapshot, meta, secret=secret).records:
             await _send(producer, config.topics.name(state), one.partition, record)
-        manifest = slots.split(one.snapshot, meta, slot=0, secret=secret).manifest
+        manifest = snapshots.split(one.snapshot, meta, secret=secret).manifest
         await _send(producer, config.topics.name(state), one.partition, manifest)
 
 
 async def _send(
-    producer: AIOKafkaProducer, topic: str, partition: int, record: slots.SlotRecord
+    producer: AIOKafkaProducer, topic: str, partition: int, record: snapshots.StateRecord
 ) -> None:
     await producer.send_and_wait(topic, record.value, key=record.key, partition=partition)
 

@@ -66,7 +66,7 @@ class Recovery:
         try:
             inputs = {log: self._settings.names[log] for log in self._role.inputs}
             bounds = await restore.read_bounds(consumer, inputs, partitions)
-            stored = await restore.read_slots(consumer, self._settings.state_topic, partitions)
+            stored = await restore.read_state(consumer, self._settings.state_topic, partitions)
         finally:
             await consumer.stop()
         # After the snapshots: whatever reference they were counted by is in the topic already.
@@ -113,10 +113,10 @@ class Recovery:
             start={log: found.meta.start.get(log, begin) for log, begin in bounds.begins.items()},
             resets=found.meta.order[0],
             stored=Stored(
-                slot=found.slot,
                 sequence=found.meta.sequence,
                 digest=found.digest,
-                chunks={found.slot: found.chunks},
+                kept=(found.keys,),
+                litter=found.litter,
             ),
         )
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime.kafka.connection import Connection
-from streams.runtime.kafka.restore import Bounds, detached_consumer, read_bounds, read_slots
-from streams.snapshot import Meta, SlotRecord
+from streams.runtime.kafka.restore import Bounds, detached_consumer, read_bounds, read_state
+from streams.snapshot import Meta, StateRecord
 
 
 async def reset(
@@ -37,24 +37,23 @@ async def reset(
     await producer.start()
     try:
         bounds = await read_bounds(consumer, names, range(partitions))
-        stored = await read_slots(consumer, state_topic, range(partitions))
+        stored = await read_state(consumer, state_topic, range(partitions))
         starts: dict[int, Mapping[str, int]] = {}
-        for partition, slot_records in stored.items():
+        for partition, held in stored.items():
             starts[partition] = await _begin_at(
                 consumer, names, partition, bounds[partition], where
             )
-            marker = slots.split(
+            marker = snapshots.split(
                 b"",
                 Meta(
                     order=(int(time.time() * 1000),),
                     positions=starts[partition],
                     start=starts[partition],
                 ),
-                slot=0,
                 secret=secret,
             ).manifest
-            gone = {record.key for record in slot_records}
-            for record in [*(SlotRecord(key, None) for key in sorted(gone)), marker]:
+            gone = {record.key for record in held}
+            for record in [*(StateRecord(key, None) for key in sorted(gone)), marker]:
                 await producer.send_and_wait(
                     state_topic, record.value, key=record.key, partition=partition
                 )

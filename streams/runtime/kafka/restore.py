@@ -15,11 +15,11 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime import counted
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
-from streams.snapshot import Found, Meta, SlotRecord, SnapshotError
+from streams.snapshot import Found, Meta, SnapshotError, StateRecord
 
 PATIENCE_SECONDS: Final = 30.0
 """How long a read may bring nothing before the broker counts as not reachable."""
@@ -45,11 +45,11 @@ def detached_consumer(connection: Connection) -> AIOKafkaConsumer:
     )
 
 
-async def read_slots(
+async def read_state(
     consumer: AIOKafkaConsumer, topic: str, partitions: Iterable[int]
-) -> dict[int, list[SlotRecord]]:
+) -> dict[int, list[StateRecord]]:
     """Return every record of these partitions of the state topic, in log order."""
-    found: dict[int, list[SlotRecord]] = {partition: [] for partition in partitions}
+    found: dict[int, list[StateRecord]] = {partition: [] for partition in partitions}
     tps = [TopicPartition(topic, partition) for partition in found]
     begins = await consumer.beginning_offsets(tps)
     ends = await consumer.end_offsets(tps)
@@ -61,7 +61,7 @@ async def read_slots(
     deadline = time.monotonic() + PATIENCE_SECONDS
     while left:
         for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
-            found[tp.partition] += [SlotRecord(r.key or b"", r.value) for r in records]
+            found[tp.partition] += [StateRecord(r.key or b"", r.value) for r in records]
             deadline = time.monotonic() + PATIENCE_SECONDS
         left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
         if time.monotonic() > deadline:
@@ -93,10 +93,10 @@ async def read_bounds(
     return {p: Bounds(begins=begins[p], ends=ends[p]) for p in begins}
 
 
-def choose(records: Iterable[SlotRecord], secret: bytes) -> Found | None:
+def choose(records: Iterable[StateRecord], secret: bytes) -> Found | None:
     """Return the snapshot to continue from, None if there never was one; else RefusedError."""
     try:
-        return slots.assemble(records, secret=secret)
+        return snapshots.assemble(records, secret=secret)
     except SnapshotError as error:
         raise RefusedError(f"{error}{RESET_HINT}") from None
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas.log import Millis
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.watchdog import Limits
 
@@ -38,6 +38,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits(stall_s=60.0, memory=512 << 20, red=460 << 20)
     instance: str | None = None
     record_bytes: int = 9 << 20
-    chunk_bytes: int = slots.CHUNK_BYTES
+    chunk_bytes: int = snapshots.CHUNK_BYTES
     secret: bytes = b""
     config: str = ""

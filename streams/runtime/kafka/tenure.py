@@ -14,10 +14,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
 from schemas.log import Millis, Output
-from streams import snapshot as slots
+from streams import snapshot as snapshots
 from streams.runtime.kafka.batch import Batch
 from streams.runtime.machine import Machine
-from streams.snapshot import Meta
+from streams.snapshot import Meta, StateRecord
 
 _APPEND_TIME: Final = 1
 """Kafka's timestamp type of a topic whose records carry the broker's clock."""
@@ -37,17 +37,21 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     names: Mapping[str, str]  # logical name > topic
     topics: Mapping[str, str]  # logical name > identity given by the broker
     config: str = ""
-    chunk_bytes: int = slots.CHUNK_BYTES
+    chunk_bytes: int = snapshots.CHUNK_BYTES
     secret: bytes = b""
 
 
 class Stored(msgspec.Struct, kw_only=True):
-    """The snapshot that the next one follows: which slot it took, how many chunks each holds."""
+    """What the state topic holds of us.
 
-    slot: int = slots.SLOTS - 1
+    `kept`: the keys of each snapshot still needed, the newest first. `litter`: keys of what others
+    have left, to be deleted once a snapshot of ours is there.
+    """
+
     sequence: int = 0
     digest: bytes = b""
-    chunks: dict[int, int] = {}
+    kept: tuple[tuple[bytes, ...], ...] = ()
+    litter: tuple[bytes, ...] = ()
 
 
 class Tenure:
@@ -154,26 +158,22 @@ class Tenure:
         return future
 
     async def _store(self, producer: AIOKafkaProducer, state: bytes, meta: Meta) -> Millis | None:
-        """Write `state` to the slot that does not hold the newest snapshot; return broker time."""
-        slot = (self.stored.slot + 1) % slots.SLOTS
-        cut = slots.split(
-            state,
-            meta,
-            slot=slot,
-            limit=self._ledger.chunk_bytes,
-            chunks_before=self.stored.chunks.get(slot, 0),
-            secret=self._ledger.secret,
-        )
+        """Write `state` beside the newest snapshot, then delete what is older; the broker's time.
+
+        Whatever a stale writer does meanwhile, one of ours is always whole: keys are contents.
+        """
+        ledger = self._ledger
+        cut = snapshots.split(state, meta, limit=ledger.chunk_bytes, secret=ledger.secret)
         # The manifest seals the chunks, so it is sent only when they are durable.
         await _delivered([await self._keep(producer, record) for record in cut.records])
         sealed = await (await self._keep(producer, cut.manifest))
-        await _delivered([await self._keep(producer, record) for record in cut.leftovers])
-        self.stored = Stored(
-            slot=slot,
-            sequence=meta.sequence,
-            digest=cut.digest,
-            chunks=self.stored.chunks | {slot: cut.chunks},
-        )
+        kept = (cut.keys, *self.stored.kept)[: snapshots.KEPT]
+        over = (*self.stored.kept[snapshots.KEPT - 1 :], self.stored.litter)
+        # A stale writer may have begun the very same snapshot: it is ours now.
+        needed = {key for keys in kept for key in keys}
+        gone = [key for keys in over for key in keys if key not in needed]
+        await _delivered([await self._keep(producer, StateRecord(key, None)) for key in gone])
+        self.stored = Stored(sequence=meta.sequence, digest=cut.digest, kept=kept)
         return int(sealed.timestamp) if sealed.timestamp_type == _APPEND_TIME else None
 
     def end(self) -> None:
@@ -187,7 +187,7 @@ class Tenure:
         self.owned = True
 
     async def _keep(
-        self, producer: AIOKafkaProducer, record: slots.SlotRecord
+        self, producer: AIOKafkaProducer, record: StateRecord
     ) -> "asyncio.Future[RecordMetadata]":
         future: asyncio.Future[RecordMetadata] = await producer.send(
             self._ledger.state_topic, record.value, key=record.key, partition=self.partition

@@ -29,7 +29,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Casefile(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident. `events`: the latest of each signal first; `runbook` may be a link."""
+    """One incident. `events`: the latest of each signal, the strongest first; `runbook` may be a link."""
 
     incident: Alert
     events: list[DriftEvent]
@@ -45,12 +45,13 @@ def casefile(board: Board, said: Said, incident_id: str, place: str) -> Casefile
     alert = board.alerts.get(incident_id)
     if alert is None:
         return None
-    events = latest(board, incident_id)
+    every = _events(board, incident_id)
+    events = _latest(every)
     told = [alert.annotations.runbook_url, *(event.runbook for event in events)]
     return Casefile(
         incident=alert,
         events=events[:EVENTS],
-        rows=[_rows(one, place) for one in _ranges(events)],
+        rows=[_rows(one, place) for one in _ranges(every)],
         said=said.marks(None, DAWN, DUSK, incident_id),
         retrain_requests=[one for one in board.retrain_requests if incident_id in one.incident_ids],
         runbook=next((one for one in told if one), None),
@@ -58,13 +59,22 @@ def casefile(board: Board, said: Said, incident_id: str, place: str) -> Casefile
     )
 
 
-def latest(board: Board, incident_id: str) -> list[DriftEvent]:
-    """The newest event of each signal of an incident, those that say most first."""
+def _events(board: Board, incident_id: str) -> list[DriftEvent]:
+    """The drift events of an incident, by time."""
+    found = [board.drift_event(offset) for offset in list(board.events.get(incident_id, ()))]
+    return [event for event in found if event is not None]
+
+
+def _latest(events: list[DriftEvent]) -> list[DriftEvent]:
+    """The newest event of each signal, those that say most first.
+
+    One that brings histograms comes before a later one without: the end of an incident has none.
+    """
     newest: dict[tuple[str, str, str], DriftEvent] = {}
-    for offset in list(board.events.get(incident_id, ())):
-        event = board.drift_event(offset)
-        if event is not None:
-            newest[event.version, event.segment, event.monitor] = event
+    for event in events:
+        place = event.version, event.segment, event.monitor
+        if place not in newest or event.current.histograms or not newest[place].current.histograms:
+            newest[place] = event
     return sorted(newest.values(), key=lambda event: (-_weight(event), event.monitor))
 
 

@@ -124,7 +124,9 @@ def heat(board: Board, query: Query) -> Strip:
     if not wanted.segment:
         wanted = msgspec.structs.replace(wanted, segment=(WHOLE,))
     start, end = span(board.history, query)
-    columns = _number(query, "columns", COLUMNS, LARGEST)
+    known = board.history.span(query.get("model", ""))
+    panes = COLUMNS if known is None or not known.every else (end - start) // known.every
+    columns = _number(query, "columns", max(1, min(COLUMNS, panes)), LARGEST)
     edges = np.linspace(start, end, columns + 1).astype(np.int64)
     rows: dict[str, Any] = {}
     for place, shares in board.history.ratios(wanted, edges):
@@ -204,6 +206,8 @@ def span(history: History, query: Query) -> tuple[Millis, Millis]:
     if start is None:
         every = 0 if known is None or known.every is None else known.every
         start = end - max(DAYS, PANES * every)
+        if known is not None:
+            start = max(start, min(end, known.first - every))
     if start > end:
         raise QueryError("from: is after to")
     return start, end

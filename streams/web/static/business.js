@@ -86,7 +86,7 @@ export class Page {
       const cost = fall == null || stake == null ? null : Math.max(0, fall) * stake;
       sum += cost ?? 0;
       return [state(one.status === "firing" ? one.severity : "resolved"), link(one), words(one.triage.class),
-        instant(one.starts_at), lasted(one),
+        instant(one.starts_at), lasted(one, [model]),
         fall == null ? "–" : fall <= 0 ? "none" : `${number(fall, 3)} points of ${one.performance.metric}`,
         cost == null ? "–" : number(Math.round(cost))];
     });

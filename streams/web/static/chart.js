@@ -3,6 +3,7 @@
 import { h, clean, number } from "./dom.js";
 
 const STROKES = ["--c1", "--c2", "--c3", "--c4"];
+const STYLES = ["solid", "dashed", "dotted", "dashed"];
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 const SIGNS = {
   deployed: "D", promoted: "P", rolled_back: "B", rollback_requested: "B", canary_started: "C",
@@ -40,7 +41,7 @@ export class Chart {
     this.label = label;
     this.height = height;
     this.place = h("div", { class: "plot", role: "img", "aria-label": label });
-    this.words = h("p", { class: "plotwords" });
+    this.words = h("p", { class: "legend" });
     this.element = h("figure", {}, this.place, this.words);
     this.plot = null;
     this.shape = "";
@@ -59,7 +60,8 @@ export class Chart {
   show(lines, marks = [], span = null) {
     Object.assign(this, { lines, marks, span });
     const drawn = lines.filter((one) => one.at.length);
-    this.words.textContent = drawn.length ? drawn.map(latest).join("  ·  ") : "Nothing to draw in this time.";
+    this.drawn = drawn;
+    this.legend(null);
     this.place.hidden = !drawn.length;
     if (!drawn.length) { this.plot?.destroy(); this.plot = null; this.shape = ""; return; }
     const tables = [];
@@ -74,13 +76,29 @@ export class Chart {
     this.plot = new uPlot(this.options(drawn), data, this.place);
   }
 
+  // The lines with their dashes and values: at an instant, else the latest.
+  legend(index) {
+    if (!this.drawn.length) { this.words.textContent = "Nothing to draw in this time."; return; }
+    const at = index == null ? "" : `${new Date(this.plot.data[0][index]).toISOString().slice(0, 16).replace("T", " ")}: `;
+    let place = 0;
+    this.words.replaceChildren(at, ...this.drawn.map((one, number_) => {
+      place += 1;
+      const value = index == null ? latest(one.values) : this.plot.data[place][index];
+      if (one.band) place += 2;
+      const sample = h("i", { "aria-hidden": "true" });
+      sample.style.borderTop = `3px ${STYLES[number_ % STYLES.length]} ${css(strokeOf(one, number_))}`;
+      if (one.dash) sample.style.borderTopStyle = "dashed";
+      return h("span", {}, sample, `${clean(one.label)} `, h("b", {}, number(value)));
+    }));
+  }
+
   options(lines) {
     const series = [{}];
     const bands = [];
     lines.forEach((one, index) => {
-      const stroke = css(one.stroke ?? STROKES[index % STROKES.length]);
+      const stroke = css(strokeOf(one, index));
       series.push({
-        label: one.label, stroke, width: 2, dash: one.dash ?? DASHES[index % DASHES.length],
+        label: one.label, stroke, width: 1.75, dash: one.dash ?? DASHES[index % DASHES.length],
         spanGaps: true, points: { show: one.at.length < 40, size: 5 },
         value: (_, value) => number(value),
       });
@@ -102,24 +120,21 @@ export class Chart {
       scales: { x: { range: (_, low, high) => this.span ?? [low, high === low ? low + 1 : high] } },
       axes: [{ ...axis, space: 90 }, { ...axis, size: 58, values: (_, ticks) => ticks.map((one) => number(one)) }],
       cursor: { y: false, drag: { x: false, y: false } },
-      legend: { live: true },
-      hooks: { draw: [(plot) => drawMarks(plot, this.marks)] },
+      legend: { show: false },
+      hooks: { draw: [(plot) => drawMarks(plot, this.marks)], setCursor: [(plot) => this.legend(plot.cursor.idx)] },
     };
   }
 }
 
-function latest(line) {
-  let last = line.values.length - 1;
-  while (last >= 0 && line.values[last] == null) last -= 1;
-  return `${clean(line.label)} ${last < 0 ? "–" : number(line.values[last])}`;
-}
+const latest = (values) => values.findLast((one) => one != null) ?? null;
+const strokeOf = (line, index) => line.stroke ?? STROKES[index % STROKES.length];
 
-export function markList(marks) {
-  if (!marks.length) return h("p", { class: "none" }, "Nothing was said or asked for in this time.");
+export function markList(marks, empty = "Nothing was said or asked for in this time.") {
+  if (!marks.length) return h("p", { class: "none" }, empty);
   return h("ul", { class: "marks" }, marks.slice(-30).reverse().map((one) => h("li", {},
     h("b", { class: "sign", "aria-hidden": "true" }, signOf(one)), " ",
     h("time", { datetime: one.at }, one.at.slice(0, 16).replace("T", " ")),
     ` ${one.type.replaceAll("_", " ")}${one.version ? ` (version ${one.version})` : ""}`,
     one.verdict ? `: ${one.verdict.replaceAll("_", " ")}` : "",
-    one.note ? `: ${one.note}` : "", one.author ? ` [${one.author}]` : "")));
+    one.note ? `: ${one.note}` : "", one.root_cause ? `, because of ${one.root_cause}` : "", one.author ? ` [${one.author}]` : "")));
 }

@@ -2,6 +2,8 @@
 
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
+const LONG = 50;
+
 export const clean = (text) => String(text).replace(CONTROL, "");
 
 // h("td", {class: "number"}, "text", element, null)
@@ -38,7 +40,7 @@ export function table(caption, headings, rows, empty) {
       h("caption", { class: "hidden" }, caption),
       h("thead", {}, h("tr", {}, headings.map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, rows.map((row) => h("tr", {}, row.map((one) =>
-        h("td", { class: typeof one === "number" ? "number" : null },
+        h("td", { class: typeof one === "number" ? "number" : one?.length > LONG ? "words" : null },
           typeof one === "number" ? number(one) : one ?? "–")))))));
 }
 

@@ -6,6 +6,7 @@ import { h, fill } from "./dom.js";
 const NOTHING = -2;
 const UNJUDGED = -1;
 const HEIGHT = 15;
+const MOST = 999;
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -22,7 +23,7 @@ function paint(canvas, shares, colours, shown) {
     const size = Math.max(1, Math.floor(((index + 1) * width) / shares.length) - left);
     if (share === UNJUDGED) ctx.fillStyle = colours.line;
     else if (share >= 100) ctx.fillStyle = colours.hot;
-    else ctx.fillStyle = `rgb(${colours.heat} / ${0.08 + (0.85 * share) / 100})`;
+    else ctx.fillStyle = `rgb(${colours.heat} / ${0.16 + (0.78 * share) / 100})`;
     ctx.fillRect(left, 0, size, height);
     if (share >= 100) {
       ctx.fillStyle = colours.card;
@@ -67,7 +68,7 @@ export function show(place, strip, chosen, choose) {
         "aria-pressed": String(name === chosen), onclick: () => choose(name) }, name.replace(/^feature:/, "")),
       canvas,
       h("span", { class: `peak${breaches ? " breach" : ""}` },
-        peak < 0 ? "–" : breaches ? [`■ ${peak} %`, h("span", { class: "long" }, " breach")] : `${peak} %`));
+        peak < 0 ? "–" : breaches ? [`■ ${peak >= MOST ? `over ${MOST}` : peak} %`, h("span", { class: "long" }, " breach")] : `${peak} %`));
   }
   const grid = h("div", { class: "heat" }, cells);
   fill(place, grid);

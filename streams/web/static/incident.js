@@ -45,7 +45,7 @@ export class Page {
     const figure = one.performance;
     fill(this.head, h("h1", {}, one.title), h("p", {}, one.summary),
       h("p", {}, state(one.status === "firing" ? one.severity : "resolved"), " since ", instant(one.starts_at),
-        one.ends_at ? h("span", {}, ", over at ", instant(one.ends_at)) : "", `, lasted ${lasted(one)}${one.status === "firing" ? " so far" : ""}`,
+        one.ends_at ? h("span", {}, ", over at ", instant(one.ends_at)) : "", `, lasted ${lasted(one, models)}`,
         file.change_point ? h("span", {}, "; the change began about ", instant(file.change_point)) : ""),
       h("p", {}, "Recommended: ", h("b", {}, words(one.recommended_action)),
         figure.metric ? `; ${figure.metric}: estimated ${number(figure.estimated)}, realised ${number(figure.realised)}, before ${number(figure.baseline)}` : ""),
@@ -62,7 +62,7 @@ export class Page {
         percent(signal.contribution, 0), number(signal.statistic), number(signal.threshold), signal.explanation]), "No signal."));
     fill(this.rows, file.rows.length ? file.rows.map((range) => this.range(range))
       : h("p", { class: "none" }, "The evidence of this incident names no rows."));
-    fill(this.said, markList(file.said), table("Retrainings asked for", ["Request", "Urgency", "Attempt", "Asked at", "Why"],
+    fill(this.said, markList(file.said, "Nobody has said anything of it yet."), table("Retrainings asked for", ["Request", "Urgency", "Attempt", "Asked at", "Why"],
       file.retrain_requests.map((asked) => [asked.request_id, asked.urgency, asked.attempt, instant(asked.requested_at), asked.reason]),
       "No retraining was asked for."));
     const shaped = file.events.find((event) => event.current.histograms);

@@ -5,9 +5,12 @@ import { address } from "./url.js";
 
 export const words = (text) => (text ?? "").replaceAll("_", " ");
 
-export function lasted(one) {
-  const end = one.ends_at ?? one.updated_at;
-  return duration(Date.parse(end) - Date.parse(one.starts_at));
+// How long an incident went on; one that is open, until its model was judged last.
+export function lasted(one, models) {
+  const model = models.find((found) => found.model === one.model);
+  const end = one.ends_at ?? model?.judged_until ?? one.updated_at;
+  const said = duration(Date.parse(end) - Date.parse(one.starts_at));
+  return one.ends_at ? said : `${said} so far`;
 }
 
 export function link(one) {
@@ -18,9 +21,9 @@ export function link(one) {
 
 export const HEADINGS = ["State", "Incident", "Class", "Recommended", "Since", "Lasted", "Owner"];
 
-export const row = (one) => [
+export const row = (one, models) => [
   state(one.status === "firing" ? one.severity : "resolved"), link(one), words(one.triage.class),
   words(one.recommended_action), instant(one.starts_at),
-  one.status === "firing" ? `${lasted(one)} so far` : lasted(one),
+  lasted(one, models),
   one.owner ?? one.acknowledged_by ?? "–",
 ];

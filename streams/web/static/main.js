@@ -56,7 +56,7 @@ async function refresh() {
         else link.removeAttribute("aria-current");
       }
       await shown.refresh({ models, model, session: allowed });
-      document.body.dataset.ready = String(Date.now());
+      document.body.dataset.ready ??= String(Math.round(performance.now()));
     } while (again);
   } catch (error) {
     complain(error);

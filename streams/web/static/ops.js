@@ -14,12 +14,12 @@ export class Page {
     this.incidents = h("div", { id: "incidents" });
     this.pipeline = h("div", { id: "pipeline" });
     this.rows = new Chart("Rows judged in each window", 150);
-    this.operational = new Chart("Operational figures against their thresholds, in per cent", 150);
+    this.operational = h("div", { id: "operational" });
     this.before = null;
     main.replaceChildren(
       panel("Models", this.models), panel("Incidents", this.incidents),
       h("div", { class: "half" }, panel("Throughput of the model", this.rows.element)),
-      h("div", { class: "half" }, panel("Latency and errors of the model", this.operational.element)),
+      h("div", { class: "half" }, panel("Latency and errors of the model", this.operational)),
       panel("Pipeline", this.pipeline));
   }
 
@@ -28,7 +28,8 @@ export class Page {
     const [{ incidents }, pipeline, seen] = await Promise.all([
       ask("/v1/incidents", { model: model?.model, limit: 50 }), ask("/v1/pipeline"),
       model ? ask("/v1/history", { model: model.model, segment: "*", points: 300, ...when,
-        signal: ["score", "prediction", "operational:*", "latency*", "failed*", "volume", "queue_depth", "cost"],
+        signal: ["score", "prediction", "operational:*", "latency*", "volume", "queue_depth", "cost",
+          "metric:*latency*", "metric:*error*", "metric:*cpu*", "metric:*memory*", "metric:*throughput*", "metric:*timeout*"],
         detector: ["shiryaev_roberts", "adwin"] }) : { series: [] },
     ]);
     fill(this.models, table("Models", ["State", "Model", "Since", "Incidents", "Task", "Versions",
@@ -36,12 +37,14 @@ export class Page {
     models.map((one) => this.model(one, pipeline.clock)), "No model yet."));
     const open = incidents.filter((one) => one.status === "firing");
     const closed = incidents.filter((one) => one.status !== "firing").slice(0, 15);
-    fill(this.incidents, table("Incidents, open ones first", HEADINGS, [...open, ...closed].map(row), "No incident."));
+    fill(this.incidents, table("Incidents, open ones first", HEADINGS, [...open, ...closed].map((one) => row(one, models)), "No incident."));
     const rows = seen.series.filter((one) => ["score", "prediction"].includes(one.signal)).slice(0, 1);
     this.rows.show(rows.map((one) => ({ label: "rows", at: one.at, values: one.rows })));
-    const figures = seen.series.filter((one) => /^(operational:|latency|failed|volume|queue|cost)/.test(one.signal));
-    this.operational.show(figures.slice(0, 4).map((one) => ({ label: one.signal, at: one.at,
-      values: one.statistic.map((value, i) => (value == null || !one.threshold[i] ? null : (100 * value) / one.threshold[i])) })));
+    const figures = seen.series.filter((one) => !["score", "prediction"].includes(one.signal));
+    fill(this.operational, table("Operational figures", ["State", "Figure", "Version", "Value", "Statistic", "Threshold", "Until"],
+      figures.map((one) => [state(one.breach.at(-1) ? "breach" : "green"), one.signal.replace(/^(operational|metric):/, "").replaceAll("_", " "),
+        one.version || "all", number(one.value.at(-1)), number(one.statistic.at(-1)), number(one.threshold.at(-1)), instant(one.at.at(-1))]),
+      "No operational figure was judged yet."));
     fill(this.pipeline, this.pipelineOf(pipeline));
   }
 
@@ -72,8 +75,10 @@ export class Page {
     this.before = { at: now, counted };
     const letters = Object.entries(pipeline.dead_letters);
     const lag = Object.values(pipeline.backlog).reduce((sum, one) => sum + one, 0);
-    const outcomes = Object.entries(pipeline.records).flatMap(([topic, counts]) =>
-      Object.entries(counts).filter(([, count]) => count).map(([outcome, count]) => [topic, outcome, count]));
+    const outcomes = [...new Set(Object.values(pipeline.records).flatMap((counts) =>
+      Object.keys(counts).filter((name) => counts[name])))];
+    const topics = Object.entries(pipeline.records).map(([topic, counts]) =>
+      [topic, pipeline.backlog[topic] ?? 0, ...outcomes.map((name) => counts[name] || "–")]);
     return [
       h("dl", { class: "figures" },
         figureOf("State", state(pipeline.status === "ok" ? "green" : "red")),
@@ -83,7 +88,7 @@ export class Page {
         figureOf("Dead letters", number(letters.reduce((sum, [, count]) => sum + count, 0)), "letters")),
       pipeline.complete ? "" : h("p", { class: "dim" }, "Stored readings are still being taken in."),
       h("h3", {}, "What became of the records"),
-      table("Records by outcome", ["Topic", "Outcome", "Records"], outcomes, "Nothing was read yet."),
+      table("Records by outcome", ["Topic", "waiting", ...outcomes.map((name) => name.replaceAll("_", " "))], topics, "Nothing was read yet."),
       letters.length ? h("h3", {}, "Dead letters by reason") : "",
       letters.length ? table("Dead letters", ["Reason", "Records"], letters, "") : "",
     ];

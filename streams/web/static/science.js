@@ -27,15 +27,16 @@ export class Page {
     main.replaceChildren(
       panel("Signals by time", h("p", { class: "dim" }, "How near each signal came to its threshold. Choose one to see it below."),
         this.heat, heat.key()),
-      h("div", { class: "half" }, panel("Statistic and threshold", this.title, this.statistic.element, this.effect.element)),
-      h("div", { class: "half" }, panel("Reference and now", this.shape)),
-      h("div", { class: "half" }, panel("Performance",
-        h("label", {}, "Metric ", this.metric), this.performance.element)),
-      h("div", { class: "half" }, panel("Calibration", this.calibration.element)),
-      h("div", { class: "half" }, panel("Segments of the signal", this.segments)),
-      h("div", { class: "half" }, panel("Where errors concentrate", this.slices)),
-      h("div", { class: "half" }, panel("Labels", this.labels, this.delays.element)),
-      h("div", { class: "half" }, panel("What happened", this.marks)));
+      h("div", { class: "half" },
+        panel("Statistic and threshold", this.title, this.statistic.element, this.effect.element),
+        panel("Performance", h("label", {}, "Metric ", this.metric), this.performance.element),
+        panel("Labels", this.labels, this.delays.element)),
+      h("div", { class: "half" },
+        panel("Reference and now", this.shape),
+        panel("Segments of the signal", this.segments),
+        panel("Where errors concentrate", this.slices),
+        panel("Calibration", this.calibration.element),
+        panel("What happened", this.marks)));
   }
 
   async refresh({ model }) {
@@ -43,7 +44,7 @@ export class Page {
     const name = model.model;
     const when = span(model);
     const [strip, { marks }] = await Promise.all([
-      ask("/v1/heat", { model: name, columns: 120, ...when }), ask("/v1/marks", { model: name, ...when })]);
+      ask("/v1/heat", { model: name, ...when }), ask("/v1/marks", { model: name, ...when })]);
     const loudest = strip.signals.map((one, i) => [one, Math.max(...strip.shares[i])]).sort((a, b) => b[1] - a[1])[0];
     const chosen = get("signal") || loudest?.[0] || "";
     heat.show(this.heat, strip, chosen, (signal) => change({ signal }));

@@ -1,8 +1,8 @@
 // What is shown, as the address says it: page, model, time range, signal.
 
 export const RANGES = {
-  "": "last 30 days", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days",
-  "90d": "last 90 days", all: "everything",
+  "": "lately", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days",
+  "30d": "last 30 days", "90d": "last 90 days", all: "everything",
 };
 const SIZE = { h: 3_600_000, d: 86_400_000 };
 

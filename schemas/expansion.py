@@ -15,6 +15,8 @@ _DICTIONARY, _BATCH = 2, 3
 _DICTIONARY_BATCH: Final = 1
 _LENGTH, _BUFFERS, _COMPRESSION = 0, 2, 3
 _BUFFER_BYTES: Final = 16
+_SHORT, _INT, _UNSIGNED = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I")
+_LONG, _BUFFER = struct.Struct("<q"), struct.Struct("<qq")
 _KEPT_AS_IT_IS: Final = -1
 """The length that a buffer in a compressed batch declares when it is not compressed itself."""
 
@@ -53,10 +55,12 @@ def _declared(metadata: bytes, batch: int, body: bytes | memoryview) -> Iterator
         return
     vector = place + _unsigned(metadata, place)
     for i in range(_unsigned(metadata, vector)):
-        offset, length = struct.unpack_from("<qq", metadata, vector + 4 + i * _BUFFER_BYTES)
+        offset, length = _BUFFER.unpack_from(metadata, vector + 4 + i * _BUFFER_BYTES)
         if length <= 0:
             continue
-        (declared,) = struct.unpack_from("<q", body, _within(offset, body))
+        if offset < 0:
+            raise ValueError("the headers of the stream point outside")
+        (declared,) = _LONG.unpack_from(body, offset)
         if declared != _KEPT_AS_IT_IS:
             if declared < 0:
                 raise ValueError("a buffer declares no length")
@@ -65,21 +69,15 @@ def _declared(metadata: bytes, batch: int, body: bytes | memoryview) -> Iterator
 
 def _field(metadata: bytes, table: int, number: int) -> int:
     """Where a field of a table stands; 0 if the table has it not."""
-    vtable = table - int(struct.unpack_from("<i", metadata, _within(table, metadata))[0])
-    size = int(struct.unpack_from("<H", metadata, _within(vtable, metadata))[0])
+    vtable = table - int(_INT.unpack_from(metadata, table)[0])
+    if vtable < 0:
+        raise ValueError("the headers of the stream point outside")
     entry = 4 + 2 * number
-    if entry >= size:
+    if entry >= _SHORT.unpack_from(metadata, vtable)[0]:
         return 0
-    offset = int(struct.unpack_from("<H", metadata, vtable + entry)[0])
-    return _within(table + offset, metadata) if offset else 0
+    offset = int(_SHORT.unpack_from(metadata, vtable + entry)[0])
+    return table + offset if offset else 0
 
 
 def _unsigned(metadata: bytes, place: int) -> int:
-    return int(struct.unpack_from("<I", metadata, _within(place, metadata))[0])
-
-
-def _within(place: int, content: bytes | memoryview) -> int:
-    """A place that is not counted from the end, as Python would."""
-    if not 0 <= place < len(content):
-        raise ValueError("the headers of the stream point outside")
-    return place
+    return int(_UNSIGNED.unpack_from(metadata, place)[0])

@@ -31,6 +31,10 @@ _FEW_ATOMS: Final = 64
 beyond, once per segmentation (wide vectors of many combinations cost more than they save)."""
 
 
+_FEW_CODES: Final = 1 << 12
+"""Up to here, groups are told by counting instead of sorting."""
+
+
 class Placed(NamedTuple):
     """Where rows (n,) belong: version codes, panes, arrival panes, segment codes, offsets."""
 
@@ -248,7 +252,13 @@ def grouped(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
         mixed = mixed * (high - low + 1) + ranks
     if not mixed.any():
         return np.zeros(n, np.int64), np.zeros(1, np.int64)
-    _, first, groups = np.unique(mixed, return_index=True, return_inverse=True)
+    if int(mixed.max()) > _FEW_CODES:
+        _, first, groups = np.unique(mixed, return_index=True, return_inverse=True)
+        return groups, first
+    met = np.bincount(mixed) > 0
+    groups = (np.cumsum(met) - 1)[mixed]
+    first = np.empty(int(met.sum()), np.int64)
+    first[groups[::-1]] = np.arange(n - 1, -1, -1)  # the last to be written is the first row
     return groups, first
 
 

@@ -18,6 +18,9 @@ from schemas.instants import EARLIEST, Timestamp
 from schemas.rows import Ints
 from schemas.typed import EXACT
 
+_NEAR: Final = 64
+"""Between whole numbers that are their own codes."""
+
 _CERTAIN: Final = 1 << 42
 """Milliseconds (in the year 2109) that seconds in floats still tell apart."""
 
@@ -51,6 +54,9 @@ class ArrowColumn:
 
     def coded(self) -> Coded:
         """Any values (n,)."""
+        alike = self._alike()
+        if alike is not None:
+            return alike
         array = self._joined()
         if pa.types.is_null(self._type):
             return Coded(np.zeros(len(array), np.int64), [None])
@@ -93,22 +99,53 @@ class ArrowColumn:
             raise UnsureError
         return np.array(whole, np.int64)
 
+    def _alike(self) -> Coded | None:
+        """A column of one text, or of whole numbers near one another; None for any other."""
+        if self.nulls():
+            return None
+        if pa.types.is_string(self._type):
+            text = self._arrays[0][0].as_py() if len(self._arrays[0]) else ""
+            same = all(_repeats(array, text.encode()) for array in self._arrays)
+            n = sum(map(len, self._arrays))
+            return Coded(np.zeros(n, np.int64), [text]) if same else None
+        if self._type != pa.int64():
+            return None
+        parts = [array.to_numpy() for array in self._arrays]
+        numbers = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        low, high = int(numbers.min()), int(numbers.max())
+        if high - low > _NEAR:
+            return None
+        return Coded(numbers - low, list(range(low, high + 1)))
+
     def _joined(self) -> Any:
         return self._arrays[0] if len(self._arrays) == 1 else pa.concat_arrays(self._arrays)
+
+
+def _repeats(array: Any, text: bytes) -> bool:
+    """Whether every row of an array of texts is `text`."""
+    _, places, content = array.buffers()
+    first, n = array.offset, len(array)
+    ends = np.frombuffer(places, np.int32)[first : first + n + 1]
+    if ends[-1] - ends[0] != n * len(text):
+        return False
+    if text and content[int(ends[0]) : int(ends[-1])].to_pybytes() != text * n:
+        return False
+    return bool((ends[1:] - ends[:-1] == len(text)).all())
 
 
 def source(tables: Sequence[Any]) -> Source:
     """The columns of tables of one schema, one behind the other; UnsureError if they differ."""
     schema = tables[0].schema
-    if not all(table.schema.equals(schema) for table in tables):
+    if not all(table.schema.equals(schema) for table in tables[1:]):
+        raise UnsureError
+    batches = [batch for table in tables for batch in table.to_batches()]
+    if not batches:
         raise UnsureError
     fields: dict[str, ArrowColumn] = {}
     nested: dict[str, Mapping[str, ArrowColumn]] = {"features": {}, "tags": {}}
     try:
         for i, name in enumerate(schema.names):
-            arrays = [chunk for table in tables for chunk in table.column(i).chunks]
-            if not arrays:
-                raise UnsureError
+            arrays = [batch.column(i) for batch in batches]
             if name in nested:
                 nested[name] = _inside(arrays)
             else:

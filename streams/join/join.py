@@ -70,14 +70,16 @@ class Join:
         kept = np.flatnonzero(verdicts == ACCEPTED)
         if not len(kept):
             return verdicts, []
-        ids = rows.ids if len(kept) == len(rows.ids) else rows.ids.only(kept)
+        whole = len(kept) == len(rows.ids)
+        ids = rows.ids if whole else rows.ids.only(kept)
+        some = slice(None) if whole else kept
         columns: dict[str, Column | int] = {
-            **_times(rows, kept),
-            "version": versions[kept],
-            "digest": digests[kept],
+            **_times(rows, some),
+            "version": versions[some],
+            "digest": digests[some],
             "joined": NONE,
         }
-        columns |= {name: content[name][kept] for name in content.dtype.names or ()}
+        columns |= {name: content[name][some] for name in content.dtype.names or ()}
         numbers = self.predictions.append(ids, columns)
         waiting = self.labels.newest(ids)
         hit = waiting != NONE
@@ -130,14 +132,16 @@ class Join:
         kept = np.flatnonzero(verdicts == ACCEPTED)
         if not len(kept):
             return verdicts, []
-        ids = rows.ids if len(kept) == len(rows.ids) else rows.ids.only(kept)
+        whole = len(kept) == len(rows.ids)
+        ids = rows.ids if whole else rows.ids.only(kept)
+        some = slice(None) if whole else kept
         numbers = self.labels.append(
             ids,
             {
-                **_times(rows, kept),
-                "label": labels[kept],
-                "value": values[kept],
-                "revision": revisions[kept],
+                **_times(rows, some),
+                "label": labels[some],
+                "value": values[some],
+                "revision": revisions[some],
                 "joins": 0,
             },
         )
@@ -315,7 +319,7 @@ class Join:
         return passed - (joined - int((open_ & (table.column("joins") > 0)).sum()))
 
 
-def _times(rows: Arrivals, kept: Ints) -> dict[str, Column]:
+def _times(rows: Arrivals, kept: Ints | slice) -> dict[str, Column]:
     return {
         "offset": rows.offsets[kept],
         "time": rows.times[kept],

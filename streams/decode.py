@@ -192,6 +192,12 @@ class Decoder:
             if record.value is None:
                 tombstones += 1
                 continue
+            event = self._plain(record)
+            if event is not None:
+                out.events.append(event)
+                positions.append(position)
+                rows.append(ALONE)
+                continue
             for row, event in self._all(record):
                 if isinstance(event, RefusedError):
                     out.refused.append(Refusal(position, event.code, str(event), row))
@@ -206,19 +212,21 @@ class Decoder:
         several = rows if any(row != ALONE for row in rows) else None
         return out._replace(positions=positions, rows=several, tombstones=tombstones)
 
+    def _plain(self, record: LogRecord) -> Any:  # noqa: ANN401 - a struct made at run time
+        """The event of a record that needs no second look, else None."""
+        value = record.value
+        if record.headers or value is None or len(value) > self._limits.event_bytes:
+            return None
+        try:
+            event = self._decode(value)
+        except _UNREADABLE:
+            return None
+        return event if not self._predictions or self._grid or self._named(event) else None
+
     def _all(self, record: LogRecord) -> Iterator[tuple[int, Any]]:
         """What a record holds: its one event (row ALONE), or the rows of its table."""
         try:
             self._limits.weigh(record)
-            if not record.headers and len(record.value or b"") <= self._limits.event_bytes:
-                try:
-                    event = self._decode(record.value or b"")
-                except _UNREADABLE:
-                    pass
-                else:
-                    if not self._predictions or self._grid or self._named(event):
-                        yield ALONE, event
-                        return
             found = self._opened(record)
         except RefusedError as refused:
             yield ALONE, refused

@@ -4,9 +4,9 @@ Each monitor is a detector on every signal and segment that it names. Its run le
 every other signal of the model, so all of them together keep the one budget; windows are looked
 at once a pane, all together by Benjamini-Hochberg at the level that budget leaves.
 
-Promises: a function of the closes alone; series are bounded by `MAX_SERIES`; alarms page like any
-other, except where no run length is promised (river's detectors, or beyond a calibration): those
-are context.
+Promises: a function of the closes alone; versions, figures and series are bounded; alarms page
+like any other, except where no run length is promised (river's detectors, or beyond a
+calibration): those are context.
 Leaves to others: the detectors (`judges`), how large a departure is (`effects`).
 """
 
@@ -24,11 +24,12 @@ from schemas.config_model import Monitor
 from schemas.finding import Finding, Measured
 from schemas.grid import WHOLE
 from schemas.journal import Counts
-from streams.monitor.adaptive import FIRST_VALUES, standardised
+from streams.monitor.adaptive import FIRST_VALUES, MAX_FIGURES, standardised
 from streams.monitor.collector import Collector, SavedCollector
 from streams.monitor.declaration import panes_of, reaches, watched, with_size
 from streams.monitor.effects import Standard, measure
 from streams.monitor.judges import Judge, Seen, make
+from streams.monitor.roster import Roster
 from streams.monitor.watch import Closing, Part, Setting
 from streams.policy.rules import matches
 from streams.signals import (
@@ -65,6 +66,7 @@ class SavedDeclared(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, tuple[list[float], float]]
     normals: dict[str, dict[str, dict[str, Normal]]]
     growing: dict[str, SavedCollector]
+    versions: dict[str, int] = {}
 
 
 class Declared:
@@ -88,6 +90,7 @@ class Declared:
         self._windows: dict[tuple[str, str, str], deque[Counts]] = {}
         self._figures: dict[str, tuple[list[float], float]] = {}
         self._growing: dict[str, Collector] = {}
+        self._versions = Roster()
         names = {kind: {one.name for one in signals} for kind, (signals, _) in lanes.items()}
         self._normals = {
             kind: {
@@ -112,10 +115,18 @@ class Declared:
             if kind in self._growing:
                 self._normals[kind] = self._growing.pop(kind).normals()
             for part in parts:
-                if not part.late:
+                if not part.late and self._is_kept(part.version, closing.pane):
                     found += self._part(kind, part, closing)
         found += self._metrics(closing)
         return self._together(found)
+
+    def _is_kept(self, version: str, pane: int) -> bool:
+        """Whether a version is judged; what was measured of one that gives way is forgotten."""
+        kept, gone = self._versions.admit(version, pane)
+        if gone is not None:
+            self._judges = {p: j for p, j in self._judges.items() if p.version != gone}
+            self._windows = {key: held for key, held in self._windows.items() if key[0] != gone}
+        return kept
 
     def restart(self, version: str, segment: str, signal: str) -> None:
         """Begin the detectors of one signal anew."""
@@ -225,7 +236,7 @@ class Declared:
             values.setdefault(f"metric:{metric.name}", []).append(metric.value)
         for name in sorted(values):
             own = [(i, m) for i, m in enumerate(self._monitors) if matches(m.watch, name)]
-            if not own:
+            if not own or (name not in self._figures and len(self._figures) >= MAX_FIGURES):
                 continue
             now = float(np.mean(sorted(values[name])))  # sorted: the order must not matter
             first, recent = self._figures.get(name, ([], 0.0))
@@ -316,6 +327,7 @@ class Declared:
             figures=dict(sorted(self._figures.items())),
             normals=self._normals,
             growing={kind: growing.save() for kind, growing in self._growing.items()},
+            versions=self._versions.save(),
         )
         return msgspec.msgpack.encode(saved)
 
@@ -323,6 +335,7 @@ class Declared:
         """Take a snapshot up; a monitor that is no longer declared so begins anew."""
         state = msgspec.msgpack.decode(saved, type=SavedDeclared)
         self._normals, self._figures = state.normals, dict(state.figures)
+        self._versions.load(state.versions)
         self._windows = {
             key: deque(np.frombuffer(c, np.int64).copy() for c in held)
             for key, held in state.windows

@@ -101,6 +101,10 @@ class Performance:
         if self._normal.close(closing):
             self._bins.reset()
         fresh = self._count(closing)
+        kept = self._arrived.versions
+        closing = msgspec.structs.replace(
+            closing, outcomes=[part for part in closing.outcomes if part.version in kept]
+        )
         delay = self._labels.delay(self._arrived)
         self._annotate(closing.findings, delay or 0)
         found = self._alarms(closing)
@@ -109,7 +113,7 @@ class Performance:
         for version in sorted({one.version for one in closing.predictions}):
             found += self._estimated(version, closing)
         found += self._matured(closing, delay)
-        found += self._bins.close(closing)
+        found += self._bins.close(closing, kept)
         found += self._fairness.close(closing, self._normal, self._arrived)
         found += self._labels.close(closing, self._normal, self._arrived)
         return found
@@ -138,7 +142,8 @@ class Performance:
                 self._tallies.add(part.pane, 0, blocks.rows(counts))
         for part in closing.revisions:
             self._revise(part)
-        return {(part.version, part.segment) for part in closing.outcomes}
+        places = {(part.version, part.segment) for part in closing.outcomes}
+        return {place for place in places if place in self._arrived}
 
     def _revise(self, part: Part) -> None:
         counts = self._blocks.compact(part.vector)

@@ -317,3 +317,25 @@ def test_a_gain_is_a_yellow_suspicion_of_the_data():
     )
     assert family_of("gain", "gain") == "data_quality"
     assert severity_of(finding, "data_quality", Limits()) == "yellow"
+
+
+def test_a_correction_never_leaves_less_than_nothing_in_a_window():
+    """What a correction takes away is gone from panes that had it, not owed by the newest one."""
+    windows = Windows(2, lambda counts: int(counts.sum()))
+    windows.add(("1", "*"), 1, np.array([600, 0]))
+    windows.add(("1", "*"), 2, np.array([0, 600]))
+    windows.revise(("1", "*"), np.array([-2, 2]))
+    assert [598, 602] == windows.sum(("1", "*")).counts.tolist()
+    windows.add(("1", "*"), 3, np.array([0, 500]))
+    assert [0, 1102] == windows.sum(("1", "*")).counts.tolist()
+
+
+def test_of_too_many_versions_in_one_pane_the_first_are_kept():
+    """None of the same pane gives way to another; one that was not seen does."""
+    windows = Windows(1, lambda counts: int(counts.sum()))
+    for number in range(20):
+        windows.add((f"v{number:02}", "*"), 1, np.array([10]))
+    assert {f"v{number:02}" for number in range(16)} == windows.versions
+    windows.add(("new", "*"), 2, np.array([10]))
+    assert ("v00", "*") not in windows
+    assert ("new", "*") in windows

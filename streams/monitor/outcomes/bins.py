@@ -21,7 +21,6 @@ from schemas.journal import Counts
 from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.outcomes.normal import Normal
 from streams.monitor.outcomes.stack import SavedStack, Stack, Subject, indicator
-from streams.monitor.outcomes.windows import MAX_VERSIONS
 from streams.monitor.watch import Closing, Setting
 
 BINS: Final = 8
@@ -56,8 +55,9 @@ class Bins:
         self._groups = quantile_groups(rows / rows.sum(), BINS).astype(np.int64)
         self._names = _names(score, self._groups)
 
-    def close(self, closing: Closing) -> list[Finding]:
-        """Judge the outcomes that arrived in a pane."""
+    def close(self, closing: Closing, kept: frozenset[str]) -> list[Finding]:
+        """Judge the outcomes that arrived in a pane; only versions of `kept` are remembered."""
+        self._stacks = {key: stack for key, stack in self._stacks.items() if key[0] in kept}
         if self._groups is None or "outcomes" in closing.building:
             return []
         found: list[Finding | None] = []
@@ -91,10 +91,6 @@ class Bins:
     def _stack(self, version: str, signal: str) -> Stack:
         stack = self._stacks.get((version, signal))
         if stack is None:
-            versions = {name for name, _ in self._stacks} - {version}
-            if len(versions) >= MAX_VERSIONS:
-                oldest = min(versions)
-                self._stacks = {key: s for key, s in self._stacks.items() if key[0] != oldest}
             counts = self._normal.counts()
             assert counts is not None
             stack = Stack(

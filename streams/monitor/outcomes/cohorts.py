@@ -58,14 +58,19 @@ class Cohorts:
         self._held: dict[str, dict[int, Cohort]] = {}
 
     def ask(self, version: str, pane: int, asked: Counts) -> None:
-        """Count predictions of a pane, on time or late."""
+        """Count predictions of a pane, on time or late, if there is room for their version."""
         cohort = self._cohort(version, pane)
-        np.add(cohort.asked, asked, out=cohort.asked)
+        if cohort is not None:
+            np.add(cohort.asked, asked, out=cohort.asked)
 
     def answer(self, version: str, pane: int, outcomes: Counts) -> None:
-        """Count outcomes, or signed counts of corrected ones, of predictions of a pane."""
-        cohort = self._cohort(version, pane)
-        np.add(cohort.outcomes, outcomes, out=cohort.outcomes)
+        """Count outcomes, or signed counts of corrected ones, of predictions of a pane.
+
+        Those of a cohort that is not kept, or not since it began, are passed over.
+        """
+        known = self.outcomes(version, pane)
+        if known is not None and not (known + outcomes < 0).any():
+            np.add(known, outcomes, out=known)
 
     def outcomes(self, version: str, pane: int) -> Counts | None:
         """What has become of the predictions of the cohort of a pane; None if it is not kept."""
@@ -97,13 +102,16 @@ class Cohorts:
         self._held = {version: cohorts for version, cohorts in self._held.items() if cohorts}
         return found
 
-    def _cohort(self, version: str, pane: int) -> Cohort:
+    def _cohort(self, version: str, pane: int) -> Cohort | None:
+        number = pane // self.span
         cohorts = self._held.get(version)
         if cohorts is None:
-            while len(self._held) >= MAX_VERSIONS:
-                del self._held[min(self._held, key=lambda name: (max(self._held[name]), name))]
+            if len(self._held) >= MAX_VERSIONS:
+                last, oldest = min((max(held), name) for name, held in self._held.items())
+                if last >= number:
+                    return None
+                del self._held[oldest]
             cohorts = self._held.setdefault(version, {})
-        number = pane // self.span
         if number not in cohorts:
             asked, outcomes = (np.zeros(width, np.int64) for width in self._widths)
             cohorts[number] = Cohort(asked=asked, outcomes=outcomes)

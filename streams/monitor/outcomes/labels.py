@@ -30,7 +30,7 @@ from streams.monitor.outcomes.cohorts import Cohort
 from streams.monitor.outcomes.normal import Normal
 from streams.monitor.outcomes.stack import SavedStack, Stack, Subject, indicator
 from streams.monitor.outcomes.telling import Teller
-from streams.monitor.outcomes.windows import MAX_VERSIONS, SavedWindows, Windows
+from streams.monitor.outcomes.windows import SavedWindows, Windows
 from streams.monitor.watch import Closing, Setting
 
 DELAY: Final = "operational:label_delay"
@@ -95,6 +95,7 @@ class Labels:
     def close(self, closing: Closing, normal: Normal, arrived: Windows) -> list[Finding]:
         """Delays and corrections of the labels that came in a pane."""
         found: list[Finding] = []
+        self._stacks = {name: one for name, one in self._stacks.items() if name in arrived.versions}
         if self._first is None and closing.predictions:
             self._first = min(part.pane for part in closing.predictions)
         self._note_corrections(closing)
@@ -149,6 +150,8 @@ class Labels:
         return int(-block[block < 0].sum())
 
     def _correction(self, teller: Teller) -> list[Finding]:
+        if (teller.version, WHOLE) not in self._corrected:
+            return []
         changed, rows = self._corrected.sum((teller.version, WHOLE)).counts.tolist()
         rate = wilson(min(changed, rows), rows)
         if rate is None:
@@ -268,8 +271,6 @@ class Labels:
         stack = self._stacks.get(version)
         if stack is None:
             assert self._normal is not None
-            while len(self._stacks) >= MAX_VERSIONS:
-                del self._stacks[min(self._stacks)]
             subject = Subject(
                 version=version,
                 segment=WHOLE,

@@ -21,7 +21,7 @@ WINDOW_PANES: Final = 50
 """Panes that a window holds at most."""
 
 MAX_VERSIONS: Final = 16
-"""Versions kept; the one not heard for longest gives way."""
+"""Versions kept; the one not heard for longest gives way, but none of this pane."""
 
 Place = tuple[str, str]
 """Version and segment."""
@@ -55,9 +55,9 @@ class Windows:
         """Of each window its panes' rows, where they are known."""
 
     def add(self, place: Place, pane: int, counts: Counts) -> None:
-        """Take a pane's vector; panes come in order."""
-        if place not in self._panes:
-            self._make_room(place[0])
+        """Take a pane's vector, if there is room for its version; panes come in order."""
+        if place not in self._panes and not self._has_room(place[0], pane):
+            return
         window = self._panes.setdefault(place, deque())
         rows = self._held.get(place)
         if rows is None:
@@ -81,11 +81,19 @@ class Windows:
     def revise(self, place: Place, counts: Counts) -> None:
         """Add signed counts of corrected labels, if the window still holds what they correct."""
         window = self._panes.get(place)
-        if window and not (self.sum(place).counts + counts < 0).any():
-            # Only the sum is read; the newest pane keeps it until the window has moved on.
-            pane, vector = window[-1]
-            window[-1] = pane, vector + counts
-            self._unknown(place)
+        if not window or (self.sum(place).counts + counts < 0).any():
+            return
+        # Which pane held the rows is not known, and only the sum is read. No pane may be left with
+        # less than nothing: it would be the sum once the panes before it have gone.
+        self._unknown(place)
+        pane, vector = window[-1]
+        window[-1] = pane, vector + np.maximum(counts, 0)
+        missing = np.minimum(counts, 0)
+        for at in range(len(window) - 1, -1, -1):
+            pane, vector = window[at]
+            taken = np.maximum(missing, -vector)
+            window[at] = pane, vector + taken
+            missing = missing - taken
 
     def sum(self, place: Place) -> Window:
         """The merged vector of a place that has a window."""
@@ -105,21 +113,29 @@ class Windows:
         """Whether there is a window."""
         return place in self._panes
 
+    @property
+    def versions(self) -> frozenset[str]:
+        """The versions that have a window."""
+        return frozenset(version for version, _ in self._panes)
+
     def __iter__(self) -> Iterator[Place]:
         """The places in order, wholes before segments of a version."""
         return iter(sorted(self._panes, key=lambda place: (place[0], place[1] != "*", place[1])))
 
-    def _make_room(self, version: str) -> None:
+    def _has_room(self, version: str, pane: int) -> bool:
+        """Whether a version can be kept; one that was not heard in this pane may give way."""
         newest: dict[str, int] = {}
         for (name, _), window in self._panes.items():
             newest[name] = max(newest.get(name, window[-1][0]), window[-1][0])
-        newest.pop(version, None)
-        while len(newest) >= MAX_VERSIONS:
-            oldest = min(newest, key=lambda name: (newest[name], name))
-            del newest[oldest]
-            for place in [place for place in self._panes if place[0] == oldest]:
-                del self._panes[place]
-                self._unknown(place)
+        if version in newest or len(newest) < MAX_VERSIONS:
+            return True
+        seen, oldest = min((at, name) for name, at in newest.items())
+        if seen >= pane:
+            return False
+        for place in [place for place in self._panes if place[0] == oldest]:
+            del self._panes[place]
+            self._unknown(place)
+        return True
 
     def save(self) -> SavedWindows:
         """The state, for a snapshot."""

@@ -1,0 +1,82 @@
+"""Law 8: what a machine keeps is bounded by its config, whatever is sent to it."""
+
+import pytest
+
+from schemas.grid import Layout
+from streams.monitor import adaptive, declared, evidence, lane, panel
+from streams.monitor.outcomes import cohorts, tallies, windows
+from tests.laws.hostile import HORIZON, VERSIONS, Flood
+from tests.laws.world import GRID, PANE
+
+PARTITIONS, ROWS = 2, 15
+LAYOUT = Layout(GRID)
+CELLS = LAYOUT.width("predictions") + LAYOUT.width("outcomes") + LAYOUT.width("revisions")
+SEGMENTS = 1 + sum(len(one.labels()) for one in GRID.segments)
+LATE = HORIZON // PANE + 2
+"""Panes whose rows may still arrive in one pane."""
+
+OPEN = 4
+"""Panes of arrival that wait for a watermark at once, at most."""
+
+KEY = 400
+"""Bytes of a vector's key, offsets and lengths."""
+
+VECTOR = 12 * CELLS + KEY
+"""Bytes of one vector of each kind; a count takes twelve with its place."""
+
+FIGURE = 4096
+POLICY = 1 << 16
+HOUR_PANES = 3_600_000 // PANE
+
+
+def profiles():
+    """Bytes of the open profiles of a partition: each has a row, which counts in two segments."""
+    most = VERSIONS * SEGMENTS * LATE * OPEN
+    return min(most, 2 * 2 * ROWS * OPEN) * VECTOR
+
+
+def of_the_monitor():
+    """Bytes: profiles held and taken, windows of seven watches, cohorts, figures, policy."""
+    versions = lane.MAX_VERSIONS
+    windowed = 7 * versions * SEGMENTS * panel.WINDOW_PANES * VECTOR
+    cohort = versions * LATE * VECTOR
+    figures = 2 * adaptive.MAX_FIGURES * FIGURE
+    return 2 * PARTITIONS * profiles() + windowed + cohort + figures + POLICY
+
+
+def of_a_profiler():
+    """Bytes: open profiles, and 9 a record of the last hour for those that were refused."""
+    return profiles() + VERSIONS * KEY + 9 * 2 * ROWS * (HOUR_PANES + LATE)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Caps that are reached soon: what still grows behind them has none."""
+    for module in (panel, windows):
+        monkeypatch.setattr(module, "WINDOW_PANES", 4)
+    for module in (lane, windows, cohorts):
+        monkeypatch.setattr(module, "MAX_VERSIONS", 3)
+    for module in (adaptive, declared):
+        monkeypatch.setattr(module, "MAX_FIGURES", 5)
+    monkeypatch.setattr(evidence, "KEPT_PANES", 5)
+    monkeypatch.setattr(tallies, "MAX_TALLIES", 8)
+
+
+def test_nothing_grows_behind_its_cap(narrow):
+    """With small caps both machines stay under the bound of their config, and stop growing."""
+    flood = Flood(partitions=PARTITIONS, rows=ROWS).run(60)
+    sizes = flood.sizes["monitor"]
+    assert max(sizes[45:]) <= 1.25 * max(sizes[15:30])
+    assert max(sizes) <= of_the_monitor()
+    assert max(flood.sizes["profiler"]) <= of_a_profiler()
+    assert 0 < flood.refused
+
+
+@pytest.mark.slow
+def test_a_long_flood():
+    """Hours of it, at the caps that are in force."""
+    flood = Flood(partitions=PARTITIONS, rows=ROWS).run(500)
+    sizes = flood.sizes["monitor"]
+    assert max(sizes[400:]) <= 1.1 * max(sizes[200:300])
+    assert max(sizes) <= of_the_monitor()
+    assert max(flood.sizes["profiler"]) <= of_a_profiler()

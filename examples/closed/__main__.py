@@ -1,4 +1,4 @@
-"""The command: `examples/loop`. It ends with 1 if the loop did not close."""
+"""The command `examples/loop`. It ends with 1 if the loop did not close, 3 if a part failed."""
 
 import argparse
 import json
@@ -58,6 +58,10 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
+    try:
         sys.exit(main())
-    sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (RuntimeError, OSError) as error:
+        print(f"loop: {error}", file=sys.stderr)
+        sys.exit(3)

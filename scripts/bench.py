@@ -1,9 +1,10 @@
 """Measures how fast Windage is on this computer; one JSON document (`--json`: on one line).
 
 Keys: `kafka_json` and `arrow` (the profiler process against the naive detector on one broker, see
-`speed/kafka_sides.py`), `replay`, `monitor_us_per_pane`, `pending_bytes` (of one prediction that
-waits for its label), `peak_rss_mb` (of the profiler with a million that wait; without a broker, of
-the replay) and `machine`. What cannot be measured here has no key, and stderr says why.
+`speed/kafka_sides.py`), `embedded` and `latency_ms` (`speed/embedded.py`), `replay`,
+`monitor_us_per_pane`, `pending_bytes` (of one prediction that waits for its label), `peak_rss_mb`
+(of a profiler with a million that wait, `speed/pending.py`) and `machine`. What cannot be measured
+here has no key, and stderr says why.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts" / "speed"), str(ROOT)]
-PARTS = ("kafka_json", "arrow", "replay", "pending")
+PARTS = ("kafka_json", "arrow", "embedded", "latency_ms", "replay", "pending")
 
 
 def replayed(rounds: int) -> dict[str, Any]:
@@ -33,7 +34,6 @@ def replayed(rounds: int) -> dict[str, Any]:
             "events_per_s_wall": round(found["events"] / found["wall_s"]),
         },
         "monitor_us_per_pane": round(found["monitor_us_per_pane"], 1),
-        "peak_rss_mb": round(found["peak_rss_mb"], 1),
     }
 
 
@@ -61,19 +61,19 @@ def main() -> None:
     for part in arguments.only or PARTS:
         print(f"bench: {part}", file=sys.stderr)
         if part == "replay":
-            # The memory of the profiler, where it was measured, is the one that is promised.
-            report = {**replayed(arguments.rounds), **report}
+            report |= replayed(arguments.rounds)
         elif part == "pending":
             import pending  # noqa: PLC0415 - as above
 
-            report["pending_bytes"] = pending.measure()
+            report |= pending.measure()
+        elif part in ("embedded", "latency_ms"):
+            import embedded  # noqa: PLC0415 - as above
+
+            report[part] = embedded.events() if part == "embedded" else embedded.latency()
         else:
             found = on_kafka("json" if part == "kafka_json" else "arrow")
-            memory = found.pop("peak_rss_mb", None)
             if found:
                 report[part] = found
-            if part == "kafka_json" and memory is not None:
-                report["peak_rss_mb"] = memory
     report["machine"] = ", ".join(
         [platform.machine(), f"{os.cpu_count()} cores", f"Python {platform.python_version()}"]
     )

@@ -42,6 +42,7 @@ class Chunk(NamedTuple):
     regions: list[str]
     latencies: list[float]
     labels: list[int]
+    moment: Any
 
     def predictions_json(self) -> list[bytes]:
         """One record a prediction."""
@@ -102,6 +103,7 @@ def chunks(predictions: int, seed: int = 1, rows: int = CHUNK) -> Iterator[Chunk
             regions=[REGIONS[i] for i in rng.integers(0, 3, n)],
             latencies=rng.gamma(4, 5, n).round(1).tolist(),
             labels=rng.integers(0, 2, len(range(0, n, EVERY))).tolist(),
+            moment=now,
         )
 
 

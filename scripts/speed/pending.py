@@ -1,32 +1,70 @@
-"""What a prediction that waits for its label takes of the pending store.
+"""What predictions that wait for their labels take: of the pending store, and of the process.
 
-Ids are UUIDs as texts, ten numeric features of 64 cells, one segmentation.
+A new process reads a million predictions without labels, in tables of a thousand rows, counts them
+and takes snapshots as a worker does. Ids are UUIDs as texts, ten numeric features of 64 cells, one
+segmentation.
 """
 
-import uuid
-from random import Random
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
 
 import events
-import numpy as np
 
+ROOT = Path(__file__).resolve().parents[2]
 ROWS = 1_000_000
-BATCH = 5_000
+STEP = 7
+"""Tables in one step: about a megabyte."""
+PANE_MS = 10_000
+ARROW = (("content-type", b"application/vnd.apache.arrow.stream"),)
 
 
-def measure() -> float:
-    """Bytes a prediction, with ids, index and columns."""
+def measure() -> dict[str, float]:
+    """Bytes a prediction, with ids, index and columns, and the peak of resident memory."""
+    done = subprocess.run([sys.executable, __file__], check=True, capture_output=True)
+    return dict(json.loads(done.stdout))
+
+
+def wait() -> dict[str, float]:
+    """Read the predictions in this process."""
+    sys.path.insert(0, str(ROOT))
     from schemas.baseline import decode  # noqa: PLC0415 - counted in no figure
-    from schemas.grid import Layout  # noqa: PLC0415
-    from streams.join import Arrivals, Ids, Join  # noqa: PLC0415
-    from streams.profiler.blocks import kept_content  # noqa: PLC0415
+    from schemas.counting import Counting  # noqa: PLC0415
+    from schemas.log import Record  # noqa: PLC0415
+    from streams.profiler import Profiler  # noqa: PLC0415
 
-    content = kept_content(Layout(decode(events.reference("")).grid))
-    join, r = Join(86_400_000, content), Random(1)
-    kept = np.zeros(BATCH, np.dtype(list(content.items())))
-    zeros = np.zeros(BATCH, np.int64)
-    for begin in range(0, ROWS, BATCH):
-        offsets = np.arange(begin, begin + BATCH)
-        ids = Ids.of([str(uuid.UUID(int=r.getrandbits(128))) for _ in range(BATCH)])
-        rows = Arrivals(ids, offsets << 20, offsets, zeros, zeros, zeros)
-        join.predict(rows, zeros, zeros.astype(np.uint64), kept)
-    return round(join.predictions.nbytes / len(join.predictions), 1)
+    grid = decode(events.reference("")).grid
+    counting = Counting(
+        model=events.MODEL,
+        task="binary",
+        pane=PANE_MS,
+        lateness=PANE_MS // 2,
+        horizon=86_400_000,
+        clock="broker",
+        labelled=True,
+    )
+    made = {"partition": 0, "partitions": 1, "grids": {events.MODEL: grid}}
+    profiler = Profiler({events.MODEL: counting}, **made)
+    records: list[Record] = []
+    for offset, chunk in enumerate(events.chunks(ROWS)):
+        at = int(chunk.moment.astype(int))
+        value = chunk.predictions_arrow()
+        records.append(Record(offset=offset, timestamp=at, value=value, headers=ARROW))
+        if len(records) == STEP:
+            profiler.step("predictions", records)
+            profiler.flush()
+            profiler.snapshot()
+            records = []
+    profiler.step("predictions", records)
+    waiting = profiler.accounting()["predictions"].counted
+    assert waiting == ROWS, f"{waiting} predictions are counted"
+    return {
+        "pending_bytes": round(profiler.pending_bytes / waiting, 1),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(wait()))

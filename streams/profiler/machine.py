@@ -110,6 +110,11 @@ class Profiler:
         return {log: Tally(**total) for log, total in totals.items()}
 
     @property
+    def pending_bytes(self) -> int:
+        """Memory of all predictions and labels that may still meet."""
+        return sum(model.pending_bytes for model in self._models.values())
+
+    @property
     def rebuilding(self) -> bool:
         """Whether records before the snapshot are still being re-read."""
         return any(model.rebuilding for model in self._models.values())

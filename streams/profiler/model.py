@@ -90,6 +90,11 @@ class ModelCounter:
         return max(self._read[log], self._boundary[log])
 
     @property
+    def pending_bytes(self) -> int:
+        """Memory of predictions and labels that may still meet."""
+        return self._join.predictions.nbytes + self._join.labels.nbytes
+
+    @property
     def rebuilding(self) -> bool:
         """Whether records before the snapshot are still being re-read."""
         return any(self._read[log] < self._boundary[log] for log in INPUT_LOGS)
@@ -284,16 +289,12 @@ class ModelCounter:
                 tally.outcomes += int(fresh.sum())
             if self._layout is None or not fresh.any():
                 continue
-            predictions = self._join.predictions
             rows, marks = one.predictions[fresh], one.labels[fresh]
-            where = Placed(
-                predictions.take("version", rows).astype(np.int64),
-                predictions.take("time", rows) // self.counting.pane,
-                one.arrived[fresh],
-                predictions.take("segments", rows),
-                one.prediction_offsets[fresh],
-                one.label_offsets[fresh],
-            )
+            versions = self._join.predictions.take("version", rows).astype(np.int64)
+            panes = self._join.predictions.take("time", rows) // self.counting.pane
+            segments = self._join.predictions.take("segments", rows)
+            offsets = one.prediction_offsets[fresh], one.label_offsets[fresh]
+            where = Placed(versions, panes, one.arrived[fresh], segments, *offsets)
             kind = "revisions" if one.revision else "outcomes"
             blocks = outcome_blocks(self._layout, self._join, rows, marks)
             self._panes.add(kind, where, list(self._versions), blocks, one.sign)  # type: ignore[arg-type]
@@ -328,16 +329,13 @@ class ModelCounter:
         if self._layout is not None:
             out += self._panes.close(marks)
         self._forget()
-        said, pane = self._progress(marks), self.counting.pane
+        events = min(self._clocks[log].now for log in _FORWARDED)
+        source, pane = (self._partition, self._partitions), self.counting.pane
+        said = progress(self.counting, self.grid, source, marks, events)
         if self._told is None or panes_of(said, pane) != panes_of(self._told, pane):
             self._told = said
             out.append(said)
         return out
-
-    def _progress(self, marks: Watermarks) -> Progress:
-        events = min(self._clocks[log].now for log in _FORWARDED)
-        source = self._partition, self._partitions
-        return progress(self.counting, self.grid, source, marks, events)
 
     def _forget(self) -> None:
         before = self._forgettable()

@@ -176,6 +176,8 @@ class Comparison:
             cells = merged[self._spans[i]]
             seen = self._look(signal, standards[i], cells, logs[i], joined=joined)
             begun = detectors[i].start
+            # Merged cells of a reference that moves are others each time: no name to go by.
+            nameless = signal.kind == "numeric" and seen.symptom == "shift"
             out.append(
                 Finding(
                     model=self._judging.model,
@@ -194,7 +196,7 @@ class Comparison:
                     e_value=e_values[i],
                     effect=seen.effect,
                     direction=seen.direction,
-                    cells=seen.cells,
+                    cells=() if nameless else seen.cells,
                     histogram=seen.histogram,
                     change_point=(begun if begun >= 0 else closing.pane) * self._judging.pane,
                     window_start=span[0],

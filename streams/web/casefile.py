@@ -29,7 +29,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Casefile(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident. `events`: the latest of each signal, the strongest first; `runbook` may be a link."""
+    """One incident. `events`: the latest of each signal, strongest first; `runbook`: maybe a link."""
 
     incident: Alert
     events: list[DriftEvent]

@@ -32,6 +32,9 @@ PANES: Final = 240
 """Of models with long panes so many are shown, though they be more than `DAYS`."""
 
 DAYS: Final[Millis] = 30 * 86_400_000
+HOUR: Final[Millis] = 3_600_000
+"""How long a window is taken to be of which there was only one."""
+
 MARKS: Final = 1_000
 SHAPES: Final = 100
 
@@ -204,7 +207,7 @@ def span(history: History, query: Query) -> tuple[Millis, Millis]:
         end = 0 if known is None else known.last
     start = _instant(query, "from")
     if start is None:
-        every = 0 if known is None or known.every is None else known.every
+        every = HOUR if known is None or known.every is None else known.every
         start = end - max(DAYS, PANES * every)
         if known is not None:
             start = max(start, min(end, known.first - every))

@@ -117,19 +117,23 @@ def visit(chromium, request):
     """Return a function that opens a page and waits until it shows what it asked for."""
     contexts, wrong = [], []
 
-    def visited(address, path="/", *, ready=True, **options):
+    def visited(address, path="/", *, known=True, **options):
+        """`known` False: the server does not know us yet, so it answers 401 until it does."""
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("requestfailed", lambda one: left(one) or wrong.append(one.url))
-        page.on("request", lambda one: foreign(one.url, address) and wrong.append(one.url))
-        page.on(
-            "response", lambda one: 400 <= one.status and wrong.append(f"{one.status} {one.url}")
-        )
+
+        def complain(text):
+            if known or "401" not in text:
+                wrong.append(text)
+
+        page.on("console", lambda said: said.type == "error" and complain(said.text))
+        page.on("pageerror", lambda error: complain(str(error)))
+        page.on("requestfailed", lambda one: left(one) or complain(one.url))
+        page.on("request", lambda one: foreign(one.url, address) and complain(one.url))
+        page.on("response", lambda one: one.status < 400 or complain(f"{one.status} {one.url}"))
         page.goto(address + path)
-        if ready:
+        if known:
             page.wait_for_selector("body[data-ready]", timeout=20_000)
         return page
 

@@ -1,7 +1,7 @@
 // What is shown, as the address says it: page, model, time range, signal.
 
 export const RANGES = {
-  "": "lately", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days",
+  "": "recent", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days",
   "30d": "last 30 days", "90d": "last 90 days", all: "everything",
 };
 const SIZE = { h: 3_600_000, d: 86_400_000 };

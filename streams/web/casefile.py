@@ -29,7 +29,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Casefile(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident. `events`: the latest of each signal, strongest first; `runbook`: maybe a link."""
+    """One incident. `events`: the latest of each signal, strongest first."""
 
     incident: Alert
     events: list[DriftEvent]

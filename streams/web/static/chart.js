@@ -12,6 +12,17 @@ const SIGNS = {
   incident_closed: "X", incident_acknowledged: "K", incident_assigned: "K", incident_missed: "M",
 };
 
+const DAY = 86_400_000;
+const ON_DAYS = ["\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1];
+const IN_MINUTES = ["\n{YYYY}-{MM}-{DD} {HH}:{mm}", null, "\n{MM}-{DD} {HH}:{mm}", null, "\n{HH}:{mm}", null, 1];
+// What is written at ticks so far apart, and where a year, a day or a minute begins.
+const TIMES = [
+  [365 * DAY, "{YYYY}", null, null, null, null, null, null, 1],
+  [28 * DAY, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [DAY, "{MMM} {D}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60_000, "{HH}:{mm}", ...ON_DAYS], [1000, ":{ss}", ...IN_MINUTES], [1, ":{ss}.{fff}", ...IN_MINUTES],
+];
+
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 export const signOf = (mark) => SIGNS[mark.type] ?? "•";
 
@@ -118,7 +129,7 @@ export class Chart {
       padding: [16, 8, 0, 0],
       tzDate: (at) => uPlot.tzDate(new Date(at), "Etc/UTC"),
       scales: { x: { range: (_, low, high) => this.span ?? [low, high === low ? low + 1 : high] } },
-      axes: [{ ...axis, space: 90 }, { ...axis, size: 58, values: (_, ticks) => ticks.map((one) => number(one)) }],
+      axes: [{ ...axis, space: 90, values: TIMES }, { ...axis, size: 58, values: (_, ticks) => ticks.map((one) => number(one)) }],
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { show: false },
       hooks: { draw: [(plot) => drawMarks(plot, this.marks)], setCursor: [(plot) => this.legend(plot.cursor.idx)] },

@@ -126,7 +126,7 @@ export class Chart {
       ticks: { stroke: css("--line"), width: 1 }, font: "11px system-ui" };
     return {
       width: this.place.clientWidth || 600, height: this.height, ms: 1, series, bands,
-      padding: [16, 8, 0, 0],
+      padding: [16, 26, 0, 0],
       tzDate: (at) => uPlot.tzDate(new Date(at), "Etc/UTC"),
       scales: { x: { range: (_, low, high) => this.span ?? [low, high === low ? low + 1 : high] } },
       axes: [{ ...axis, space: 90, values: TIMES }, { ...axis, size: 58, values: (_, ticks) => ticks.map((one) => number(one)) }],

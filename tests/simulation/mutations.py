@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from streams import snapshot
-from streams.monitor import watch
+from streams.monitor.evidence import Ranges
 from streams.monitor.intake import Intake
 from streams.profiler.machine import Profiler
 from streams.profiler.model import ModelCounter
@@ -69,10 +69,10 @@ MUTATIONS = {
         Profiler, "step", "if record.offset >= start]", "if record.offset > start]"
     ),
     "random_tie_break": Mutation(
-        watch,
-        "parts",
-        "key=lambda place: (place[0], place[1] != WHOLE, *place[1:])",
-        "key=lambda place: _chance()",
+        Ranges,
+        "_between",
+        "sorted(spans.items())",
+        "sorted(spans.items(), key=lambda _: _chance())",
     ),
     "profile_added": Mutation(
         Intake, "admit", "held.vector = np.zeros_like(held.vector)", "held.vector = +held.vector"

@@ -60,11 +60,12 @@ class Bins:
 
     def codes(self, numbers: Floats) -> npt.NDArray[np.int64]:
         """Cells (n, columns) of numbers (n, columns); NaN is missing."""
-        out = np.empty(numbers.shape, np.int64)
         easy = self._easy
+        if easy and len(easy) == len(self._grids):
+            return self._fast(numbers)
+        out = np.empty(numbers.shape, np.int64)
         if easy:
-            all_easy = len(easy) == len(self._grids)
-            out[:, easy] = self._fast(numbers if all_easy else numbers[:, easy])
+            out[:, easy] = self._fast(numbers[:, easy])
         for i in set(range(len(self._grids))) - set(easy):
             out[:, i] = self._grids[i].codes(numbers[:, i])
         return out

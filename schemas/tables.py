@@ -132,13 +132,19 @@ def read_arrow(content: bytes, most: int) -> Any:  # noqa: ANN401 - pyarrow has 
         message = "Arrow batches need pyarrow here (the extra windage[arrow])"
         raise TableError("malformed", message) from error
     try:
+        messages = list(pa.ipc.MessageReader.open_stream(content))
         unpacked = sum(
-            compressed_size(message.metadata.to_pybytes(), memoryview(message.body or b""))
-            for message in pa.ipc.MessageReader.open_stream(content)
+            compressed_size(one.metadata.to_pybytes(), memoryview(one.body or b""))
+            for one in messages[1:]
         )
         if unpacked > most:
             raise TableError("too_large", "the batch exceeds the size limit when it is unpacked")
-        table = pa.ipc.open_stream(content).read_all()
+        if len(messages) > 1 and {one.type for one in messages[1:]} == {"record batch"}:
+            schema = pa.ipc.read_schema(messages[0])
+            batches = [pa.ipc.read_record_batch(one, schema) for one in messages[1:]]
+            table = pa.Table.from_batches(batches, schema)
+        else:
+            table = pa.ipc.open_stream(content).read_all()
         table.validate(full=True)
     except (pa.ArrowException, ValueError, OSError, TypeError, MemoryError) as error:
         raise TableError("malformed", "not an Arrow IPC stream") from error

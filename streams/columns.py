@@ -115,10 +115,12 @@ class Columns:
 
     def of_frame(self, frame: Frame) -> PredictionColumns:
         """Columns of the rows of tables."""
-        n = len(frame)
-        cells = np.empty((n, len(self._grid.features)), np.uint16)
+        # A feature a row, as frames have them in memory.
+        cells = np.empty((len(self._grid.features), len(frame)), np.uint16).T
         if self._numeric:
-            cells[:, self._numeric] = self._bins.codes(frame.numbers)
+            codes = self._bins.codes(frame.numbers)
+            for column, i in enumerate(self._numeric):
+                cells[:, i] = codes[:, column]
         for i, coded in zip(self._texts, frame.texts, strict=True):
             cells[:, i] = self._categories[i].codes(coded.values)[coded.codes]
         value, target = self.targets(frame.targets.values)

@@ -16,7 +16,7 @@ from schemas.frames.ids import Hashes, Rows
 NONE: Final = -1
 _EMPTY: Final = -1
 _FIRST_SLOTS: Final = 2048
-_FULL: Final = 0.6
+_FULL: Final = 0.4
 """Share of slots taken at which a larger table is made."""
 
 
@@ -56,22 +56,21 @@ class Index:
         """
         found = np.full(len(hashes), NONE, np.int64)
         slots = np.zeros(len(hashes), np.int64)
-        places = (hashes & self._mask).astype(np.int64)
-        left, step, mask = np.arange(len(hashes)), 0, int(self._mask)
-        wanted = hashes
+        places, step, mask = (hashes & self._mask).astype(np.int64), 0, int(self._mask)
+        held = self._slots[places]
+        left = np.flatnonzero(held != _EMPTY) if len(known) else np.zeros(0, np.int64)
+        places, held = places[left], held[left]
         while len(left):
-            held = self._slots[places]
             rows = held + np.int64(self._base)
-            here = (held != _EMPTY) & (rows >= start)
-            if here.any():
-                hit = np.zeros(len(left), np.bool_)
-                hit[here] = known[rows[here] - start] == wanted[here]
-                found[left[hit]], slots[left[hit]] = rows[hit], places[hit]
-                on = (held != _EMPTY) & ~hit
-            else:
-                on = held != _EMPTY
+            # A row that was dropped is compared with one that was not; it is no hit all the same.
+            hit = known[np.maximum(rows - start, 0)] == hashes[left]
+            hit &= rows >= start
+            found[left[hit]], slots[left[hit]] = rows[hit], places[hit]
             step += 1
-            left, wanted, places = left[on], wanted[on], (places[on] + step) & mask
+            places = (places[~hit] + step) & mask
+            left, held = left[~hit], self._slots[places]
+            on = held != _EMPTY
+            left, places, held = left[on], places[on], held[on]
         return found, slots
 
     def move(self, slots: Rows, rows: Rows) -> None:

@@ -78,11 +78,12 @@ def _all_cells(spans: Sequence[slice], features: Cells | Ints) -> BlockCount:
     """Counts the cells of all features (n, features) at once."""
     begin = spans[0].start
     width = spans[-1].stop - begin
+    # In whatever order they lie in memory: what is counted does not depend on it.
     codes = features + np.array([span.start - begin for span in spans])
 
     def count(groups: Ints, n: int) -> npt.NDArray[np.int64]:
         flat = codes if n == 1 else codes + (groups * width)[:, None]
-        return np.bincount(flat.ravel(), minlength=n * width).reshape(n, width)
+        return np.bincount(flat.ravel(order="K"), minlength=n * width).reshape(n, width)
 
     return count
 
@@ -93,20 +94,25 @@ def _all_moments(blocks: Sequence[Moments], numbers: Floats) -> BlockCount:
     with np.errstate(over="ignore"):  # absurd values are winsorised, also when they overflow
         steps = quantise(numbers - centers, scales)  # type: ignore[arg-type] # a unit a column
     unknown = np.isnan(numbers)
-    known = (~unknown).astype(float)
-    steps[unknown] = 0.0
-    parts = (known, steps, steps * steps)
+    gaps = bool(unknown.any())
+    if gaps:
+        steps[unknown] = 0.0
+    parts = (steps.T, (steps * steps).T)  # a feature a row, as frames have them in memory
     k = len(blocks)
 
     def count(groups: Ints, n: int) -> npt.NDArray[np.int64]:
-        out = np.zeros((n, k, len(parts)), np.int64)
-        places = groups[:, None] * k + np.arange(k)
+        out = np.zeros((n, k, 1 + len(parts)), np.int64)
+        places = np.arange(k)[:, None] * n + groups
+        out[:, :, 0] = np.bincount(groups, minlength=n)[:, None]
+        if gaps:
+            out[:, :, 0] -= np.bincount(places[unknown.T], minlength=n * k).reshape(k, n).T
         for begin in range(0, len(groups), _EXACT_ROWS):
             rows = slice(begin, begin + _EXACT_ROWS)
+            flat = places[:, rows].ravel()
             for i, part in enumerate(parts):
-                sums = np.bincount(places[rows].ravel(), part[rows].ravel(), n * k)
-                out[:, :, i] += sums.astype(np.int64).reshape(n, k)
-        return out.reshape(n, k * len(parts))
+                sums = np.bincount(flat, part[:, rows].ravel(), n * k)
+                out[:, :, 1 + i] += sums.astype(np.int64).reshape(k, n).T
+        return out.reshape(n, -1)
 
     return count
 

@@ -225,9 +225,10 @@ def _planned(config: Config, row: Topic) -> PlannedTopic:
         "max.message.bytes": str(record),
         "message.timestamp.type": "LogAppendTime" if row.log_append_time else "CreateTime",
     }
-    if row.flow == "out":
-        # Workers send lz4; the broker stores what others read in the one compression that every
-        # client can undo without a further library (kafka-python has no lz4 of its own).
+    if row.flow != "in":
+        # Workers send lz4; the broker stores what others and our own commands read in the one
+        # compression that every client can undo without a further library (kafka-python has no
+        # lz4 of its own, and `windage doctor` looks at the states, too).
         configs["compression.type"] = "gzip"
     if "compact" in row.cleanup:
         # Snapshots replace one another all the time: without a bound the old ones stay, and

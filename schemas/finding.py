@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from schemas.log import Millis
+from schemas.output_parts import Summary
 
 Symptom = Literal[
     "shift", "missing", "unseen", "range", "constant", "rescaled", "silence", "fall", "gain"
@@ -117,3 +118,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     slices: tuple[Slice, ...] = ()
     label_delay: Millis = 0
+    summary: Summary | msgspec.UnsetType = msgspec.UNSET

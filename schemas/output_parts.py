@@ -25,6 +25,24 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     end: Instant
 
 
+class Summary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the values of a stretch are like, in their own unit; what is not known is left out.
+
+    `deciles` are nine; `outside` and `missing` are shares of the rows: beyond the reference's
+    range, and without a value. `min` and `max` are left out where values lie beyond that range.
+    """
+
+    mean: float | None = None
+    sd: float | None = None
+    min: float | None = None
+    max: float | None = None
+    deciles: tuple[float, ...] = ()
+    p95: float | None = None
+    p99: float | None = None
+    outside: float | None = None
+    missing: float | None = None
+
+
 class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How large a departure is, whatever its significance; what was not measured is left out.
 

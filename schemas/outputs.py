@@ -30,6 +30,7 @@ from schemas.output_parts import (
     Rollout,
     SignalInIncident,
     Suggestion,
+    Summary,
     Triage,
 )
 from schemas.vocabulary import (
@@ -48,7 +49,7 @@ from schemas.vocabulary import (
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a monitor says now. `statistic` is None where the state is not `judged`.
 
-    `rollout` is there for canaries only.
+    `rollout` is there for canaries only, `summary` where the detector is `summary`.
     """
 
     model: str
@@ -68,6 +69,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     current: Current
     state: ReadingState
     rollout: Rollout | msgspec.UnsetType = msgspec.UNSET
+    summary: Summary | msgspec.UnsetType = msgspec.UNSET
 
 
 class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -94,6 +94,7 @@ def reading(finding: Finding, severity: Severity | None) -> Reading:
         reference=_reference(finding.reference_id, finding.reference_rows),
         current=_current(finding.rows, finding.window_start, finding.window_end),
         state=finding.state,
+        summary=finding.summary,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from streams.monitor.adaptive import Figures
+from streams.monitor.business import Business
 from streams.monitor.canary import Canary
 from streams.monitor.comparisons import Comparisons
 from streams.monitor.declared import Declared
@@ -15,6 +16,7 @@ from streams.monitor.decline import Decline
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
 from streams.monitor.shadow import Shadows
+from streams.monitor.summaries import Summaries
 from streams.monitor.watch import Setting, Watch
 
 WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
@@ -24,6 +26,8 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "performance": Performance,
     "figures": lambda setting: Figures(setting.judging.model),
     "declared": Declared,
+    "summaries": Summaries,
+    "business": Business,
     "canary": Canary,
     "decline": Decline,
     "shadows": Shadows,

@@ -69,6 +69,17 @@ def serve(
 
 
 @app.command()
+def dashboard(
+    config: ConfigFile = DEFAULT_CONFIG,
+    port: Annotated[int | None, typer.Option(help="Instead of http.port.")] = None,
+) -> None:
+    """The web pages of workers on Kafka. Until Ctrl-C."""
+    from streams.cli.dashboard import run
+
+    run(config, port)
+
+
+@app.command()
 def worker(
     config: ConfigFile = DEFAULT_CONFIG,
     role: Annotated[

@@ -15,11 +15,11 @@ from aiohttp import web
 
 from schemas.log import InputLog
 from schemas.matchers import complaint_of
-from streams.runtime.embedded import Embedded
 from streams.runtime.intake import Overloaded
 from streams.runtime.sqlite_log import DiskFullError, Group, Receipt
 from streams.web.access import problem
 from streams.web.bodies import BodyError, Piece, cut
+from streams.web.running import Runtime
 from streams.web.views import answer
 
 BODY_BYTES: Final = 8 * 1024 * 1024
@@ -55,7 +55,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 class Receiver:
     """Takes events for a runtime."""
 
-    def __init__(self, runtime: Embedded, backlog_records: int = BACKLOG_RECORDS) -> None:
+    def __init__(self, runtime: Runtime, backlog_records: int = BACKLOG_RECORDS) -> None:
         self._runtime = runtime
         self._backlog = backlog_records
 

@@ -1,4 +1,4 @@
-"""The HTTP server of the embedded runtime: routes, and a listening socket.
+"""The HTTP server over a runtime: routes, and a listening socket.
 
 Promises: paths and fields are those of the public contract; nothing is served beyond loopback
 without a token or a client certificate.
@@ -17,12 +17,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from schemas.config_links import Http, Tls
 from schemas.instants import rfc3339
-from streams.runtime.embedded import Embedded
 from streams.web import charts, metrics, stream, views
 from streams.web.access import PAGES, Access, Session, guard, problem
 from streams.web.board import Board
 from streams.web.casefile import Casefile, casefile
 from streams.web.receiving import BODY_BYTES, Receiver
+from streams.web.running import Runtime
 from streams.web.said import Said
 from streams.web.views import About
 
@@ -41,7 +41,7 @@ class Site:
     """The paths over one runtime."""
 
     def __init__(
-        self, runtime: Embedded, models: Mapping[str, str | About], place: str = ""
+        self, runtime: Runtime, models: Mapping[str, str | About], place: str = ""
     ) -> None:
         """`models`: what the config says of each, or its task alone.
 
@@ -234,7 +234,7 @@ class Server:
 
     def __init__(
         self,
-        runtime: Embedded,
+        runtime: Runtime,
         http: Http,
         models: Mapping[str, str | About],
         place: str = "",

@@ -113,7 +113,16 @@ class RetrainService:
         self._publisher.close()
 
     def _run(self, request: Request) -> Answer:
+        """Called by the SDK, which says in model events that this began, and how it ended."""
         self._taken.add(request["request_id"])
+        self._note("retraining_started", request["version"])
+        answer = self._answer(request)
+        ended = "retraining_finished" if answer.ok else "retraining_failed"
+        self._note(ended, answer.version or request["version"], note=answer.note)
+        return answer
+
+    def _answer(self, request: Request) -> Answer:
+        """Train, judge, and let the candidate in."""
         while len((sample := self._warehouse.sample(request)).people.ids) < LABELLED:
             self._turns.rest()
         cut = int(len(sample.people.ids) * (1 - HELD_BACK))
@@ -172,9 +181,14 @@ class RetrainService:
 
     def _say(self, event: str, version: str, **fields: Any) -> None:  # noqa: ANN401 - as sent
         """Publish a model event, and wait until it is durable."""
+        self._note(event, version, **fields)
         at = self._turns.present()
         self._publisher.event(event, version=version, timestamp=at, author="trainer", **fields)
         settled(self._publisher)
+
+    def _note(self, event: str, version: str, **fields: Any) -> None:  # noqa: ANN401 - as sent
+        """Keep what was said, for whoever tells the story."""
+        at = self._turns.present()
         self.events.append({"type": event, "version": version, "timestamp": at, **fields})
 
 

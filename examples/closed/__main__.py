@@ -28,7 +28,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory(prefix="windage-loop-") as scratch:
         print("training version 1 on 40,000 rows of 2014 and 2015", file=out, flush=True)
-        with Loop(Path(scratch), sabotage=given.sabotage, port=given.port) as loop:
+        with Loop(Path(scratch), sabotage=given.sabotage, coin=given.coin, port=given.port) as loop:
             print(f"{loop.url}/  shows it as it goes", file=out, flush=True)
             began = time.monotonic()
             loop.play(tell)
@@ -48,6 +48,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument(
         "--sabotage", action="store_true", help="serve a first candidate of shuffled labels"
+    )
+    parser.add_argument(
+        "--coin", action="store_true", help="a change by chance, which no retraining can cure"
     )
     parser.add_argument("--port", type=int, help="where Windage listens; default: a free port")
     return parser.parse_args()

@@ -135,6 +135,7 @@ def _incidents(said: list[Said]) -> list[Document]:
             "opened_row": _row(alert["starts_at"]),
             "resolved_row": None if alert["ends_at"] is None else _row(alert["ends_at"]),
             "title": alert["title"],
+            "summary": alert["summary"],
             "signals": sorted({signal["signal"] for signal in alert["signals"]}),
         }
         for name, alert in last.items()

@@ -26,7 +26,10 @@ from closed.world import LABELS_LATER, PANE, World, instant_of
 
 MOST_ROWS: Final = 64_000
 AFTERWARDS: Final = 6_000
-"""Rows that are still played once a candidate has been promoted."""
+"""Rows that are still played once a candidate has been promoted, or given up."""
+
+ATTEMPTS: Final = 3
+"""How often Windage asks for one cause: `attempts` of the config."""
 
 TRAINED, REFERENCE = 40_000, 60_000
 """Of the labelled rows of 2014 and 2015: those before the first train the first version, those up
@@ -43,8 +46,15 @@ Tell = Callable[[Said, int], None]
 class Loop:
     """All parts, started; `with` it they end."""
 
-    def __init__(self, scratch: Path, *, sabotage: bool, port: int | None = None) -> None:
-        """`scratch`: an empty folder. `sabotage`: see `Saboteur`."""
+    def __init__(
+        self,
+        scratch: Path,
+        *,
+        sabotage: bool = False,
+        coin: bool = False,
+        port: int | None = None,
+    ) -> None:
+        """`scratch`: an empty folder. `sabotage`: see `Saboteur`; `coin`: see `World`."""
         self.said: list[Said] = []
         self.rows = 0
         self._verdicts: dict[str, tuple[str, float]] = {}
@@ -54,7 +64,7 @@ class Loop:
         config = reference.prepare(
             scratch, CONFIG, past.only(slice(TRAINED, REFERENCE)), first, COMMAND
         )
-        self.world = World(MOST_ROWS)
+        self.world = World(MOST_ROWS, coin=coin)
         self._lookout = self._serve(config, scratch, port or _free_port())
         self._publisher = self._stack.enter_context(
             windage.Publisher(self.url, model=MODEL, max_block_ms=10_000)
@@ -82,8 +92,10 @@ class Loop:
 
     @property
     def is_over(self) -> bool:
-        """Whether a candidate has been promoted."""
-        return any(event["type"] == "promoted" for event in self.service.events)
+        """Whether a candidate has been promoted, or no attempt is left."""
+        promoted = any(event["type"] == "promoted" for event in self.service.events)
+        refused = sum(bool(run.missed) for run in self.service.runs)
+        return promoted or refused >= ATTEMPTS
 
     def play(self, tell: Tell) -> None:
         """Turn by turn; ends some rows after it is over, or with the rows."""

@@ -3,7 +3,7 @@
 Promises: a function of the example's files; from row `CHANGED` on, the label of every woman from
 28 to 52 years is the other one: 30 % of the women, as in incident 4 of `employment/inject.py`.
 There a coin decides, and what a coin decides nobody can learn; here age does, so that a retraining
-can cure it. The change stays.
+can cure it. The change stays. `coin` gives the incident as it is there.
 Leaves to others: predicting (`serving`), learning (`training`).
 """
 
@@ -71,8 +71,10 @@ class People(NamedTuple):
 class World:
     """Rows that come one by one; what is known of them at a row."""
 
-    def __init__(self, rows: int) -> None:
-        self.people = changed(people_of(inject.read_rows(count=rows)))
+    def __init__(self, rows: int, *, coin: bool = False) -> None:
+        """`coin`: chance decides whose label is another one, not age."""
+        change = changed_by_chance if coin else changed
+        self.people = change(people_of(inject.read_rows(count=rows)))
         self._answered = np.array([not never_labelled(pid) for pid in self.people.ids])
 
     def coming(self, first: int, end: int) -> People:
@@ -97,6 +99,14 @@ def changed(people: People) -> People:
     age = people.column("AGEP")
     after = np.arange(len(age)) >= CHANGED
     flips = after & people.women & (age >= FROM_AGE) & (age < BELOW_AGE)
+    return people._replace(labels=np.where(flips, 1 - people.labels, people.labels))
+
+
+def changed_by_chance(people: People) -> People:
+    """The same for three in ten women, whoever they are."""
+    after = np.arange(len(people.ids)) >= CHANGED
+    chance = np.random.default_rng(inject.SEED).random(len(people.ids))
+    flips = after & people.women & (chance < inject.FLIPPED)
     return people._replace(labels=np.where(flips, 1 - people.labels, people.labels))
 
 

@@ -10,8 +10,8 @@ pytestmark = pytest.mark.slow
 LONGEST_SECONDS = 600
 
 
-def played(root, *options):
-    """The document of a run, which must have closed."""
+def played(root, *options, code=0):
+    """The document of a run, which ends with `code`."""
     done = subprocess.run(
         [root / "examples" / "loop", "--once", "--json", *options],
         capture_output=True,
@@ -19,7 +19,7 @@ def played(root, *options):
         check=False,
         timeout=LONGEST_SECONDS,
     )
-    assert 0 == done.returncode, done.stderr[-2000:]
+    assert code == done.returncode, done.stderr[-2000:]
     return json.loads(done.stdout)
 
 
@@ -60,7 +60,8 @@ def test_the_canary_goes_step_by_step(honest):
     assert [(share, "advance") for share in (0.05, 0.2, 0.5, 1.0)] == steps
     assert [] == honest["rollback_requests"]
     kinds = [event["type"] for event in honest["model_events"]]
-    assert ["deployed", *["canary_started"] * 4, "promoted"] == kinds
+    middle = ["deployed", *["canary_started"] * 4, "promoted"]
+    assert ["retraining_started", *middle, "retraining_finished"] == kinds
 
 
 def test_a_sabotaged_candidate_is_rolled_back(sabotaged):
@@ -79,3 +80,14 @@ def test_two_runs_are_the_same(honest, sabotaged):
     assert honest["retrain_requests"][0] == sabotaged["retrain_requests"][0]
     assert honest["candidates"][0] == sabotaged["candidates"][0]
     assert honest["accuracy"]["SEX=2"]["before"] == sabotaged["accuracy"]["SEX=2"]["before"]
+
+
+def test_what_chance_decides_is_not_cured(root):
+    """Three candidates miss the gates, none sees traffic, and a person is asked."""
+    found = played(root, "--coin", code=1)
+    assert [False, []] == [found["closed"], found["canary"]]
+    assert [1, 2, 3] == [request["attempt"] for request in found["retrain_requests"]]
+    assert all("recent_gain" in " ".join(one["missed"]) for one in found["candidates"])
+    (incident,) = found["incidents"]
+    assert "firing" == incident["status"]
+    assert "a person must look" in incident["summary"]

@@ -100,6 +100,8 @@ class Columns:
         self._layout = layout
         self._numeric = [i for i, f in enumerate(grid.features) if f.type == "numeric"]
         self._bins = Bins([NumericGrid(grid.features[i].edges) for i in self._numeric])
+        score = self._layout.score
+        self._score = Bins([score]) if isinstance(score, NumericGrid) else None
         self._texts = [i for i, f in enumerate(grid.features) if f.type != "numeric"]
         self._categories = {i: Categories(grid.features[i]) for i in self._texts}
         self._get_numbers = _getter(self._numeric)
@@ -186,9 +188,9 @@ class Columns:
         return numbers, self._layout.target.codes(numbers).astype(np.uint16)  # type: ignore[arg-type]
 
     def _score_cells(self, scores: Floats) -> Cells:
-        if self._layout.score is None:
+        if self._score is None:
             return np.zeros(len(scores), np.uint16)
-        return self._layout.score.codes(scores).astype(np.uint16)  # type: ignore[arg-type]
+        return self._score.codes(scores[:, None])[:, 0].astype(np.uint16)
 
     def _scores(self, events: Sequence[Any]) -> Floats:
         """The score, or else the probability of the positive (or likeliest) class."""

@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from schemas.counting import Counting
 from schemas.envelope import EnvelopeError, open_envelope
-from schemas.frames import Frame, Framed, Framer
+from schemas.frames import Frame, Framer
 from schemas.grid import Grid
 from schemas.inputs import Label, ModelEvent
 from schemas.log import LogRecord
@@ -148,7 +148,8 @@ class Decoder:
                 if end > begin:
                     yield begin, end, self._one_by_one(records[begin:end])
                 begin = end + len(own)
-                yield end, begin, _tables(framed)
+                at = framed.records, framed.rows
+                yield end, begin, Decoded([], *at, [], [], 0, framed.frame)
             end += len(own)  # runs that are no tables are decoded together
         if end > begin:
             yield begin, end, self._one_by_one(records[begin:end])
@@ -307,10 +308,6 @@ class Decoder:
             self._grown = True
         kept = known.keys() & features.keys()
         return {name: _sound(features[name], numeric=known[name]) for name in kept}
-
-
-def _tables(framed: Framed) -> Decoded:
-    return Decoded([], framed.records, framed.rows, [], [], 0, framed.frame)
 
 
 def _never(_: bytes) -> Any:  # noqa: ANN401 - returns nothing

@@ -52,12 +52,12 @@ class Index:
     def find(self, hashes: Hashes, known: Hashes, start: int) -> tuple[Rows, Rows]:
         """Rows (n,) entered under `hashes`, or NONE, and the slots of those found (n,).
 
+        Of those not found it gives the slot where they may be entered (`enter`).
         `known` (kept,) are the hashes of rows from `start` on.
         """
         found = np.full(len(hashes), NONE, np.int64)
-        slots = np.zeros(len(hashes), np.int64)
         places, step, mask = (hashes & self._mask).astype(np.int64), 0, int(self._mask)
-        held = self._slots[places]
+        slots, held = places, self._slots[places]
         left = np.flatnonzero(held != _EMPTY) if len(known) else np.zeros(0, np.int64)
         places, held = places[left], held[left]
         while len(left):
@@ -65,10 +65,11 @@ class Index:
             # A row that was dropped is compared with one that was not; it is no hit all the same.
             hit = known[np.maximum(rows - start, 0)] == hashes[left]
             hit &= rows >= start
-            found[left[hit]], slots[left[hit]] = rows[hit], places[hit]
+            found[left[hit]] = rows[hit]
             step += 1
             places = (places[~hit] + step) & mask
             left, held = left[~hit], self._slots[places]
+            slots[left] = places
             on = held != _EMPTY
             left, places, held = left[on], places[on], held[on]
         return found, slots
@@ -77,9 +78,17 @@ class Index:
         """Let slots that `find` gave hold newer rows of the same identifiers."""
         self._slots[slots] = rows - self._base
 
-    def enter(self, hashes: Hashes, rows: Rows) -> None:
-        """Enter rows (n,) under hashes that are not there and all differ."""
+    def enter(self, hashes: Hashes, rows: Rows, slots: Rows | None = None) -> None:
+        """Enter rows (n,) under hashes that are not there and all differ.
+
+        `slots` (n,) are those that `find` gave for them, if nothing was entered since.
+        """
         numbers = (rows - self._base).astype(np.int32)
+        if slots is not None:
+            self._slots[slots] = numbers
+            late = np.flatnonzero(self._slots[slots] != numbers)  # two of them found one slot
+            self._taken += len(rows) - len(late)
+            hashes, rows, numbers = hashes[late], rows[late], numbers[late]
         places, step, mask = (hashes & self._mask).astype(np.int64), 0, int(self._mask)
         self._taken += len(rows)
         while len(numbers):

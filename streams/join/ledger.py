@@ -176,7 +176,7 @@ class Ledger:
             self.put("back", numbers[known], (numbers - before)[known])
             known &= ~strange
             self._index.move(slots[known], numbers[known])
-        self._index.enter(ids.hashes[fresh], numbers[fresh])
+        self._index.enter(ids.hashes[fresh], numbers[fresh], slots[fresh])
         for i in np.flatnonzero(strange).tolist():
             self._others[ids.key(i)] = int(numbers[i])
 

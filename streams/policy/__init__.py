@@ -1,8 +1,8 @@
 """Policy: from what a monitor sees to what anyone should do about it."""
 
 from streams.policy.decisions import Decisions, Reason, Rebuild, Restart
+from streams.policy.lessons.record import Record, Tried, record
 from streams.policy.policy import Policy
-from streams.policy.record import Record, Tried, record
 from streams.policy.state import PolicyState, SignalKey, decode, encode
 
 __all__ = [

@@ -13,8 +13,8 @@ from schemas.config_policy import Override as Declared
 from schemas.durations import show_duration
 from schemas.log import DAWN, DUSK, Millis
 from schemas.output_parts import Bound, Gates
-from streams.policy.cron import Cron
 from streams.policy.family import family_of
+from streams.policy.retraining.cron import Cron
 from streams.policy.rules import (
     Escalation,
     Holiday,
@@ -26,8 +26,8 @@ from streams.policy.rules import (
     Rules,
 )
 from streams.policy.severity import Limits
+from streams.policy.signals.states import Patience
 from streams.policy.state import Silence
-from streams.policy.states import Patience
 
 OTHER_SCALES: Final = frozenset({"ks", "js", "wasserstein", "chi2", "hellinger"})
 """Distances whose absolute limits are no limits of the stability index: the monitor keeps them."""

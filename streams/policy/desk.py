@@ -14,8 +14,8 @@ from schemas.log import Millis
 from schemas.outputs import Alert, DriftEvent, Reading, RetrainRequest, RollbackRequest
 from schemas.standing import UNKNOWN, Standing
 from streams.policy.decisions import Decisions, Reason, Rebuild, Restart, What
-from streams.policy.observation import Observation
 from streams.policy.rules import Rules
+from streams.policy.signals.observation import Observation
 from streams.policy.state import Incident, PolicyState, SignalKey, Tracked
 
 ALIVE = ("firing", "resolving")

@@ -14,12 +14,12 @@ from schemas.inputs import ModelEvent
 from schemas.instants import LATEST, parse, rfc3339
 from schemas.log import Millis
 from schemas.vocabulary import ModelEventType
-from streams.policy import versions
-from streams.policy.advice import advise
-from streams.policy.cases import judge, miss
 from streams.policy.desk import Desk, identity
-from streams.policy.incidents import end, leave, leave_versions
-from streams.policy.pursuit import note
+from streams.policy.incidents.course import end, leave, leave_versions
+from streams.policy.lessons.advice import advise
+from streams.policy.lessons.cases import judge, miss
+from streams.policy.retraining.pursuit import note
+from streams.policy.rollout import versions
 from streams.policy.state import MAX_KEPT, Incident, Running, Silence, Wish
 
 ACCEPT: Final = "accept_as_new_normal"

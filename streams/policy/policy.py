@@ -16,29 +16,22 @@ from schemas.inputs import ModelEvent
 from schemas.log import Millis
 from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
-from streams.policy import (
-    alert,
-    almanac,
-    cases,
-    escalation,
-    grouping,
-    occurrences,
-    retrain,
-    rollback,
-    rollout,
-    settle,
-    signals,
-)
+from streams.policy import occurrences
 from streams.policy.compile import compile_rules
 from streams.policy.decisions import Decisions
 from streams.policy.desk import Desk
-from streams.policy.duty import on_duty
 from streams.policy.family import family_of
-from streams.policy.floors import is_limited, with_floors
-from streams.policy.observation import observe
+from streams.policy.incidents import alert, escalation, grouping, settle
+from streams.policy.incidents.triage import refine
+from streams.policy.lessons import cases
+from streams.policy.retraining import retrain
+from streams.policy.rollout import rollback, verdict
+from streams.policy.rollout.duty import on_duty
 from streams.policy.severity import severity_of
+from streams.policy.signals import almanac, steps
+from streams.policy.signals.floors import is_limited, with_floors
+from streams.policy.signals.observation import observe
 from streams.policy.state import MAX_KEPT, Fault, PolicyState, SignalKey, Stretch
-from streams.policy.triage import refine
 
 
 class Policy:
@@ -84,12 +77,12 @@ class Policy:
             desk.state = replace(desk.state, began=desk.now)
         rollback.note_versions(desk)
         settle.retire(desk)
-        grouping.assign(desk, signals.advance(desk))
+        grouping.assign(desk, steps.advance(desk))
         settle.settle(desk)
         _note_faults(desk)
         cases.keep(desk)
         rollback.consider(desk)
-        rollout.decide(desk)
+        verdict.decide(desk)
         retrain.decide(desk)
         escalation.watch_red(desk)
         alert.tell(desk)

@@ -14,10 +14,10 @@ import msgspec
 from schemas.log import Millis
 from schemas.output_parts import Gates
 from schemas.vocabulary import Kind, RetrainCause, Severity
-from streams.policy.cron import Cron
+from streams.policy.retraining.cron import Cron
 from streams.policy.severity import Limits
+from streams.policy.signals.states import Patience
 from streams.policy.state import SignalKey, Silence
-from streams.policy.states import Patience
 
 DAY: Final[Millis] = 86_400_000
 YOUNG_PANES: Final = 5

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.instants import parse, rfc3339
-from streams.policy.cron import Cron
+from streams.policy.retraining.cron import Cron
 
 
 @pytest.mark.parametrize(

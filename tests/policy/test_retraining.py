@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from schemas.instants import parse
-from streams.policy.cron import Cron
+from streams.policy.retraining.cron import Cron
 from tests.policy.panes import PANE, Run, error, event, finding, quiet, red, yellow
 
 STILL = quiet(*[f"feature:f{i}" for i in range(4)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.policy.states import TABLE, Patience, step
+from streams.policy.signals.states import TABLE, Patience, step
 from tests.policy.panes import PANE, Run, cells, error, finding, quiet, red, yellow
 
 PATIENCE = Patience(sustained=3, resolve_after=3)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from schemas.log import Millis
 from streams.policy.desk import Desk
-from streams.policy.observation import Observation
+from streams.policy.signals.observation import Observation
 from streams.policy.state import Version
 
 CANARY = "canary:"

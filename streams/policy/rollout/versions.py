@@ -14,7 +14,7 @@ from schemas.instants import parse
 from schemas.log import Millis
 from schemas.output_parts import Bound
 from streams.policy.desk import Desk, identity
-from streams.policy.incidents import leave_versions
+from streams.policy.incidents.course import leave_versions
 from streams.policy.state import MAX_KEPT, Version
 
 SHARP: Final = 2.0

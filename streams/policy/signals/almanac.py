@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from schemas.log import Millis
 from streams.policy.desk import Desk
-from streams.policy.observation import Observation
 from streams.policy.rules import Holiday, Rules
+from streams.policy.signals.observation import Observation
 from streams.policy.state import Silence
 
 

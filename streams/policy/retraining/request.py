@@ -15,9 +15,9 @@ from schemas.log import Millis
 from schemas.output_parts import Bound, DataWindow, Exclusion, Gates, Ground, Suggestion, Weight
 from schemas.outputs import RetrainRequest
 from schemas.vocabulary import Strategy, Trigger, Urgency
-from streams.policy.alert import ranked_signals
 from streams.policy.desk import Desk, identity
-from streams.policy.explain import sentence
+from streams.policy.incidents.alert import ranked_signals
+from streams.policy.incidents.explain import sentence
 from streams.policy.state import Incident
 
 MOST_GROUNDS: Final = 10

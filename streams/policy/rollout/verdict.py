@@ -15,11 +15,11 @@ from schemas.output_parts import Current, Effect, Ground, ReferenceRef, Rollout,
 from schemas.outputs import Reading, RollbackRequest, finite
 from schemas.vocabulary import RolloutVerdict
 from streams.policy.desk import Desk, identity
-from streams.policy.drift import effect_of
-from streams.policy.observation import Observation
-from streams.policy.rollback import predecessor
+from streams.policy.incidents.drift import effect_of
+from streams.policy.rollout.rollback import predecessor
+from streams.policy.rollout.versions import waits_for
+from streams.policy.signals.observation import Observation
 from streams.policy.state import SignalKey, Version
-from streams.policy.versions import waits_for
 
 READY: Final = "canary:ready"
 _WORDS: Final = {

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from schemas.log import Millis
 from schemas.vocabulary import RetrainCause, Trigger, Urgency
 from streams.policy.desk import Desk
-from streams.policy.explain import sentence
 from streams.policy.family import INPUTS, OUTCOMES, Family
-from streams.policy.pursuit import pursue
-from streams.policy.request import Cause, expiry, request_for
+from streams.policy.incidents.explain import sentence
+from streams.policy.retraining.pursuit import pursue
+from streams.policy.retraining.request import Cause, expiry, request_for
 from streams.policy.severity import fall_of
 from streams.policy.state import MAX_KEPT, Incident, PolicyState, Sent, Tracked, Wish
 

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from schemas.output_parts import Triage
 from schemas.vocabulary import RecommendedAction
 from streams.policy.desk import ALIVE, Desk
-from streams.policy.explain import concentration, sentence, subject
 from streams.policy.family import INPUTS, OUTCOMES, Family
-from streams.policy.observation import Observation
+from streams.policy.incidents.explain import concentration, sentence, subject
 from streams.policy.severity import RANK
+from streams.policy.signals.observation import Observation
 from streams.policy.state import Incident, SignalKey, Tracked
 
 MOST_REASONS: Final = 6

@@ -13,8 +13,8 @@ from schemas.finding import Finding
 from schemas.inputs import ModelEvent
 from schemas.log import Millis
 from streams.policy.desk import Desk, identity
-from streams.policy.scope import size_of
 from streams.policy.severity import fall_of
+from streams.policy.signals.scope import size_of
 from streams.policy.state import MAX_KEPT, Case, Incident, Missed, Peak, Tracked
 
 MOST_PEAKS: Final = 4

@@ -10,15 +10,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from streams.policy.desk import ALIVE, Desk
-from streams.policy.drift import announce
-from streams.policy.explain import leading, sentence
 from streams.policy.family import INPUTS, PROOF
-from streams.policy.grouping import Movers
-from streams.policy.incidents import cause_moved, leave, slim, track
-from streams.policy.observation import Observation
+from streams.policy.incidents.course import cause_moved, leave, slim, track
+from streams.policy.incidents.drift import announce
+from streams.policy.incidents.explain import leading, sentence
+from streams.policy.incidents.grouping import Movers
 from streams.policy.severity import RANK
+from streams.policy.signals.observation import Observation
+from streams.policy.signals.states import Step, step
 from streams.policy.state import MAX_SIGNALS, Tracked
-from streams.policy.states import Step, step
 
 OPPOSITES: Final = frozenset(
     frozenset(pair)

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from schemas.log import Millis
 from streams.policy.desk import Desk
 from streams.policy.family import INPUTS
-from streams.policy.grouping import NOWHERE, clusters_of, place, strongest, tier_of
-from streams.policy.incidents import causes, end, leave, severity_of_members
-from streams.policy.observation import Observation
-from streams.policy.scope import WHOLE, scope_of
+from streams.policy.incidents.course import causes, end, leave, severity_of_members
+from streams.policy.incidents.grouping import NOWHERE, clusters_of, place, strongest, tier_of
+from streams.policy.signals.observation import Observation
+from streams.policy.signals.scope import WHOLE, scope_of
 from streams.policy.state import Incident, Tracked
 
 GONE_PANES: Final = 50

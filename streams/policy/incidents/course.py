@@ -13,11 +13,11 @@ from schemas.finding import Finding
 from schemas.log import Millis
 from schemas.vocabulary import Severity
 from streams.policy.desk import Desk, identity
-from streams.policy.drift import announce
-from streams.policy.explain import leading, sentence
 from streams.policy.family import INPUTS, PROOF, Family
-from streams.policy.observation import Observation
+from streams.policy.incidents.drift import announce
+from streams.policy.incidents.explain import leading, sentence
 from streams.policy.severity import RANK
+from streams.policy.signals.observation import Observation
 from streams.policy.state import MAX_INCIDENTS, MAX_KEPT, Incident, Phase, Tracked
 
 KEPT_CELLS: Final = 4

@@ -11,7 +11,7 @@ from schemas.log import Millis
 from schemas.output_parts import Ground
 from schemas.outputs import RollbackRequest
 from streams.policy.desk import Desk, identity
-from streams.policy.explain import sentence
+from streams.policy.incidents.explain import sentence
 from streams.policy.severity import fall_of
 from streams.policy.state import Incident, Tracked, Version
 

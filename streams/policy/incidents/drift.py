@@ -23,7 +23,7 @@ from schemas.output_parts import (
 from schemas.outputs import DriftEvent, finite
 from schemas.vocabulary import Severity, Shape, Transition
 from streams.policy.desk import Desk
-from streams.policy.explain import sentence
+from streams.policy.incidents.explain import sentence
 from streams.policy.state import Tracked
 
 

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from schemas.vocabulary import Kind
 from streams.policy.desk import ALIVE, Desk
 from streams.policy.family import ALONE, EXPLAINS, INPUTS, OUTCOMES, PROOF
-from streams.policy.incidents import enter, open_new, reopen, track
-from streams.policy.observation import Observation
-from streams.policy.scope import WHOLE, scope_of, siblings
+from streams.policy.incidents.course import enter, open_new, reopen, track
+from streams.policy.signals.observation import Observation
+from streams.policy.signals.scope import WHOLE, scope_of, siblings
 from streams.policy.state import MAX_SIGNALS, Incident, Tracked
 
 Tier = str

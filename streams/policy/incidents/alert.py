@@ -15,18 +15,18 @@ from schemas.instants import rfc3339
 from schemas.output_parts import Annotations, Performance, SignalInIncident
 from schemas.outputs import Alert, finite
 from schemas.vocabulary import AlertStatus, RecommendedAction
-from streams.policy.almanac import silences
 from streams.policy.desk import ALIVE, Desk, identity
-from streams.policy.drift import effect_of
-from streams.policy.escalation import is_escalated
-from streams.policy.explain import place, sentence
 from streams.policy.family import INPUTS
-from streams.policy.incidents import causes
+from streams.policy.incidents.course import causes
+from streams.policy.incidents.drift import effect_of
+from streams.policy.incidents.escalation import is_escalated
+from streams.policy.incidents.explain import place, sentence
+from streams.policy.incidents.triage import ACTION, decisions_held, triage
 from streams.policy.rules import Route, matches
-from streams.policy.scope import WHOLE, size_of
 from streams.policy.severity import RANK
+from streams.policy.signals.almanac import silences
+from streams.policy.signals.scope import WHOLE, size_of
 from streams.policy.state import Incident, Told, Tracked
-from streams.policy.triage import ACTION, decisions_held, triage
 
 MOST_SIGNALS: Final = 20
 MOST_SEGMENTS: Final = 20

@@ -15,8 +15,8 @@ from schemas.log import DAWN, Millis
 from schemas.vocabulary import Severity
 from streams.policy.family import OUTCOMES, PROOF, Family, family_of
 from streams.policy.severity import RANK, Limits, LimitsOf, severity_of
+from streams.policy.signals.states import Input
 from streams.policy.state import Phase, SignalKey
-from streams.policy.states import Input
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from schemas.finding import Finding
-from streams.policy.observation import Observation
 from streams.policy.severity import fall_of
+from streams.policy.signals.observation import Observation
 
 WHOLE: Final = "*"
 STANDS_OUT: Final = 0.6

@@ -1,0 +1,1 @@
+"""Incidents: which signals share a cause, what it is, and what is told of it."""

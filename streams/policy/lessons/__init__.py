@@ -1,0 +1,1 @@
+"""Lessons: what verdicts on incidents teach about thresholds."""

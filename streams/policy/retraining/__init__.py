@@ -1,0 +1,1 @@
+"""Retraining: when to ask for it, what for, and what became of it."""

@@ -1,0 +1,1 @@
+"""Rollout: versions, canaries, and the way back."""

@@ -1,0 +1,1 @@
+"""Signals: what a pane shows of each, and the step each takes."""

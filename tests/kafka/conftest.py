@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -84,9 +85,9 @@ def free_port() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that asks for the broker, so that `-m "not kafka"` leaves it out."""
+    """Mark every test that asks for a broker, so that `-m "not kafka"` leaves it out."""
     for item in items:
-        if "broker" in getattr(item, "fixturenames", ()):
+        if {"broker", "secured"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
 
 
@@ -97,6 +98,17 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     start_or_skip(broker.start)
     yield broker
     broker.stop(wipe=True)
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return the running broker with TLS and ACLs of this session (`tests.kafka.secured`)."""
+    from tests.kafka.secured import Secured
+
+    broker = Secured(tmp_path_factory.mktemp("secured"))
+    start_or_skip(broker.start)
+    yield broker
+    broker.stop()
 
 
 def start_or_skip(start: Callable[[], None]) -> None:

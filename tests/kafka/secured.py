@@ -116,11 +116,23 @@ class Secured:
         with closing(KafkaAdminClient(bootstrap_servers=self.open)) as admin:
             assert not admin.create_acls(acls)["failed"]
 
-    def deny(self, user, operation, topic) -> None:
-        """Take one permission away, whatever else is granted."""
+    def allow(self, user, operation, resource, prefix) -> None:
+        """Give a permission for everything whose name begins so."""
+        acl = _acl(user, operation, resource, prefix, True)
         with closing(KafkaAdminClient(bootstrap_servers=self.open)) as admin:
-            acl = _acl(user, operation, "Topic", topic, False, ACLPermissionType.DENY)
             assert not admin.create_acls([acl])["failed"]
+
+    def deny(self, user, operation, resource, name) -> ACL:
+        """Take one permission away, whatever else is granted; gives what `allow_again` takes."""
+        acl = _acl(user, operation, resource, name, False, ACLPermissionType.DENY)
+        with closing(KafkaAdminClient(bootstrap_servers=self.open)) as admin:
+            assert not admin.create_acls([acl])["failed"]
+        return acl
+
+    def allow_again(self, acl) -> None:
+        """Undo `deny`."""
+        with closing(KafkaAdminClient(bootstrap_servers=self.open)) as admin:
+            assert not any(one for _, _, one in admin.delete_acls([acl]) if one.errno)
 
     def _settings(self) -> list[str]:
         """Broker settings beyond those of scripts/kafka; a later line wins."""

@@ -13,7 +13,7 @@ import ssl
 import threading
 from typing import Any, Final
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     AuthenticationFailedError,
     KafkaError,
@@ -30,6 +30,9 @@ KNOCK_S: Final = 2.0
 
 ANSWER_S: Final = 8.0
 """How long brokers together may take to say who they are and to believe who we are."""
+
+_CLOSE_S: Final = 0.3
+"""How long the end of a connection is waited for."""
 
 _REASON: Final = 200
 """Characters of a broker's own words that are passed on."""
@@ -90,13 +93,15 @@ async def _knock(host: str, port: int) -> None:
 
 async def _introduce(host: str, port: int, options: dict[str, Any]) -> None:
     """Speak TLS, ask for the versions, log in, and ask something that strangers are not told."""
-    one = await create_conn(host, port, client_id="windage", **options)
+    one = AIOKafkaConnection(host, port, client_id="windage", **options)
     try:
+        await one.connect()
         await one.send(MetadataRequest([]))
     finally:
         closed = one.close()
         if closed is not None:
-            await closed
+            # Not done by itself where the connection was never made.
+            await asyncio.wait([closed], timeout=_CLOSE_S)
 
 
 def _refusal(error: BaseException, server: str, connection: Connection) -> RefusedError | None:

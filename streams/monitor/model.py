@@ -29,6 +29,7 @@ from streams.monitor.evidence import Ranges, SavedRanges
 from streams.monitor.intake import Intake, SavedIntake
 from streams.monitor.lane import Lane
 from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
+from streams.monitor.operations import Operations
 from streams.monitor.performance import alerting
 from streams.monitor.watch import (
     Closing,
@@ -167,6 +168,7 @@ class ModelMonitor:
             config=self._config,
             threshold=threshold,
         )
+        self._operations = Operations(setting)
         self._watches = {name: made(setting) for name, made in WATCHES.items()}
 
     def _beside(self, layout: Layout) -> int:
@@ -191,14 +193,15 @@ class ModelMonitor:
         due, cohorts = self._due(pane), parts(taken, "outcomes", None)
         now, calendar = self.end_of(pane), self._config.calendar
         findings: list[Finding] = []
+        span, asked = (now - self._pane, now), parts(taken, "predictions", pane)
         closing = Closing(
             pane=pane,
-            span=(now - self._pane, now),
-            predictions=parts(taken, "predictions", pane),
+            span=span,
+            predictions=asked,
             outcomes=together(cohorts, pane),
             cohorts=cohorts,
             revisions=parts(taken, "revisions", None),
-            metrics=_metrics(due),
+            metrics=_metrics(due) + self._operations.figures(asked, span),
             events=_model_events(due),
             building=frozenset(lane.kind for lane in self._lanes() if lane.collecting is not None),
             reference_id=self._reference_id,

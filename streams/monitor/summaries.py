@@ -21,6 +21,7 @@ from schemas.grid import WHOLE
 from schemas.journal import Counts, Sparse
 from schemas.log import Millis
 from schemas.output_parts import Summary
+from streams.monitor.operations import rows_of
 from streams.monitor.watch import Closing, Setting
 
 SUMMARY_PANES: Final = 30
@@ -79,7 +80,7 @@ class Summaries:
             and one.state == "judged"
         ]
         span = closing.span
-        rows = self._rows(vector)
+        rows = rows_of(self._layout, vector)
         seconds = (span[1] - span[0]) / 1000
         out = [self._tell(version, span, "metric:throughput", "rate", rows, rows / seconds)]
         moved = sum(one.alarm or one.joins for one in features)
@@ -90,7 +91,7 @@ class Summaries:
 
     def _summary(self, version: str, held: Held, closing: Closing) -> list[Finding]:
         layout, cells = self._layout, held.cells
-        span, rows = (held.since, closing.span[1]), self._rows(cells)
+        span, rows = (held.since, closing.span[1]), rows_of(layout, cells)
         out = []
         for name, moments in layout.moments.items():
             grid = layout.features[name]
@@ -133,13 +134,6 @@ class Summaries:
 
     def _cells(self, vector: Counts, block: str) -> Counts:
         return vector[self._layout.predictions[block].span]
-
-    def _rows(self, vector: Counts) -> int:
-        """Every row has one cell of each signal."""
-        for name in self._layout.predictions:
-            if name.startswith("feature:") or name in ("score", "prediction"):
-                return int(self._cells(vector, name).sum())
-        return 0
 
     def _tell(
         self,

@@ -92,6 +92,7 @@ _PERFORMANCE: Final[frozenset[str]] = frozenset(
 )
 _OPERATIONAL: Final[frozenset[str]] = frozenset(
     ["latency", "latency_ms", "cost", "queue_depth", "error_ratio", "errors", "throughput"]
+    + [f"latency_ms_{quantile}" for quantile in ("p50", "p95", "p99")]
 )
 _BY_PREFIX: Final[dict[str, Family]] = {
     "feature": "covariate_drift",

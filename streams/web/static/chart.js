@@ -34,14 +34,17 @@ function drawMarks(plot, marks) {
   ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
   ctx.font = `${11 * devicePixelRatio}px system-ui`;
   ctx.textAlign = "center";
+  const places = new Map();  // what happened in one place is one line with several signs
   for (const mark of marks) {
-    const x = plot.valToPos(Date.parse(mark.at), "x", true);
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    const x = Math.round(plot.valToPos(Date.parse(mark.at), "x", true));
+    if (x >= bbox.left && x <= bbox.left + bbox.width) places.set(x, (places.get(x) ?? new Set()).add(signOf(mark)));
+  }
+  for (const [x, signs] of places) {
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    ctx.fillText(signOf(mark), x, bbox.top - 3 * devicePixelRatio);
+    ctx.fillText([...signs].slice(0, 4).join(""), x, bbox.top - 3 * devicePixelRatio);
   }
   ctx.restore();
 }

@@ -167,3 +167,14 @@ def test_what_cannot_be_compared_is_refused(compare, pane, said):
     text = f"version: 1\nmodels: {{m: {{task: none, pane: {pane}, compare: ['{compare}']}}}}\n"
     with pytest.raises(ConfigError, match=said):
         load("windage.yaml", {}, lambda _: text)
+
+
+@pytest.mark.slow
+def test_the_number_of_partitions_changes_nothing_that_is_said():
+    made = config(SEASONAL, "rolling 4d", "previous")
+    said = []
+    for partitions in (1, 4):
+        replay = open_replay(made, {}, step_rows=1000, partitions=partitions)
+        readings = [o.value for o in replay.run(chunks(1.5, 300), ["m"]) if o.topic == "readings"]
+        said.append(readings)
+    assert said[0] == said[1]

@@ -18,6 +18,7 @@ from detectors.reference import SignalReference
 from detectors.stability import StabilityGauge
 from schemas.finding import Cell, Measured, Symptom
 from schemas.journal import Counts
+from streams.monitor.faults import fault
 from streams.signals import Signal
 
 _LEADING: Final = 5
@@ -28,17 +29,6 @@ _BINS: Final = 64
 
 _SURE: Final = 3.0
 """Standard errors beyond the tolerance from which a special cell explains the departure."""
-
-_STUCK: Final = 0.999
-_VARIED: Final = 0.5
-"""A signal is stuck when one cell holds this share now and held less than that before."""
-
-_ELSEWHERE: Final = 0.5
-_INSIDE: Final = 0.05
-"""A column is rescaled when this share lies outside the reference's range, and hardly any did."""
-
-_ENOUGH: Final = 50
-"""Rows from which a signal can be called stuck or rescaled."""
 
 
 class Measure(NamedTuple):
@@ -105,8 +95,12 @@ def measure(
     found: Effect | None,
     tolerance: float,
     depth: Depth,
+    recent: Counts | None = None,
 ) -> Measure:
-    """Measure merged counts (width,) of a window; `found` is their effect."""
+    """Measure merged counts (width,) of a window; `found` is their effect.
+
+    `recent` are those since the change, where that is known.
+    """
     reference = standard.reference
     if found is None:
         return NOTHING
@@ -124,7 +118,7 @@ def measure(
             **(_dear(standard.pair(window)) if depth == "all" else {}),
         ),
         inside=found.inside(tolerance),
-        symptom=_symptom(signal, reference, window, found, tolerance),
+        symptom=_symptom(signal, reference, window, found, tolerance, recent),
         direction=_direction(signal, found, lead),
         cells=tuple(_cell(signal, cell) for cell in found.leading[:_LEADING]),
         histogram=standard.bars.cells(window) if depth in ("shown", "all") else (),
@@ -181,12 +175,16 @@ def _dear(pair: Pair) -> dict[str, float]:
 
 
 def _symptom(
-    signal: Signal, reference: SignalReference, window: Counts, found: Effect, tolerance: float
+    signal: Signal,
+    reference: SignalReference,
+    window: Counts,
+    found: Effect,
+    tolerance: float,
+    recent: Counts | None,
 ) -> Symptom:
-    """How the signal departs, the faults of data first."""
+    """How the signal departs, the faults of data first; `recent` are the rows since it did."""
     if signal.name == "error":
         return "gain" if _better(found, tolerance) else "shift"
-    rows = int(window.sum())
     single = {cell.first: cell for cell in found.leading if cell.first == cell.last}
     grown = {i for i, cell in single.items() if cell.shift > tolerance + _SURE * cell.error}
     # New values explain a departure only where they are what moved most.
@@ -194,15 +192,11 @@ def _symptom(
     last = len(window) - 1
     if last in grown:
         return "missing"
-    now, was = window / rows, reference.shares
-    if rows >= _ENOUGH and now[:last].max() >= _STUCK and was[:last].max() < _VARIED:
-        return "constant"
+    broken = fault(signal, reference, window if recent is None else recent)
+    if broken is not None:
+        return broken
     if signal.kind == "categorical":
         return "unseen" if last - 1 in new else "shift"
-    outside, used = float(now[0] + now[last - 1]), float(was[0] + was[last - 1])
-    several = last - 2 > 1  # a constant reference has no scale to depart from
-    if several and rows >= _ENOUGH and outside >= _ELSEWHERE and used <= _INSIDE:
-        return "rescaled"
     return "range" if {0, last - 1} & new else "shift"
 
 

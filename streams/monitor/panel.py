@@ -275,7 +275,20 @@ class Panel:
         window, tolerance = self._cells(index), self._judging.tolerance
         if signal.kind == "binary":
             return indicated(signal, sight.yes(index), standard.reference, window, tolerance)
-        return measure(signal, standard, window, sight.effect(index), tolerance, depth)
+        found = sight.effect(index)
+        recent = None if depth == "effect" else self._since(index, sight.begins[index])
+        return measure(signal, standard, window, found, tolerance, depth, recent)
+
+    def _since(self, index: int, pane: int) -> Counts | None:
+        """The counts of a signal in the window from `pane` on; None if it is not known (-1)."""
+        if pane < 0:
+            return None
+        span = self.yardstick.spans[index]
+        counts = np.zeros(span.stop - span.start, np.int64)
+        for slot in self._window:
+            if slot.pane >= pane:
+                counts += slot.row[span]
+        return counts
 
     def _finding(
         self,

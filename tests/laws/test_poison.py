@@ -89,9 +89,9 @@ def sound(learning):
     return rows
 
 
-def run(items, learning=0):
+def run(items, learning=0, clock="broker"):
     """The world with poison in it, to its end; the books must add up."""
-    mill = Mill(World(tuple(items), 3_000, 15_000, learning=learning)).finish()
+    mill = Mill(World(tuple(items), 3_000, 15_000, clock, learning)).finish()
     machine = mill.owners[0].machine
     assert not [p for p in mill.problems if p[0] != "wrong books (expected, found)"]
     for log, tally in machine.accounting().items():

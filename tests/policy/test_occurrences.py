@@ -1,7 +1,8 @@
 """What people and services say, and what the policy makes of it."""
 
+from schemas.inputs import Deployment, TrainingWindow
 from streams.policy import PolicyState, decode, encode
-from tests.policy.panes import PANE, Run, error, event, quiet, red
+from tests.policy.panes import PANE, START, Run, error, event, quiet, red
 
 STILL = quiet("feature:b", "feature:c")
 
@@ -107,3 +108,29 @@ def test_a_state_is_its_bytes():
     run.panes(3, red("feature:a"), error(0.3))
     assert run.state == decode(encode(run.state))
     assert PolicyState() == decode(encode(PolicyState()))
+
+
+def made(first, last):
+    """A deployment trained from one instant to another."""
+    return Deployment(training_window=TrainingWindow(start=first, end=last))
+
+
+def test_a_training_window_that_changed_sharply_raises_a_doubt():
+    """Ten days where the champion had a hundred; ninety would do."""
+    run = Run()
+    day = 24 * PANE
+    one = event("deployed", version="1", deployment=made(START, START + 100 * day))
+    two = event("deployed", version="2", deployment=made(START, START + 10 * day))
+    three = event("deployed", version="3", deployment=made(START, START + 90 * day))
+    run.pane_of(*STILL, events=[one, event("promoted", version="1"), two, three])
+    doubts = {v.name: v.doubts for v in run.state.versions}
+    assert {"1": (), "2": ("its training window is 0.1 times the champion's",), "3": ()} == doubts
+
+
+def test_a_promotion_without_the_approval_that_is_due_is_on_record():
+    """It happened, so it is taken in, and the reason says what was missing."""
+    run = Run()
+    run.pane_of(*STILL, events=[event("promoted", version="2")])
+    run.pane_of(*STILL, events=[event("approved", version="3"), event("promoted", version="3")])
+    said = [r.why for r in run.said("event") if "although" in r.why]
+    assert ["version 2 was promoted, although nobody has approved it"] == said

@@ -48,6 +48,7 @@ export class Page {
     const loudest = strip.signals.map((one, i) => [one, Math.max(...strip.shares[i])]).sort((a, b) => b[1] - a[1])[0];
     const chosen = get("signal") || loudest?.[0] || "";
     heat.show(this.heat, strip, chosen, (signal) => change({ signal }));
+    performance.mark("heat");
     this.span = [Date.parse(strip.from), Date.parse(strip.to)];
     fill(this.marks, markList(marks));
     await Promise.all([this.signal(name, chosen, when, marks), this.outcome(name, when, marks)]);

@@ -1,0 +1,67 @@
+"""Ever new names: memory stays where it was, the rest is `other`, and there is one alert."""
+
+import pytest
+
+from tests.fuzz.flood import Flood
+
+GROWTH_MB = 64
+VERSIONS = 1_000
+"""What limits.versions allows by default."""
+
+
+@pytest.fixture
+def flood():
+    """Both machines, with normal rows behind them."""
+    return Flood()
+
+
+def new_names(number):
+    """A segment of its own for each row, and one of 100,000 categories."""
+    region = f"segment {number}"
+    return {"features": {"x": 0.5, "c": f"c{number % 100_000}"}, "tags": {"region": region}}
+
+
+@pytest.mark.parametrize(
+    "rows", [30_000, pytest.param(1_000_000, marks=pytest.mark.slow)], ids=["short", "million"]
+)
+def test_new_segments_and_categories(flood, rows):
+    """All are counted, none is kept, and one alert says that the values are unknown."""
+    flood.pour(10_000, new_names)
+    states, peak = flood.sizes()[:2], flood.sizes()[2]
+    flood.pour(rows, new_names)
+    counted = flood.profiler.accounting()["predictions"].counted
+    assert 12_000 + 10_000 + rows == counted
+    assert {} == flood.codes
+    after = flood.sizes()
+    assert all(now < 2 * before for now, before in zip(after[:2], states, strict=True))
+    assert after[2] - peak < GROWTH_MB
+    (alert,) = flood.alerts.values()
+    assert "feature:c" in {one["signal"] for one in alert["signals"]}
+
+
+def test_new_models_are_refused(flood):
+    """A hundred thousand would be as many dead letters; nothing is kept of their names."""
+    before = flood.sizes()
+    flood.pour(10_000, lambda number: {"model": f"m{number}"})
+    assert {"unknown_model": 10_000} == flood.codes
+    assert flood.sizes()[0] < 2 * before[0]
+
+
+def test_new_versions_are_refused_beyond_the_limit(flood):
+    """The first are counted, the rest are refused as `cardinality`; those known go on."""
+    flood.pour(4_000, lambda number: {"version": f"v{number}"})
+    assert {"cardinality": 4_000 - (VERSIONS - 1)} == flood.codes
+    flood.pour(100, lambda _: {"version": "1"})
+    assert {"cardinality": 4_000 - (VERSIONS - 1)} == flood.codes
+
+
+def test_new_features_are_not_kept(flood):
+    """Names beyond the declared features are read past, five hundred in each row."""
+    before = flood.sizes()
+
+    def wide(number):
+        return {"features": {"x": 0.5, **{f"f{number}_{i}": i for i in range(400)}}}
+
+    flood.pour(300, wide)
+    assert {} == flood.codes
+    assert flood.sizes()[2] - before[2] < GROWTH_MB

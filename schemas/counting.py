@@ -1,5 +1,6 @@
 """How a model's records are counted: the part of the config that a profiler needs."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -12,7 +13,11 @@ AHEAD: Final[Millis] = 5 * 60_000
 
 
 class Counting(msgspec.Struct, frozen=True, kw_only=True):
-    """Times in milliseconds. `labelled`: labels are expected, so outcomes are waited for."""
+    """Times in milliseconds. `labelled`: labels are expected, so outcomes are waited for.
+
+    `learned`: type by name of the features whose raw values may be passed on to learn from, `tags`
+    the tags that may; None: all that come.
+    """
 
     model: str
     task: Task
@@ -27,3 +32,5 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     features: int = 500
     depth: int = 32
     versions: int = 1_000
+    learned: Mapping[str, str] | None = None
+    tags: frozenset[str] | None = None

@@ -40,7 +40,7 @@ from streams.panes import Panes, Placed, Watermarks
 from streams.profiler.admission import misnamed, of_names, unfit
 from streams.profiler.blocks import Mask, kept_content, outcome_blocks, prediction_blocks
 from streams.profiler.dating import Stamps, dated
-from streams.profiler.lesson import lesson
+from streams.profiler.lesson import lessons
 from streams.profiler.letters import MESSAGES, placed, tombstones
 from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
@@ -264,8 +264,8 @@ class ModelCounter:
         kept = np.flatnonzero((verdicts == ACCEPTED) & new)
         if len(kept):
             learned = events.only(kept).rows
-            part = self.counting.model, self._partition
-            self._waiting.append(lesson(*part, rows.only(kept), learned))
+            told = lessons(self.counting, self._partition, rows.only(kept), learned)
+            self._waiting += told
         return verdicts
 
     def _label(self, rows: Arrivals, events: Events | Frame, _new: Mask) -> Verdicts:

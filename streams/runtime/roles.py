@@ -36,7 +36,17 @@ def counting(name: str, model: ModelConfig, config: Config) -> Counting:
         features=config.limits.features,
         depth=config.limits.depth,
         versions=config.limits.versions,
+        learned=_declared(model),
+        tags=frozenset(segment.tag for segment in model.segments if segment.tag),
     )
+
+
+def _declared(model: ModelConfig) -> dict[str, str] | None:
+    """Features that may be learned from, with their types; None: all (`features: auto`)."""
+    if isinstance(model.features, str):
+        return None
+    cuts = {segment.feature: "auto" for segment in model.segments if segment.feature}
+    return cuts | {name: feature.type for name, feature in model.features.items()}
 
 
 def judging(name: str, model: ModelConfig) -> Judging:

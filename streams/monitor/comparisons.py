@@ -30,12 +30,13 @@ from streams.signals import (
 )
 
 TRAINING: Final = "training"
+PREVIOUS: Final = "previous"
 
 
 def compared(config: ModelConfig) -> Sequence[str]:
     """The comparisons of a config, the one that alerts first."""
-    if config.reference.from_ == "previous" and "previous" not in config.compare:
-        return ("previous", *config.compare)
+    if config.reference.from_ == PREVIOUS:
+        return (PREVIOUS, *(one for one in config.compare if one != PREVIOUS))
     return config.compare
 
 
@@ -66,8 +67,6 @@ class Comparisons:
         """Judge a pane against every reference there is besides the training one."""
         if not any(self._lanes.values()):
             return []
-        if self._primary != TRAINING:
-            _demote(closing.findings)
         pane = self._setting.judging.pane
         troubles = [span_of(one, pane) for one in closing.troubles]
         festive = any(a < closing.span[1] and closing.span[0] < b for a, b in self._holidays)
@@ -75,6 +74,7 @@ class Comparisons:
             for first, last in troubles:
                 one.drop(first, last)
         if festive:
+            self._demote(closing.findings, ())
             return []
         found: list[Finding] = []
         for kind, parts in (("predictions", closing.predictions), ("outcomes", closing.outcomes)):
@@ -84,6 +84,7 @@ class Comparisons:
                 role: Role = "alert" if one.name == self._primary else "context"
                 found += one.judge(rows, closing, role)
                 one.keep(calm)
+        self._demote(closing.findings, found)
         return found
 
     def restart(self, version: str, segment: str, signal: str) -> None:
@@ -97,6 +98,19 @@ class Comparisons:
         for own in self._lanes.values():
             for one in own:
                 one.rebuild(version, since // self._setting.judging.pane)
+
+    def _demote(self, findings: list[Finding], found: Sequence[Finding]) -> None:
+        """What is judged against the training reference is context where another one alerts.
+
+        A version without a predecessor has the training reference alone, so it stands there.
+        """
+        if self._primary == TRAINING:
+            return
+        known = {(one.version, one.segment) for one in found if one.detector == PREVIOUS}
+        for i, one in enumerate(findings):
+            other = self._primary != PREVIOUS or (one.version, one.segment) in known
+            if other and one.detector == "shiryaev_roberts" and one.role == "alert":
+                findings[i] = msgspec.structs.replace(one, role="context")
 
     def _row(self, kind: str, vector: Counts) -> Counts:
         if kind == "predictions":
@@ -120,13 +134,6 @@ class Comparisons:
 
 def _within(pane: int, stretches: Sequence[tuple[int, int]]) -> bool:
     return any(first <= pane <= last for first, last in stretches)
-
-
-def _demote(findings: list[Finding]) -> None:
-    """What is judged against the training reference is context here."""
-    for i, one in enumerate(findings):
-        if one.detector == "shiryaev_roberts" and one.role == "alert":
-            findings[i] = msgspec.structs.replace(one, role="context")
 
 
 def _widths(layout: Layout) -> list[int]:

@@ -103,6 +103,7 @@ def test_a_shift_beside_the_season_is_found_once_against_the_season():
     assert "2020-01-12T16" <= event["change_point"] <= "2020-01-13T08"
 
 
+@pytest.mark.slow
 def test_without_it_the_season_itself_hides_the_shift_or_alarms():
     """The training reference knows the season only as noise: nothing is as sharp as against it."""
     plain, sharp = run("training", shift=1.5), run(SEASONAL, "training", shift=1.5)
@@ -128,6 +129,7 @@ def test_panes_of_an_open_incident_never_enter_a_reference():
     assert min(late) > 0.3
 
 
+@pytest.mark.slow
 def test_a_crash_changes_nothing_that_is_said():
     names = (SEASONAL, "rolling 4d", "previous")
     plain, again = (
@@ -146,6 +148,20 @@ def test_a_new_version_is_compared_with_the_one_before():
     assert 1 == len({r["reference"]["id"] for r in judged})
 
 
+def test_with_a_reference_from_the_previous_version_that_one_alerts():
+    """The first version has none before it: the rows it began with are its reference."""
+    made = config("training", reference={"from": "previous"})
+    replay = open_replay(made, {}, step_rows=1000)
+    said = list(replay.run(chunks(1.5, 12 * DAY), ["m"]))
+    events = [json.loads(o.value) for o in said if o.topic == "drift-events"]
+    opened = {(e["version"], e["detector"]["name"]) for e in events if e["transition"] == "opened"}
+    assert ("2", "previous") in opened
+    assert ("2", "shiryaev_roberts") not in opened
+    alone = [json.loads(o.value) for o in said if o.topic == "readings"]
+    assert [] == [r for r in alone if r["version"] == "1" and r["detector"] == "previous"]
+
+
+@pytest.mark.slow
 def test_nothing_is_compared_in_a_named_period_of_the_calendar():
     festive = (("name", "fair"), ("from", "2020-01-13"), ("to", "2020-01-16"))
     outputs = run(SEASONAL, "training", shift=1.5, calendar=(festive,))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from schemas.instants import parse, rfc3339
 from schemas.output_parts import Current, Effect, ReferenceRef, Window
 from schemas.outputs import Reading
+from streams.web.board import Board
 from streams.web.history import History, Wanted
 from streams.web.series import NEWEST, NOTHING, OLDER, UNJUDGED, Series
 from tests.web.test_lamps import get, reading, write
@@ -142,7 +143,7 @@ async def test_the_heat_strip(client, runtime):
 async def test_a_long_log_is_taken_in_over_several_turns(client, runtime, monkeypatch):
     """Nobody waits for all of it, and whoever asks again sees the rest."""
     monkeypatch.setattr("streams.web.board._PAGE", 10)
-    board = __import__("streams.web.board", fromlist=["Board"]).Board(runtime)
+    board = Board(runtime)
     write(runtime, "readings", *(one(pane) for pane in range(35)))
     turns = 1
     while not board.refresh(0):

@@ -18,6 +18,9 @@ from schemas.grid import FeatureType, Grid, SegmentGrid, SignalGrid, category_te
 
 Value = float | str | None
 
+MOST_FEATURES: Final = 500
+"""Features found by themselves; of more, those that most rows have."""
+
 _FEW_WHOLE: Final = 30
 """Whole numbers with at most this many distinct values are codes, not quantities."""
 
@@ -58,9 +61,12 @@ def build_grid(name: str, model: ModelConfig, rows: LearningRows) -> Grid:
 
 
 def _names(model: ModelConfig, rows: LearningRows) -> list[str]:
-    if isinstance(model.features, str):
+    if not isinstance(model.features, str):
+        return list(model.features)
+    if len(rows.features) <= MOST_FEATURES:
         return sorted(rows.features)
-    return list(model.features)
+    known = {name: sum(v is not None for v in column) for name, column in rows.features.items()}
+    return sorted(sorted(known, key=lambda name: (-known[name], name))[:MOST_FEATURES])
 
 
 def _feature(name: str, model: ModelConfig, values: Sequence[Value]) -> SignalGrid | None:

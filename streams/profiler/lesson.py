@@ -18,7 +18,6 @@ from schemas.typed import EXACT
 from streams.columns import score_of
 from streams.join import Arrivals
 
-
 _CELLS: Final = 2_000_000
 """Of one batch: rows that share no names would make it as wide as they are many."""
 

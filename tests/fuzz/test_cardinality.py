@@ -1,8 +1,15 @@
 """Ever new names: memory stays where it was, the rest is `other`, and there is one alert."""
 
+import orjson
 import pytest
 
-from tests.fuzz.flood import Flood
+from schemas.config import Config
+from schemas.config_model import ModelConfig
+from schemas.journal import LearningBatch, decode
+from schemas.log import Record
+from streams.learning import MOST_FEATURES, LearningRows, build_grid
+from streams.runtime.roles import ProfilerRole
+from tests.fuzz.flood import MODEL, T0, Flood
 
 GROWTH_MB = 64
 VERSIONS = 1_000
@@ -65,3 +72,40 @@ def test_new_features_are_not_kept(flood):
     flood.pour(300, wide)
     assert {} == flood.codes
     assert flood.sizes()[2] - before[2] < GROWTH_MB
+
+
+def test_rows_that_share_no_names_make_no_wide_batch():
+    """While features are found by themselves, batches to learn from stay small."""
+    config = Config.model_validate({"models": {"m": {**MODEL, "features": "auto"}}})
+    profiler = ProfilerRole(config, {}).fresh(0, 1)
+    records = [
+        Record(
+            offset=i,
+            timestamp=T0,
+            key=None,
+            value=orjson.dumps(
+                {
+                    "model": "m",
+                    "prediction_id": f"p{i}",
+                    "timestamp": T0,
+                    "prediction": 1,
+                    "features": {f"f{i}_{j}": j for j in range(300)},
+                }
+            ),
+        )
+        for i in range(400)
+    ]
+    profiler.step("predictions", records)
+    lessons = [decode(out.value) for out in profiler.flush() if out.topic == "journal"]
+    batches = [one for one in lessons if isinstance(one, LearningBatch)]
+    assert list(range(400)) == [offset for one in batches for offset in one.offsets]
+    assert all(len(one.features) * len(one.offsets) <= 2_000_000 for one in batches)
+
+
+def test_a_grid_has_few_features_of_its_own():
+    """Of thousands of names, those that most rows have."""
+    columns = {f"rare{i}": [1.5, None, None] for i in range(2_000)} | {"usual": [1.5, 2.5, 3.5]}
+    rows = LearningRows(columns, [0, 1, 0], [0.1, 0.2, 0.3], {})
+    grid = build_grid("m", ModelConfig(task="binary"), rows)
+    assert MOST_FEATURES == len(grid.features)
+    assert "usual" in {feature.name for feature in grid.features}

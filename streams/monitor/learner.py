@@ -1,10 +1,13 @@
 """The learner: gathers the first rows of a model until they make a grid.
 
 Promises: which rows make the grid is a function of the logs (whole panes, all partitions complete);
-a row that is repeated counts once.
+a row that is repeated counts once; rows are kept only as far as the grid needs them, and of one
+pane and partition only the first ones, if they are very many.
 Leaves to others: the grid itself (`learning`), counting the rows (they are read again).
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
@@ -20,6 +23,10 @@ MIN_PANES: Final = 30
 """Panes that a reference needs at least, so that their dispersion is known."""
 
 
+LEAST_KEPT: Final = 1000
+"""Rows kept of a pane and partition at least; where the reference is larger, as many as it has."""
+
+
 class SavedLearner(msgspec.Struct, frozen=True, kw_only=True):
     """A learner in a snapshot."""
 
@@ -27,6 +34,8 @@ class SavedLearner(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[int, int]
     watermarks: dict[int, Millis]
     partitions: int
+    counts: dict[int, int] | None = None
+    """Rows by pane, also those that are not kept; None: as the batches have them."""
 
 
 class Learner:
@@ -39,6 +48,10 @@ class Learner:
         self._seen: dict[int, int] = {}
         self._watermarks: dict[int, Millis] = {}
         self._partitions = 0
+        self._counts: dict[int, int] = {}
+        """Rows by the pane they arrived in."""
+        self._kept: Counter[tuple[int, int]] = Counter()
+        """Rows kept, by partition and pane."""
 
     def admit(self, batch: LearningBatch) -> None:
         """Take the rows of a batch that were not seen before."""
@@ -47,22 +60,28 @@ class Learner:
         if not fresh:
             return
         self._seen[batch.partition] = batch.offsets[-1]
-        if len(fresh) == len(batch.offsets):
-            self._batches.append(batch)
-            return
-        self._batches.append(
-            LearningBatch(
-                model=batch.model,
-                partition=batch.partition,
-                epoch=batch.epoch,
-                offsets=[batch.offsets[i] for i in fresh],
-                arrived=[batch.arrived[i] for i in fresh],
-                features={n: [c[i] for i in fresh] for n, c in batch.features.items()},
-                predictions=[batch.predictions[i] for i in fresh],
-                scores=[batch.scores[i] for i in fresh],
-                segments={n: [c[i] for i in fresh] for n, c in batch.segments.items()},
-            )
-        )
+        for i in fresh:
+            self._counts[batch.arrived[i]] = self._counts.get(batch.arrived[i], 0) + 1
+        self._keep(batch, fresh)
+
+    def _keep(self, batch: LearningBatch, fresh: Sequence[int]) -> None:
+        """Keep the rows `fresh` of a batch that may make the grid, and forget who cannot."""
+        last = self._last_pane()
+        if last is not None and max(self._counts) > last:
+            # More rows can only make the last pane an earlier one.
+            self._counts = {pane: n for pane, n in self._counts.items() if pane <= last}
+            self._batches = [_rows(one, _until(one, last)) for one in self._batches]
+            self._batches = [one for one in self._batches if one.offsets]
+            self._kept = Counter({key: n for key, n in self._kept.items() if key[1] <= last})
+        most = max(LEAST_KEPT, self._rows)
+        kept = []
+        for i in fresh:
+            place = batch.partition, batch.arrived[i]
+            if (last is None or place[1] <= last) and self._kept[place] < most:
+                self._kept[place] += 1
+                kept.append(i)
+        if kept:
+            self._batches.append(_rows(batch, kept))
 
     @property
     def first_pane(self) -> int:
@@ -88,12 +107,9 @@ class Learner:
 
     def _last_pane(self) -> int | None:
         """The first arrival pane by which enough rows are there."""
-        counts: dict[int, int] = {}
-        for arrived in chain.from_iterable(batch.arrived for batch in self._batches):
-            counts[arrived] = counts.get(arrived, 0) + 1
         total = 0
-        for number, arrived in enumerate(sorted(counts), start=1):
-            total += counts[arrived]
+        for number, arrived in enumerate(sorted(self._counts), start=1):
+            total += self._counts[arrived]
             if total >= self._rows and number >= MIN_PANES:
                 return arrived
         return None
@@ -105,7 +121,7 @@ class Learner:
         predictions: list[float | str | None] = []
         scores: list[float | None] = []
         for batch in self._batches:
-            kept = [i for i, arrived in enumerate(batch.arrived) if arrived <= last]
+            kept = _until(batch, last)
             for column, values in batch.features.items():
                 features.setdefault(column, []).extend(values[i] for i in kept)
             for tag, texts in batch.segments.items():
@@ -121,9 +137,37 @@ class Learner:
             seen=self._seen,
             watermarks=self._watermarks,
             partitions=self._partitions,
+            counts=self._counts,
         )
 
     def load(self, saved: SavedLearner) -> None:
         """Take a snapshot up."""
         self._batches, self._seen = list(saved.batches), dict(saved.seen)
         self._watermarks, self._partitions = dict(saved.watermarks), saved.partitions
+        self._kept = Counter((one.partition, at) for one in saved.batches for at in one.arrived)
+        counts = saved.counts
+        if counts is None:
+            counts = Counter(chain.from_iterable(one.arrived for one in saved.batches))
+        self._counts = dict(counts)
+
+
+def _until(batch: LearningBatch, last: int) -> list[int]:
+    """The rows of a batch that arrived by pane `last`."""
+    return [i for i, arrived in enumerate(batch.arrived) if arrived <= last]
+
+
+def _rows(batch: LearningBatch, rows: Sequence[int]) -> LearningBatch:
+    """Some rows of a batch."""
+    if len(rows) == len(batch.offsets):
+        return batch
+    return LearningBatch(
+        model=batch.model,
+        partition=batch.partition,
+        epoch=batch.epoch,
+        offsets=[batch.offsets[i] for i in rows],
+        arrived=[batch.arrived[i] for i in rows],
+        features={n: [c[i] for i in rows] for n, c in batch.features.items()},
+        predictions=[batch.predictions[i] for i in rows],
+        scores=[batch.scores[i] for i in rows],
+        segments={n: [c[i] for i in rows] for n, c in batch.segments.items()},
+    )

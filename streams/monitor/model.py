@@ -31,6 +31,7 @@ from streams.monitor.lane import Lane
 from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
 from streams.monitor.operations import Operations
 from streams.monitor.performance import alerting
+from streams.monitor.waiting import Waiting
 from streams.monitor.watch import (
     Closing,
     Rebuilds,
@@ -74,6 +75,8 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
     forwarded: dict[str, int]
     pending: list[Forwarded]
     policy: PolicyState
+    passed: dict[str, int] = {}
+    """Forwarded records passed over, by log."""
 
 
 class ModelMonitor:
@@ -89,8 +92,7 @@ class ModelMonitor:
         self._state = PolicyState()
         self._ranges = Ranges()
         self._watches: dict[str, Watch] = {}
-        self._forwarded: dict[str, int] = {}
-        self._pending: list[Forwarded] = []
+        self._waiting = Waiting()
         self.baseline: Baseline | None = None
         self.announced: Baseline | None = None
         """A baseline that was learned since it was last asked for."""
@@ -116,10 +118,7 @@ class ModelMonitor:
                 if self.baseline is None:
                     self._learner.admit(record)
             case Forwarded():
-                source = f"{record.log}/{record.partition}"
-                if record.offset > self._forwarded.get(source, -1):
-                    self._forwarded[source] = record.offset
-                    self._pending.append(record)
+                self._waiting.admit(record)
 
     def hear(self, progress: Progress, sequence: int) -> Iterator[Closed]:
         """Note how far a partition is; gives the panes that this closes, in order."""
@@ -190,7 +189,7 @@ class ModelMonitor:
         self._ranges.add(pane, every)
         taken = [one for one in every if not is_shadow(one.key.version)]
         shadows = [one for one in every if is_shadow(one.key.version)]
-        due, cohorts = self._due(pane), parts(taken, "outcomes", None)
+        due, cohorts = self._waiting.due(pane), parts(taken, "outcomes", None)
         now, calendar = self.end_of(pane), self._config.calendar
         findings: list[Finding] = []
         span, asked = (now - self._pane, now), parts(taken, "predictions", pane)
@@ -213,6 +212,7 @@ class ModelMonitor:
         )
         for watch in self._watches.values():
             findings += watch.close(closing)
+        findings += self._waiting.told(self._judging.model, closing.span)
         self._finish_references(pane)
         findings = self._ranges.attach(findings, self._pane)
         alerting = [one for one in findings if self._policy.acts_on(one)]
@@ -245,12 +245,6 @@ class ModelMonitor:
         """How the model does, as far as a watch knows."""
         watches = (watch for watch in self._watches.values() if isinstance(watch, Stands))
         return next((watch.standing() for watch in watches), UNKNOWN)
-
-    def _due(self, pane: int) -> list[Forwarded]:
-        """Forwarded records that act by this pane, in an order that no partition decides."""
-        due = [one for one in self._pending if one.arrived <= pane]
-        self._pending = [one for one in self._pending if one.arrived > pane]
-        return sorted(due, key=lambda one: (one.arrived, one.value))
 
     def _lanes(self) -> list[Lane]:
         """The watches that judge against the reference."""
@@ -293,6 +287,7 @@ class ModelMonitor:
     def save(self) -> SavedModel:
         """The state, for a snapshot."""
         judging = self._intake is not None
+        forwarded, pending, passed = self._waiting.save()
         return SavedModel(
             model=self._judging.model,
             baseline=self.baseline,
@@ -300,8 +295,9 @@ class ModelMonitor:
             intake=self._intake.save() if self._intake is not None else None,
             watches={name: watch.save() for name, watch in self._watches.items()},
             ranges=self._ranges.save(),
-            forwarded=self._forwarded,
-            pending=self._pending,
+            forwarded=forwarded,
+            pending=pending,
+            passed=passed,
             policy=self._state,
         )
 
@@ -317,7 +313,7 @@ class ModelMonitor:
             if name in saved.watches:  # one that is newer than the snapshot begins with nothing
                 watch.load(saved.watches[name])
         self._ranges.load(saved.ranges)
-        self._forwarded, self._pending = dict(saved.forwarded), list(saved.pending)
+        self._waiting.load(saved.forwarded, saved.pending, saved.passed)
         self._state = saved.policy
 
 

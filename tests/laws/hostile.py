@@ -45,12 +45,13 @@ def config(learning=0):
 class Flood:
     """Both machines of a config under the flood; `sizes` are snapshots after each pane."""
 
-    def __init__(self, *, learning=0, partitions=2, rows=40, seed=0):
-        """`rows` a pane and partition."""
+    def __init__(self, *, learning=0, partitions=2, rows=40, seed=0, heard=None):
+        """`rows` a pane and partition; only the first `heard` partitions say anything."""
         asked, known = config(learning), {} if learning else {MODEL: BASELINE}
         self.roles = ProfilerRole(asked, known), MonitorRole(asked, known)
         self.profilers = [self.roles[0].fresh(p, partitions) for p in range(partitions)]
         self.monitor = self.roles[1].fresh(0, 1)
+        self.heard, self.readings = heard, []
         self.rows, self.r = rows, random.Random(seed)
         self.offsets = {(log, p): 0 for log in LOGS for p in range(partitions)}
         self.pane, self.journal, self.refused = 0, 0, 0
@@ -65,7 +66,7 @@ class Flood:
     def _turn(self):
         now = T0 + self.pane * PANE
         journal = []
-        for p, machine in enumerate(self.profilers):
+        for p, machine in enumerate(self.profilers[: self.heard]):
             for log in LOGS:
                 machine.step(log, self._records(log, p, now))
             for log in LOGS:
@@ -80,6 +81,8 @@ class Flood:
         self.journal += len(records)
         self.monitor.step("journal", records)
         for output in self.monitor.flush():
+            if output.topic == "readings":
+                self.readings.append(orjson.loads(output.value))
             if output.topic == "references":
                 for machine in self.profilers:
                     machine.adopt(output.value)

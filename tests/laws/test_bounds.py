@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.grid import Layout
-from streams.monitor import adaptive, declared, evidence, lane, panel
+from streams.monitor import adaptive, declared, evidence, lane, learner, panel, waiting
 from streams.monitor.outcomes import cohorts, tallies, windows
 from tests.laws.hostile import HORIZON, VERSIONS, Flood
 from tests.laws.world import GRID, PANE
@@ -23,6 +23,9 @@ KEY = 400
 
 VECTOR = 12 * CELLS + KEY
 """Bytes of one vector of each kind; a count takes twelve with its place."""
+
+ROW = 1200
+"""Bytes of a row to learn from, with names of features and tags that no other row has."""
 
 FIGURE = 4096
 POLICY = 1 << 16
@@ -70,6 +73,26 @@ def test_nothing_grows_behind_its_cap(narrow):
     assert max(sizes) <= of_the_monitor()
     assert max(flood.sizes["profiler"]) <= of_a_profiler()
     assert 0 < flood.refused
+
+
+def test_what_is_learned_from_is_bounded(monkeypatch):
+    """Of partitions of which one is never heard, and of panes with very many rows."""
+    monkeypatch.setattr(learner, "LEAST_KEPT", 8)
+    monkeypatch.setattr(waiting, "MOST", 20)
+    stuck = Flood(partitions=2, rows=ROWS, learning=40, heard=1).run(60)
+    assert stuck.sizes["monitor"][-1] <= 1.1 * stuck.sizes["monitor"][45]
+    assert stuck.sizes["monitor"][-1] < 30 * 2 * 40 * ROW
+
+
+def test_what_waits_for_its_pane_is_bounded_and_told(monkeypatch):
+    """Metrics beyond the cap are passed over; a reading says how many."""
+    monkeypatch.setattr(waiting, "MOST", 20)
+    flood = Flood(partitions=PARTITIONS, rows=ROWS).run(10)
+    told = [one for one in flood.readings if one["signal"] == "operational:metrics"]
+    assert 0 < len(told)
+    assert all(one["breach"] and one["statistic"] == 20 + one["current"]["rows"] for one in told)
+    pending = flood.monitor._models["m"].save().pending
+    assert 40 >= len(pending), "of two logs"
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from detectors.smallest import smallest_shift
 from schemas.config import Config
 from schemas.config_model import FromFirst, ModelConfig
 from schemas.durations import show_duration
+from streams.monitor.comparisons import TRAINING, compared
 from streams.monitor.declaration import watched
 from streams.monitor.judges import CALIBRATED
 
@@ -77,6 +78,10 @@ def _promise(name: str, model: ModelConfig) -> Promise:
     words = [often, small]
     if assumed:
         words.append(f"{name}: assumed: {', '.join(assumed)}; rows independent")
+    first, *others = compared(model)
+    if first != TRAINING:
+        beside = f"; context: {', '.join(others)}" if others else ""
+        words.append(f"{name}: alerts against: {first}{beside}")
     words += _unpromised(name, model, budget.run_length)
     return Promise(
         model=name,

@@ -37,7 +37,7 @@ def compared(config: ModelConfig) -> Sequence[str]:
     """The comparisons of a config, the one that alerts first."""
     if config.reference.from_ == PREVIOUS:
         return (PREVIOUS, *(one for one in config.compare if one != PREVIOUS))
-    return config.compare
+    return config.compare or (TRAINING,)
 
 
 class Comparisons:

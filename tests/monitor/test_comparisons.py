@@ -10,6 +10,7 @@ import pytest
 from schemas.config import Config
 from schemas.config_error import ConfigError
 from schemas.load import load
+from streams.cli.promise import promises
 from streams.runtime.assembly import open_replay
 from streams.runtime.recording import Chunk
 from streams.runtime.rows import FIRST_INSTANT, Entries
@@ -167,6 +168,19 @@ def test_nothing_is_compared_in_a_named_period_of_the_calendar():
     outputs = run(SEASONAL, "training", shift=1.5, calendar=(festive,))
     said = [r["current"]["window"]["end"] for r in readings(outputs, SEASONAL)]
     assert not [at for at in said if "2020-01-13T01" <= at <= "2020-01-16T23"]
+
+
+@pytest.mark.parametrize(
+    ("compare", "said"),
+    [
+        ((SEASONAL, "training"), ["m: alerts against: seasonal hour_of_day; context: training"]),
+        (("training", SEASONAL), []),
+        ((), []),
+    ],
+)
+def test_the_promise_says_which_reference_alerts(compare, said):
+    (promise,) = promises(config(*compare))
+    assert said == [words for words in promise.words if "alerts against" in words]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from detectors.bins import Bins
 from detectors.grid import NumericGrid
 from schemas.frames.events import Events
-from schemas.frames.frame import Frame
+from schemas.frames.frame import Frame, number_of
 from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
 from schemas.rows import Ints
 
@@ -49,11 +49,11 @@ class PredictionColumns(NamedTuple):
 
 
 def floats(values: Sequence[Any]) -> Floats:
-    """Numbers and None as an array, None as NaN."""
+    """Numbers and None as an array, NaN for None and for texts that are no numbers."""
     try:
         return np.array(values, np.float64)
-    except TypeError:
-        return np.array(values, object).astype(np.float64)
+    except (TypeError, ValueError):
+        return np.array([np.nan if number_of(one) is None else number_of(one) for one in values])
 
 
 class Categories:

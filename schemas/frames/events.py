@@ -70,6 +70,11 @@ class Events:
         """The revision of each label (n,)."""
         return np.fromiter((event.revision for event in self.rows), np.int64, len(self))
 
+    @property
+    def labels(self) -> Coded:
+        """The label of each row (n,)."""
+        return Coded(np.arange(len(self)), [event.label for event in self.rows])
+
 
 def _coded(names: list[str]) -> Coded:
     """A column of few texts."""

@@ -115,6 +115,11 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         other = np.array([name != model for name in self.model.values], np.bool_)
         return other[self.model.codes] if other.any() else np.zeros(len(self), np.bool_)
 
+    @property
+    def labels(self) -> Coded:
+        """The label of each row (n,)."""
+        return self.targets
+
     def only(self, rows: Ints) -> "Frame":
         """Some of its rows."""
         return Frame(
@@ -278,6 +283,15 @@ def _measured(coded: Coded, allowed: set[type]) -> None:
     """UnsureError unless all values are allowed and such as can be counted."""
     if not set(map(type, coded.values)) <= allowed or not all(map(_sound, coded.values)):
         raise UnsureError
+
+
+def number_of(value: Any) -> float | None:  # noqa: ANN401 - whatever a producer sent
+    """The number that a value is or writes; None if it is none, or not finite."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
 
 
 def _sound(value: object) -> bool:

@@ -6,10 +6,12 @@ Leaves to others: instants (`dating`), names of features and of metrics (`decode
 """
 
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
+from schemas.frames.frame import number_of
 from schemas.inputs import Metric, ModelEvent, is_name
 from schemas.rows import Ints, Refusal
 
@@ -21,6 +23,8 @@ UNSAID: Final = ""
 
 _OF_VERSIONS: Final = "version must be 1 to 128 of A-Z a-z 0-9 _ . : -"
 _OF_IDS: Final = f"prediction_id must have 1 to {LONGEST_ID} characters"
+
+_OF_LABELS: Final = "label must be a number, as the model is a regression"
 
 
 def of_names(refusal: Refusal) -> bool:
@@ -71,6 +75,13 @@ def well_named(event: Metric | ModelEvent) -> bool:
     return event.version is None or is_name(event.version)
 
 
+def unmeasured(labels: tuple[Ints, list[Any]], times: Ints) -> list[Refusal]:
+    """Refusals by row of labels of a regression that are no numbers; `times` as for `unfit`."""
+    codes, values = labels
+    bad = np.array([number_of(value) is None for value in values], np.bool_)
+    return _refused(bad[codes], times, "schema", _OF_LABELS)
+
+
 def _characters(key: bytes) -> int:
     return len(key.decode("utf-8", "surrogatepass"))
 
@@ -82,6 +93,11 @@ def _of(
     if not names:
         return []
     bad = np.array([name in names for name in values], np.bool_)
-    rows = np.flatnonzero(bad[codes] & (times >= 0))
+    return _refused(bad[codes], times, code, message)
+
+
+def _refused(bad: npt.NDArray[np.bool_], times: Ints, code: str, message: str) -> list[Refusal]:
+    """Refusals of the rows of a mask (n,) that are not refused yet."""
+    rows = np.flatnonzero(bad & (times >= 0))
     times[rows] = -1
     return [Refusal(int(i), code, message) for i in rows]

@@ -37,7 +37,7 @@ from streams.columns import Columns, digest
 from streams.decode import Decoded, Decoder, Limits
 from streams.join import Arrivals, Join
 from streams.panes import Panes, Placed, Watermarks
-from streams.profiler.admission import misnamed, of_names, unfit
+from streams.profiler.admission import misnamed, of_names, unfit, unmeasured
 from streams.profiler.blocks import Mask, kept_content, outcome_blocks, prediction_blocks
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lessons
@@ -193,6 +193,8 @@ class ModelCounter:
         refused = misnamed(events.ids.ends - events.ids.begins, events.ids.key, times)
         if log == "predictions":
             refused += unfit(self._versions, self.counting.versions, events.versions, times)
+        elif self.counting.task == "regression":
+            refused += unmeasured(events.labels, times)
         return refused
 
     def forward(self, log: InputLog, offset: int, acts: Millis, value: bytes) -> None:

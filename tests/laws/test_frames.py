@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.envelope import ARROW
+from schemas.grid import Grid, SignalGrid
 from schemas.journal import Profile, decode
 from schemas.log import Record
 from schemas.tables import TableError, read_arrow
@@ -277,3 +278,26 @@ def test_any_headers_of_a_stream_are_a_table_or_refused():
         except TableError:
             refused += 1
     assert refused > 500
+
+
+@pytest.mark.parametrize("form", ["single", "table"])
+def test_a_label_of_a_regression_that_is_no_number_is_one_dead_letter(form):
+    """It harms no neighbour, and nobody has to restart anything."""
+    target = SignalGrid(name="target", type="numeric", edges=(0.0, 1.0, 2.0), center=1.0)
+    grid = Grid(model=MODEL, task="regression", features=(), target=target)
+    counting = msgspec.structs.replace(COUNTING, task="regression")
+    profiler = Profiler({MODEL: counting}, partition=0, partitions=1, grids={MODEL: grid})
+    labels = ["abc", "1.5", 2.5, "nan", 1]
+    rows = [
+        {"model": MODEL, "prediction_id": f"p{i}", "timestamp": T0, "label": label}
+        for i, label in enumerate(labels)
+    ]
+    if form == "table":
+        rows = [{"columns": {name: [row[name] for row in rows] for name in rows[0]}}]
+    values = [json.dumps(row).encode() for row in rows]
+    profiler.step("labels", [Record(offset=i, timestamp=T0, value=v) for i, v in enumerate(values)])
+    letters = [one for one in profiler.flush() if one.topic == "dead-letters"]
+    tally = profiler.accounting()["labels"]
+    assert (5, 3, 2) == (tally.read, tally.counted, tally.dead_lettered)
+    assert (2 if form == "single" else 1) == len(letters)
+    assert b"label must be a number" in dict(letters[0].headers)["windage.error.message"]

@@ -6,7 +6,6 @@ Leaves to others: each path's meaning (`receiving`, `views`, `stream`, `metrics`
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Final
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from schemas.config_links import Http, Tls
+from schemas.config_links import Http
 from schemas.instants import rfc3339
 from streams.web import charts, metrics, stream, views
 from streams.web.access import PAGES, Access, Session, guard, problem
@@ -24,6 +23,7 @@ from streams.web.casefile import Casefile, casefile
 from streams.web.receiving import BODY_BYTES, Receiver
 from streams.web.running import Runtime
 from streams.web.said import Said
+from streams.web.tls import tls_context
 from streams.web.views import About
 
 STALLED_SECONDS: Final = 30.0
@@ -249,7 +249,7 @@ class Server:
     async def start(self) -> int:
         """Listen; gives the port. OSError if the address is taken."""
         await self._runner.setup()
-        context = None if self._http.tls is None else _context(self._http.tls)
+        context = None if self._http.tls is None else tls_context(self._http.tls)
         site = web.TCPSite(self._runner, self._http.host, self._http.port, ssl_context=context)
         await site.start()
         address = self._runner.addresses[0]
@@ -264,12 +264,3 @@ class Server:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tls.certificate, tls.key)
-    if tls.client_ca is not None:
-        context.load_verify_locations(tls.client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context

@@ -22,6 +22,7 @@ from schemas.config_links import Http
 from streams.runtime.kafka.pulse import Pulse, resident_bytes
 from streams.web.access import Access, guard
 from streams.web.metrics import build
+from streams.web.tls import tls_context
 
 STARTING_S: Final = 10.0
 """How long a thread may take to listen."""
@@ -123,6 +124,7 @@ def serve(pulse: Pulse, http: Http, stall_s: float) -> int:
 
     OSError if the address cannot be listened at.
     """
+    context = None if http.tls is None else tls_context(http.tls)
     listening = threading.Event()
     ports: list[int] = []
     failures: list[OSError] = []
@@ -132,7 +134,7 @@ def serve(pulse: Pulse, http: Http, stall_s: float) -> int:
         runner = web.AppRunner(page, access_log=None)
         try:
             await runner.setup()
-            await web.TCPSite(runner, http.host, http.port).start()
+            await web.TCPSite(runner, http.host, http.port, ssl_context=context).start()
             ports.append(int(runner.addresses[0][1]))
         except OSError as error:
             failures.append(error)

@@ -82,7 +82,7 @@ class Summaries:
         span = closing.span
         rows = rows_of(self._layout, vector)
         seconds = (span[1] - span[0]) / 1000
-        out = [self._tell(version, span, "metric:throughput", "rate", rows, rows / seconds)]
+        out = [self._tell(version, span, "volume", "rate", rows, rows / seconds)]
         moved = sum(one.alarm or one.joins for one in features)
         if moved:
             share = moved / len(features)
@@ -125,11 +125,11 @@ class Summaries:
             summary = Summary(
                 deciles=tuple(values.tolist()), p95=latency.p95_ms, p99=latency.p99_ms
             )
-            name, median = "metric:latency_ms", latency.p50_ms
+            name, median = "latency_ms", latency.p50_ms
             out.append(self._tell(version, span, name, "summary", latency.rows, median, summary))
         if rows:
             failed = int(self._cells(cells, "failed")[0]) / rows
-            out.append(self._tell(version, span, "metric:error_ratio", "summary", rows, failed))
+            out.append(self._tell(version, span, "failed", "summary", rows, failed))
         return out
 
     def _cells(self, vector: Counts, block: str) -> Counts:

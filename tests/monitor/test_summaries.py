@@ -78,18 +78,18 @@ def test_a_number_is_summed_up_in_its_own_unit(said):
 
 def test_latency_and_failures_are_summed_up(said):
     rows, readings = said
-    latency = readings["metric:latency_ms", "summary"][-1]
+    latency = readings["latency_ms", "summary"][-1]
     assert np.quantile(last(rows["latency"]), 0.5) == pytest.approx(latency["statistic"], rel=0.1)
     assert np.quantile(last(rows["latency"]), 0.99) == pytest.approx(
         latency["summary"]["p99"], rel=0.1
     )
-    errors = readings["metric:error_ratio", "summary"][-1]
+    errors = readings["failed", "summary"][-1]
     assert last(rows["failed"]).mean() == pytest.approx(errors["statistic"])
 
 
 def test_throughput_is_said_at_each_pane(said):
     _, readings = said
-    rates = [one["statistic"] for one in readings["metric:throughput", "rate"]]
+    rates = [one["statistic"] for one in readings["volume", "rate"]]
     assert [ROWS / 60] * PANES == pytest.approx(rates)
 
 

@@ -139,7 +139,9 @@ def read_arrow(content: bytes, most: int) -> Any:  # noqa: ANN401 - pyarrow has 
         )
         if unpacked > most:
             raise TableError("too_large", "the batch exceeds the size limit when it is unpacked")
-        if len(messages) > 1 and {one.type for one in messages[1:]} == {"record batch"}:
+        kinds = [one.type for one in messages]
+        # A header of another type is not read as a schema: pyarrow does not look, and crashes.
+        if kinds[:1] == ["schema"] and set(kinds[1:]) == {"record batch"}:
             schema = pa.ipc.read_schema(messages[0])
             batches = [pa.ipc.read_record_batch(one, schema) for one in messages[1:]]
             table = pa.Table.from_batches(batches, schema)

@@ -10,12 +10,12 @@ from schemas.log import INPUT_LOGS, Record
 from streams.runtime.roles import MonitorRole, ProfilerRole
 
 T0 = 1_800_000_000_000
-EVERY_MS = 10
+EVERY_MS = 100
 BATCH = 2_000
 NORMAL_ROWS = 12_000
 MODEL = {
     "task": "binary",
-    "pane": "1s",
+    "pane": "10s",
     "lateness": "1s",
     "timestamps": "ms",
     "labels": "none",

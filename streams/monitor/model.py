@@ -92,6 +92,7 @@ class ModelMonitor:
         self._state = PolicyState()
         self._ranges = Ranges()
         self._watches: dict[str, Watch] = {}
+        self._stands: Stands | None = None
         self._waiting = Waiting()
         self.baseline: Baseline | None = None
         self.announced: Baseline | None = None
@@ -169,6 +170,8 @@ class ModelMonitor:
         )
         self._operations = Operations(setting)
         self._watches = {name: made(setting) for name, made in WATCHES.items()}
+        # Asked once: to compare with a protocol takes long.
+        self._stands = next((w for w in self._watches.values() if isinstance(w, Stands)), None)
 
     def _beside(self, layout: Layout) -> int:
         """Signals that alarm beside those of the lanes."""
@@ -243,8 +246,7 @@ class ModelMonitor:
 
     def _standing(self) -> Standing:
         """How the model does, as far as a watch knows."""
-        watches = (watch for watch in self._watches.values() if isinstance(watch, Stands))
-        return next((watch.standing() for watch in watches), UNKNOWN)
+        return UNKNOWN if self._stands is None else self._stands.standing()
 
     def _lanes(self) -> list[Lane]:
         """The watches that judge against the reference."""

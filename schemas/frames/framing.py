@@ -23,6 +23,8 @@ from schemas.vocabulary import TimestampUnit
 
 _ARROW: Final = ARROW.encode()
 _FAULTS: Final = (EnvelopeError, TableError, UnsureError, msgspec.DecodeError, UnicodeDecodeError)
+_ODD: Final = (RecursionError, ValueError, TypeError, LookupError, ArithmeticError)
+"""What reading columns of a stream may raise whose buffers do not fit its headers."""
 
 Form = Literal["", "arrow", "lists"]
 
@@ -80,7 +82,7 @@ class Framer:
             else:
                 self._check(source.features)
                 frame = of_predictions(source, self._grid, self._unit)
-        except (*_FAULTS, RecursionError):
+        except (*_FAULTS, *_ODD):
             return None
         lengths = np.array(counts, np.int64)
         of = np.repeat(np.arange(len(records)), lengths)

@@ -9,16 +9,18 @@ import random
 import orjson
 
 from schemas.config_error import ConfigError
-from schemas.envelope import EnvelopeError, open_batch, open_envelope
+from schemas.envelope import ARROW, EnvelopeError, open_batch, open_envelope
 from schemas.load import load_text
 from schemas.log import INPUT_LOGS, Record
+from schemas.tables import TableError, of_arrow
+from streams.decode import Decoder, Limits
 from streams.runtime.roles import MonitorRole, ProfilerRole
 from streams.snapshot import SnapshotError
 from streams.web.bodies import BodyError, cut
 from tests.fuzz.doors import config
-from tests.fuzz.payloads import document, mutated, record
+from tests.fuzz.payloads import batch, document, mutated, record
 from tests.laws.mill import finite
-from tests.laws.world import BASELINE, MODEL
+from tests.laws.world import BASELINE, GRID, MODEL
 
 NOW = 1_800_000_000_000
 YAML = """\
@@ -98,6 +100,18 @@ def _letters_are_right(letters, logs):
         assert logs[log][offset].value == letter.value, "a letter changed its record"
 
 
+def tables(r: random.Random, count: int) -> None:
+    """Damaged Arrow streams: a decoder refuses rows or the record, and nothing crashes."""
+    decoder = Decoder(None, Limits(1 << 18, 500, 1 << 23, timestamps="ms"), GRID)
+    headers = (("content-type", ARROW.encode()),)
+    for _ in range(count):
+        value = mutated(r, batch(r, "predictions", "arrow")[1])
+        for _ in decoder.parts([Record(offset=0, timestamp=NOW, value=value, headers=headers)]):
+            pass
+        with contextlib.suppress(TableError):
+            list(of_arrow(value, "ms", 1 << 23))
+
+
 def envelopes(r: random.Random, count: int) -> None:
     """Opening an envelope answers or raises EnvelopeError."""
     for _ in range(count):
@@ -170,6 +184,7 @@ def _states() -> tuple[bytes, bytes]:
 TARGETS = {
     "machines": machines,
     "learners": learners,
+    "tables": tables,
     "envelopes": envelopes,
     "bodies": bodies,
     "configs": configs,

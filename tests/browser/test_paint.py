@@ -12,7 +12,7 @@ from tests.browser.serving import Serving
 from tests.browser.waiting import until
 from tests.runtime.counting import CountingMonitors, CountingProfilers
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # a time is no pass or fail of every run
 
 HOUR = 3_600_000
 START = parse("2026-01-01T00:00:00Z")

@@ -60,6 +60,12 @@ def open_admin(connection: Connection) -> KafkaAdminClient:
             client_id="windage",
         )
     except (KafkaError, OSError) as error:
+        if connection.mechanism == "OAUTHBEARER":
+            # aiokafka takes the challenge that follows a bad token for a welcome.
+            raise RefusedError(
+                f"Kafka at {connection.bootstrap} answers, but lets nobody in with this token of "
+                "OAUTHBEARER: has it run out?"
+            ) from None
         raise UnreachableError(
             f"Kafka does not answer at {connection.bootstrap} ({type(error).__name__})"
         ) from None

@@ -18,7 +18,7 @@ MODEL = {
     "pane": "10s",
     "lateness": "1s",
     "timestamps": "ms",
-    "labels": "none",
+    "labels": {"enabled": False, "horizon": "1h"},
     "features": {"x": "numeric", "c": "categorical"},
     "segments": ["region"],
     "reference": {"from": "first", "rows": 1_000, "min_duration": "10s"},

@@ -326,6 +326,7 @@ def test_a_permission_that_is_missing_is_named_at_start(
     ]
 
 
+@pytest.mark.slow
 async def test_a_group_that_lets_nobody_in_is_named(installation, start):
     """A worker that may not join ends, where Faust would wait for ever."""
     installation.create()
@@ -352,6 +353,7 @@ def test_topics_are_created_by_who_may(installation, monkeypatch):
     assert (0, True) == (code, "all topics are there" in lines[-1])
 
 
+@pytest.mark.slow
 def test_the_sdk_never_shows_the_password_it_was_not_let_in_with(installation):
     """A reader with patience gets a ConnectionError that names the brokers only."""
     kafka = client(installation.secured, "producer") | {"sasl_plain_password": "wr0ng-passw0rd"}

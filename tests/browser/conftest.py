@@ -26,9 +26,12 @@ QUIET = 68_000
 """The rows before the change of the demo's stream, of which a few panes are enough."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A running Chromium; skips where there is none."""
+    """A running Chromium; skips where there is none.
+
+    Not for the session: while it runs, no test of another folder can have an event loop.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
         own = Path(playwright.chromium.executable_path)

@@ -176,12 +176,16 @@ class Process:
     def take(self) -> None:
         """Hand the oldest batch of the buffer to the worker."""
         tp, batch, generation = self.buffer.popleft()
+        tenure = self.worker._tenures.get(tp.partition)
 
         def ack() -> bool:
             if generation != self.generation:
                 self.group.blame("acknowledged what was no longer its own", tp)
-            self._acked[tp] = max(self._acked.get(tp, 0), batch.offset + 1)
-            self.group.promised(tp, batch.offset + 1)
+            end = batch.offset + 1
+            self._acked[tp] = max(self._acked.get(tp, 0), end)
+            # Who has just learned a grid reads again, and its snapshot says from where.
+            if tenure is None or tenure.wanted(tp.topic) >= end:
+                self.group.promised(tp, end)
             return True
 
         message = SimpleNamespace(tp=tp)

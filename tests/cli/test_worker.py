@@ -40,7 +40,7 @@ def asked(monkeypatch, tmp_path):
     monkeypatch.setattr(process, "run", note("one", "reset_from"))
     monkeypatch.setattr(process, "reset", note("reset"))
     monkeypatch.setattr(supervisor, "supervise", supervised)
-    monkeypatch.setattr("streams.cli.worker._ask", lambda _: calls.append(("ask",)))
+    monkeypatch.setattr(process, "check", note("check"))
 
     def ask(*options):
         calls.clear()
@@ -67,7 +67,7 @@ def test_several_of_a_role_are_reset_once_before_they_start(asked):
     """Each of them resetting again would throw away what the others have counted."""
     told = asked("--role", "profiler", "--workers", "2", "--reset-from", "1763712000000")
     assert [
-        ("ask",),
+        ("check", "profiler"),
         ("reset", "profiler", 1_763_712_000_000),
         ("supervise", [("--role", "profiler")] * 2),
     ] == told

@@ -39,7 +39,7 @@ async def _serve(mirror: Mirror, config: Config, http: Http, place: str) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     mirror.start()
-    server = Server(mirror, http, about(config), place)
+    server = Server(mirror, http, about(config), place, role="dashboard")
     try:
         port = await server.start()
         say(f"http://{http.host}:{port}/  Ctrl-C ends")

@@ -103,11 +103,12 @@ def _one(path: Path, role: RoleName, asked: Asked, number: int) -> tuple[str, ..
 
 def _serve(config: Config, port: int | None, pulse: "Pulse") -> None:
     """Serve the worker's page; OperatorError if the port is taken."""
+    from streams.web.views import about, paces
     from streams.web.worker import serve
 
     http = config.http.model_copy(update={"port": port})
     try:
-        serve(pulse, http, config.limits.stall / 1000)
+        serve(pulse, http, config.limits.stall / 1000, paces(about(config)))
     except OSError as error:
         reason = error.strerror or error
         message = f"cannot listen at {http.host}:{port}: {reason}"

@@ -15,6 +15,7 @@ from schemas.baseline import Baseline
 from schemas.config_model import ModelConfig
 from schemas.journal import Progress, decode
 from schemas.judging import Judging
+from schemas.lamp import Lamp
 from schemas.log import LogRecord, Millis, Output
 from streams.monitor.model import ModelMonitor, SavedModel
 from streams.monitor.saying import say
@@ -69,6 +70,11 @@ class Monitor:
     def order(self) -> tuple[int, ...]:
         """The rank of this state among snapshots."""
         return (self._position,)
+
+    def lamps(self) -> list[Lamp]:
+        """How each model stands that was ever judged in this journal partition."""
+        lamps = [one.lamp() for one in self._models.values()]
+        return [one for one in lamps if one.until is not None]
 
     def tick(self, _log: str, _now: Millis) -> None:
         """Time comes through the journal only."""

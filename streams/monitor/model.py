@@ -20,6 +20,7 @@ from schemas.inputs import Metric, ModelEvent
 from schemas.instants import parse
 from schemas.journal import Forwarded, LearningBatch, Profile, Progress
 from schemas.judging import Judging
+from schemas.lamp import Lamp
 from schemas.log import Millis
 from schemas.shadow import is_shadow
 from schemas.standing import UNKNOWN, Standing
@@ -181,6 +182,10 @@ class ModelMonitor:
     def end_of(self, pane: int) -> Millis:
         """The instant at which a pane ends."""
         return (pane + 1) * self._pane
+
+    def lamp(self) -> Lamp:
+        """How the model stands."""
+        return self._policy.lamp(self._state)
 
     # -- closing ---------------------------------------------------------------------------------
 

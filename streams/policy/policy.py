@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from schemas.config_model import ModelConfig
 from schemas.finding import Finding
 from schemas.inputs import ModelEvent
+from schemas.lamp import Lamp
 from schemas.log import Millis
 from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
@@ -50,6 +51,18 @@ class Policy:
     def acts_on(self, finding: Finding) -> bool:
         """Whether a finding can matter here: what is meant to alert, or has an absolute limit."""
         return finding.role == "alert" or is_limited(finding, self.rules.limits_of)
+
+    def lamp(self, state: PolicyState) -> Lamp:
+        """How a model in this state stands."""
+        rules, ends = self.rules, state.now
+        going = [one.severity for one in state.incidents if one.ended is None]
+        spent = sum(1 for opened in state.openings if opened > ends - rules.per)
+        return Lamp(
+            model=rules.model,
+            until=None if state.began is None else ends,
+            incidents={"yellow": going.count("yellow"), "red": going.count("red")},
+            spent=spent / rules.allowed if rules.allowed else 0.0,
+        )
 
     def judge(
         self,

@@ -74,6 +74,7 @@ class Board:
         self.complete = False
         """Whether everything that was there has been taken in."""
         self.readings: OrderedDict[Monitor, Reading] = OrderedDict()
+        self._said: dict[Monitor, Millis] = {}
         self.alerts: OrderedDict[str, Alert] = OrderedDict()
         self.events: OrderedDict[str, deque[int]] = OrderedDict()
         """Offsets of each incident's drift events."""
@@ -123,6 +124,11 @@ class Board:
         named = {key[0] for key in list(self.readings)}
         return sorted(named | {alert.model for alert in list(self.alerts.values())})
 
+    def latest(self) -> list[tuple[Reading, Millis]]:
+        """The latest reading of each monitor, and when it was said."""
+        with self._lock:
+            return [(one, self._said[key]) for key, one in self.readings.items()]
+
     def firing(self, model: str | None = None) -> list[Alert]:
         """Incidents that are open."""
         return [
@@ -135,9 +141,11 @@ class Board:
         one = _reading.decode(record.value or b"")
         key = (one.model, one.version, one.segment, one.monitor, one.signal)
         self.readings[key] = one
+        self._said[key] = record.timestamp
         self.readings.move_to_end(key)
         if len(self.readings) > READINGS:
-            self.readings.popitem(last=False)
+            gone, _ = self.readings.popitem(last=False)
+            del self._said[gone]
         self.history.add(one)
 
     def _take_alert(self, record: Record) -> None:

@@ -41,13 +41,17 @@ class Site:
     """The paths over one runtime."""
 
     def __init__(
-        self, runtime: Runtime, models: Mapping[str, str | About], place: str = ""
+        self,
+        runtime: Runtime,
+        models: Mapping[str, str | About],
+        place: str = "",
+        role: str = "serve",
     ) -> None:
         """`models`: what the config says of each, or its task alone.
 
-        `place`: options by which a command finds this installation.
+        `place`: options by which a command finds this installation; `role`: what it runs as.
         """
-        self._runtime = runtime
+        self._runtime, self._role = runtime, role
         self._models_known = {
             name: About(task=one) if isinstance(one, str) else one for name, one in models.items()
         }
@@ -222,7 +226,8 @@ class Site:
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         board = await self._fresh()
-        body = await asyncio.to_thread(metrics.page, board, self._runtime)
+        known, role = self._models_known, self._role
+        body = await asyncio.to_thread(metrics.page, board, self._runtime, known, role)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _page(self, _: web.Request) -> web.StreamResponse:
@@ -238,9 +243,10 @@ class Server:
         http: Http,
         models: Mapping[str, str | About],
         place: str = "",
+        role: str = "serve",
     ) -> None:
         """`http` was checked by the config: where it listens, it may listen. See `Site`."""
-        app = Site(runtime, models, place).application(Access.of(http))
+        app = Site(runtime, models, place, role).application(Access.of(http))
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=CLOSING_SECONDS, handler_cancellation=True
         )

@@ -49,6 +49,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     clock: str | None = None
     stakes: Stakes | None = None
+    pane_ms: int | None = None
 
 
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +104,7 @@ def about(config: Config) -> dict[str, About]:
         name: About(
             task=model.task,
             clock=model.clock,
+            pane_ms=model.pane,
             stakes=Stakes(
                 level=model.impact.level,
                 retrain_cost=model.impact.retrain_cost,
@@ -111,6 +113,15 @@ def about(config: Config) -> dict[str, About]:
         )
         for name, model in config.models.items()
         if name != ANY
+    }
+
+
+def paces(models: Mapping[str, About]) -> dict[str, int]:
+    """Milliseconds between two judgements of the models that go by the broker's clock."""
+    return {
+        name: one.pane_ms
+        for name, one in models.items()
+        if one.clock == "broker" and one.pane_ms is not None
     }
 
 

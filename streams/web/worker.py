@@ -1,15 +1,16 @@
 """The page of one Kafka worker: health, readiness, metrics; nothing of any event.
 
 Promises: it answers while the worker's event loop does not, because it has a thread of its own;
-`/healthz` follows progress, so a worker that hangs is seen by whoever asks; guarded like every
-page of ours.
-Leaves to others: the figures (`runtime.kafka.pulse`), ending a worker that hangs (`watchdog`).
+`/healthz` follows progress, so a worker that hangs is seen by whoever asks; open incidents are
+those of the state, also right after a restart; guarded like every page of ours.
+Leaves to others: the figures (`runtime.kafka.pulse`), ending a worker that hangs (`watchdog`),
+names and labels (`families`).
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -19,9 +20,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from schemas.config_links import Http
+from schemas.log import Millis
 from streams.runtime.kafka.pulse import Pulse, resident_bytes
 from streams.web.access import Access, guard
-from streams.web.metrics import build
+from streams.web.families import build, of_incidents, of_readings, of_records, of_time
+from streams.web.heard import Heard
 from streams.web.tls import tls_context
 
 STARTING_S: Final = 10.0
@@ -31,9 +34,13 @@ STARTING_S: Final = 10.0
 class Page:
     """The paths over one pulse; it is unwell after standing still for `stall_s`."""
 
-    def __init__(self, pulse: Pulse, stall_s: float) -> None:
+    def __init__(
+        self, pulse: Pulse, stall_s: float, panes: Mapping[str, Millis] | None = None
+    ) -> None:
+        """`panes`: of models that go by the broker's clock; a monitor says how old they are."""
         self._pulse = pulse
         self._stall_s = stall_s
+        self._fold = _Fold(pulse, panes or {})
 
     def application(self, access: Access) -> web.Application:
         """An aiohttp application."""
@@ -65,7 +72,7 @@ class Page:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Fold(self._pulse))
+        registry.register(self._fold)
         return web.Response(
             body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
@@ -74,26 +81,35 @@ class Page:
 class _Fold(Collector):
     """The pulse as families; the core counts nothing for it."""
 
-    def __init__(self, pulse: Pulse) -> None:
-        self._pulse = pulse
+    def __init__(self, pulse: Pulse, panes: Mapping[str, Millis]) -> None:
+        self._pulse, self._panes = pulse, panes
+        self._heard = Heard()
+        pulse.heard = self._heard.take
 
     def collect(self) -> Iterator[Metric]:
         pulse = self._pulse
-        yield build()
-        records = CounterMetricFamily(
-            "windage_records",
-            "Input records of the partitions owned, by what became of them.",
-            labels=("topic", "outcome"),
+        yield build(pulse.role)
+        yield from of_records(pulse.accounts, pulse.lag, self._heard.refused)
+        yield from self._process()
+        if pulse.role == "monitor":
+            yield from self._judged()
+
+    def _judged(self) -> Iterator[Metric]:
+        """How the models stand that are judged in this process."""
+        lamps = {one.model: one for one in self._pulse.lamps}
+        # A model whose partition went elsewhere is told of there.
+        said = [(one, at) for one, at in self._heard.latest() if one.model in lamps]
+        yield from of_readings(said)
+        until = {name: one.until for name, one in lamps.items() if one.until is not None}
+        yield from of_time(until, self._panes, time.time_ns() // 1_000_000)
+        yield from of_incidents(
+            {name: one.incidents for name, one in lamps.items()},
+            {name: one.spent for name, one in lamps.items()},
         )
-        for log, outcomes in pulse.accounts.items():
-            for outcome, count in outcomes.items():
-                records.add_metric((log, outcome), count)
-        lag = GaugeMetricFamily(
-            "windage_consumer_lag_records", "Records not read yet.", labels=("topic",)
-        )
-        for topic, count in pulse.lag.items():
-            lag.add_metric((topic,), count)
-        yield from (records, lag)
+
+    def _process(self) -> Iterator[Metric]:
+        """How the process is."""
+        pulse = self._pulse
         gauges = (
             ("partitions", "Partitions owned.", len(pulse.owned)),
             ("still_seconds", "Time without progress while records wait.", pulse.still_s()),
@@ -119,10 +135,12 @@ def _away(pulse: Pulse) -> float:
     return 0.0 if since is None else time.monotonic() - since
 
 
-def serve(pulse: Pulse, http: Http, stall_s: float) -> int:
+def serve(
+    pulse: Pulse, http: Http, stall_s: float, panes: Mapping[str, Millis] | None = None
+) -> int:
     """Serve the page in a thread of its own, until the process ends; gives the port.
 
-    OSError if the address cannot be listened at.
+    `panes`: as `Page`. OSError if the address cannot be listened at.
     """
     context = None if http.tls is None else tls_context(http.tls)
     listening = threading.Event()
@@ -130,7 +148,7 @@ def serve(pulse: Pulse, http: Http, stall_s: float) -> int:
     failures: list[OSError] = []
 
     async def run() -> None:
-        page = Page(pulse, stall_s).application(Access.of(http))
+        page = Page(pulse, stall_s, panes).application(Access.of(http))
         runner = web.AppRunner(page, access_log=None)
         try:
             await runner.setup()

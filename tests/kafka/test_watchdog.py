@@ -7,6 +7,10 @@ import time
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from schemas.lamp import Lamp
+from schemas.log import Output
+from schemas.output_parts import Current, Effect, ReferenceRef, Window
+from schemas.outputs import Reading, encode
 from streams.runtime.kafka.pulse import Pulse, resident_bytes
 from streams.runtime.kafka.speaking import Speaker
 from streams.runtime.kafka.watchdog import Limits, Watchdog
@@ -188,6 +192,40 @@ async def test_ready_is_when_the_states_are_restored_and_metrics_show_the_pulse(
     assert 'windage_consumer_lag_records{topic="predictions"} 5.0' in lines
     assert 'windage_records_total{outcome="counted",topic="predictions"} 40.0' in lines
     assert "windage_worker_records_total 42.0" in lines
+
+
+async def test_the_page_of_a_monitor_says_how_its_models_stand():
+    """Incidents and budget are those of the state; readings those it has sent since it began."""
+    pulse = Pulse("monitor")
+    page = Page(pulse, stall_s=60.0, panes={"m": 60_000})
+    assert "windage_statistic{" not in (await asked(page, "/metrics"))[1]
+    pulse.lamps = [Lamp(model="m", until=1_000, incidents={"yellow": 0, "red": 2}, spent=0.5)]
+    letter = Output(
+        topic="dead-letters", key=None, value=b"?", headers=(("windage.error.code", b"schema"),)
+    )
+    pulse.heard([spoken("m"), spoken("gone"), letter])
+    lines = (await asked(page, "/metrics"))[1].splitlines()
+    assert 'windage_incidents{model="m",severity="red"} 2.0' in lines
+    assert 'windage_false_alarm_budget_spent_ratio{model="m"} 0.5' in lines
+    assert 'windage_pane_seconds{model="m"} 60.0' in lines
+    assert 'windage_dead_letters_total{code="schema"} 1.0' in lines
+    (lag,) = [one for one in lines if one.startswith('windage_pane_close_lag_seconds{model="m"}')]
+    assert abs(time.time() - 1 - float(lag.split()[1])) < 60
+    (statistic,) = [one for one in lines if one.startswith("windage_statistic{")]
+    assert 'model="m"' in statistic
+    assert any('role="monitor"' in one for one in lines if one.startswith("windage_build_info{"))
+
+
+def spoken(model):
+    """A reading as the monitor sends it."""
+    window = Window(start="2026-01-01T00:00:00Z", end="2026-01-01T01:00:00Z")
+    one = Reading(
+        model=model, version="1", segment="*", monitor="score/window", signal="score",
+        detector="window", statistic=0.2, threshold=0.1, breach=True, severity="yellow",
+        effect=Effect(psi=0.2), reference=ReferenceRef(id="r", rows=5000),
+        current=Current(rows=500, window=window), state="judged",
+    )  # fmt: skip
+    return Output(topic="readings", key=b"m", value=encode(one), timestamp=0)
 
 
 async def test_the_page_is_served_beside_a_blocked_event_loop():

@@ -107,6 +107,16 @@ async def test_outputs_then_chunks_then_the_manifest_then_the_ack(tenure, happen
     ] == steps
 
 
+async def test_whoever_listens_is_told_of_outputs_that_are_durable(tenure, happened):
+    """After the broker has taken them, and before the snapshot."""
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    told = lambda outputs: happened.append(("told", [one.topic for one in outputs]))
+    await tenure.cycle(Producer(happened), store=True, told=told)
+    at = happened.index(("told", ["journal"]))
+    assert [("acknowledged", "journal")] == [one[:2] for one in happened[at - 1 : at]]
+    assert ("sent", "state") == happened[at + 1][:2]
+
+
 async def test_two_snapshots_are_kept(tenure, happened):
     """Each takes the place of the one before the last, with all its records."""
     sizes = []

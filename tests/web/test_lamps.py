@@ -9,7 +9,7 @@ from schemas import outputs
 from schemas.log import Output
 from schemas.output_parts import Current, Effect, ReferenceRef, Triage, Window
 from schemas.outputs import Alert, Reading
-from streams.web import metrics, stream
+from streams.web import families, stream
 
 WINDOW = Window(start="2026-01-01T00:00:00Z", end="2026-01-01T01:00:00Z")
 
@@ -121,22 +121,28 @@ async def test_ill_health(client, runtime, monkeypatch):
     assert (503, "failing") == (response.status, (await response.json())["status"])
 
 
+async def scraped(client):
+    """The samples of the metrics page, by name and labels."""
+    text = await (await client.get("/metrics")).text()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
 async def test_metrics(client, runtime):
     """Names of the contract, in a form that Prometheus' own parser reads."""
     write(runtime, "readings", reading(), reading("score", statistic=None, threshold=None))
     write(runtime, "alerts", alert())
     await client.post("/v1/events", data=b'{"prediction":1}')
-    text = await (await client.get("/metrics")).text()
-    samples = {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    samples = await scraped(client)
     monitor = {"model": "m", "version": "1", "segment": "all", "monitor": "psi"}
 
     def value(name, **labels):
         return samples[name, tuple(sorted(labels.items()))]
 
+    assert {"serve"} == {dict(k)["role"] for name, k in samples if name == "windage_build_info"}
     assert 0.2 == value("windage_statistic", **monitor, signal="feature:age")
     assert 0.1 == value("windage_threshold", **monitor, signal="feature:age", level="breach")
     assert 0.2 == value("windage_psi", **monitor, signal="feature:age")
@@ -149,7 +155,7 @@ async def test_metrics(client, runtime):
 
 async def test_metrics_are_capped(client, runtime, monkeypatch):
     """Beyond the cap a model's monitors fold into one, the nearest to its threshold."""
-    monkeypatch.setattr(metrics, "SERIES", 1)
+    monkeypatch.setattr(families, "SERIES", 1)
     write(
         runtime, "readings", reading("a"), reading("b", statistic=0.01), reading("c", statistic=0.3)
     )
@@ -158,6 +164,54 @@ async def test_metrics_are_capped(client, runtime, monkeypatch):
     assert 2 == len(lines)
     assert 'signal="other"' in lines[1]
     assert lines[1].endswith(" 0.3")
+
+
+async def test_models_share_the_series(client, runtime, monkeypatch):
+    """A model with many monitors takes no series of another."""
+    monkeypatch.setattr(families, "SERIES", 2)
+    write(runtime, "readings", *(reading(f"feature:{n}") for n in range(5)))
+    write(runtime, "readings", reading("score", model="z"))
+    found = [dict(labels) for name, labels in await scraped(client) if name == "windage_statistic"]
+    assert ["other", "score"] == [one["signal"] for one in found if one["signal"][0] != "f"]
+    assert 3 == len(found)
+
+
+async def test_metrics_of_labels(client, runtime):
+    """How many predictions get a label, and how late, in seconds."""
+    write(
+        runtime, "readings", reading("label:coverage", monitor="label:coverage/cohort",
+                                     statistic=0.75, effect=Effect()),
+        reading("label:delay_p90_ms", statistic=90_000.0, effect=Effect()),
+    )  # fmt: skip
+    samples = await scraped(client)
+    place = (("model", "m"), ("segment", "all"))
+    version = (("version", "1"),)
+    assert 0.75 == samples["windage_label_coverage_ratio", (*place, *version)]
+    signal = (("signal", "label:delay_p90_ms"),)
+    assert 90 == samples["windage_label_delay_seconds", (*place, *signal, *version)]
+
+
+async def test_a_monitor_that_fell_silent_has_no_series(client, runtime):
+    """What a version said last that is gone must not look like the present."""
+    say = lambda day, *said: runtime.log.commit(
+        [
+            (
+                Output(
+                    topic="readings",
+                    key=b"m",
+                    value=outputs.encode(one),
+                    timestamp=day * 86_400_000,
+                ),
+                0,
+            )
+            for one in said
+        ],
+        {},
+    )
+    say(20_000, reading("a", version="1"), reading("a", version="2"))
+    say(20_002, reading("a", version="2"))
+    found = [dict(labels) for name, labels in await scraped(client) if name == "windage_statistic"]
+    assert ["2"] == [one["version"] for one in found]
 
 
 async def events(response, count):

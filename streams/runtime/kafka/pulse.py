@@ -9,12 +9,14 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
+from schemas.lamp import Lamp
+from schemas.log import Output
 from streams.runtime.crank import Accountable
 from streams.runtime.machine import Machine
 
@@ -47,8 +49,12 @@ class Pulse:
         self.stood_s = 0.0
         """The longest time the event loop has stood still."""
         self.accounts: Accounts = {}
+        self.lamps: Sequence[Lamp] = ()
+        """How the models stand that are judged here."""
         self.away_since: float | None = None
         """Since when the broker has not answered."""
+        self.heard: Callable[[Sequence[Output]], None] | None = None
+        """Is told the outputs that are durable, in the event loop: it must be quick."""
 
     def progress(self) -> None:
         """Something was done."""
@@ -75,6 +81,19 @@ def accounted(machines: Iterable[Machine]) -> Accounts:
                 for outcome, count in msgspec.structs.asdict(tally).items():
                     own[outcome] = own.get(outcome, 0) + count
     return total
+
+
+@runtime_checkable
+class Standing(Protocol):
+    """A machine that can say how its models stand."""
+
+    def lamps(self) -> Sequence[Lamp]:
+        """One for each model that was judged."""
+
+
+def lamps_of(machines: Iterable[Machine]) -> Sequence[Lamp]:
+    """How the models of these machines stand; none where they judge nothing."""
+    return [lamp for one in machines if isinstance(one, Standing) for lamp in one.lamps()]
 
 
 def resident_bytes() -> int:

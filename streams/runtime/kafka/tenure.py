@@ -6,7 +6,7 @@ Leaves to others: how records come (`intake`), who owns what (`worker`), restori
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -100,12 +100,18 @@ class Tenure:
         self.machine.adopt(reference)
         self._changed = True
 
-    async def cycle(self, producer: AIOKafkaProducer, *, store: bool) -> Millis | None:
+    async def cycle(
+        self,
+        producer: AIOKafkaProducer,
+        *,
+        store: bool,
+        told: Callable[[Sequence[Output]], None] | None = None,
+    ) -> Millis | None:
         """Make outputs durable; with `store` also the state, and then acknowledge what it covers.
 
-        Returns the broker's time of the snapshot, None if there was none or the broker does not
-        say. An exception means that something was not delivered: the process must end without
-        another acknowledgement.
+        `told` is given the outputs once they are durable. Returns the broker's time of the
+        snapshot, None if there was none or the broker does not say. An exception means that
+        something was not delivered: the process must end without another acknowledgement.
         """
         async with self._lock:
             if not (self.owned and (self._changed or (store and self._unstored))):
@@ -118,6 +124,8 @@ class Tenure:
             meta, covered = self._meta(), len(self._events)
             # 2. outputs sent, 3. outputs awaited
             await _delivered([await self._send(producer, output) for output in outputs])
+            if told is not None:
+                told(outputs)
             stamped = None
             if state is not None and self.owned:
                 # 4. snapshot sent, 5. snapshot awaited

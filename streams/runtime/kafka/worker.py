@@ -22,7 +22,7 @@ from faust.types import TP
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
-from streams.runtime.kafka.pulse import Pulse, accounted
+from streams.runtime.kafka.pulse import Pulse, accounted, lamps_of
 from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
 from streams.runtime.kafka.settings import Settings
@@ -235,7 +235,7 @@ class Worker:
         """Store what there is, within a bound, and set the states aside. Rebalances take all."""
         self._generation += 1
         leaving, self._tenures = self._tenures, {}
-        self.pulse.owned, self.pulse.lag = (), {}
+        self.pulse.owned, self.pulse.lag, self.pulse.lamps = (), {}, ()
         try:
             await asyncio.wait_for(self._cycle(leaving.values(), store=True), REVOKE_SECONDS)
         except Exception as error:  # noqa: BLE001 - what was not stored is repeated by the next owner
@@ -330,7 +330,8 @@ class Worker:
         if self._producer is None:
             return
         begun = time.monotonic()
-        cycles = [tenure.cycle(self._producer, store=store) for tenure in tenures]
+        told = self.pulse.heard
+        cycles = [tenure.cycle(self._producer, store=store, told=told) for tenure in tenures]
         for stamped in await asyncio.gather(*cycles):
             if stamped is not None:
                 self._clock.heard(stamped)
@@ -354,7 +355,8 @@ class Worker:
                 lag[log] = lag.get(log, 0) + await self._lag(tp)
         self.pulse.behind(lag)
         if accounts:
-            self.pulse.accounts = accounted(tenure.machine for tenure in self._tenures.values())
+            machines = [tenure.machine for tenure in self._tenures.values()]
+            self.pulse.accounts, self.pulse.lamps = accounted(machines), lamps_of(machines)
 
     async def _lag(self, tp: TP) -> int:
         """Return how many records of `tp` wait; what is no record (a marker) does not wait."""

@@ -3,15 +3,16 @@
 Promises: every key has a default except `models` and their `task`; unknown keys are refused;
 what is loaded can be dumped without its secrets.
 Leaves to others: reading files and naming lines (`load`), single models (`config_model`),
-connections (`config_links`).
+connections (`config_links`, `config_sinks`).
 """
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from schemas.config_links import Http, Kafka, Limits, Redis, Sink, State, TopicNames
+from schemas.config_links import Http, Kafka, Limits, Redis, State, TopicNames
 from schemas.config_model import ModelConfig, config_hash
+from schemas.config_sinks import Sink
 from schemas.config_values import Name, Part, fault
 from schemas.inputs import is_name
 
@@ -48,6 +49,13 @@ class Config(Part):
         """The config of a model, by name or by `"*"`; None if it is unknown."""
         return self.models.get(name) or self.models.get(ANY)
 
+    def named_sinks(self) -> frozenset[str]:
+        """Sinks that a route or an escalation names; the others are told of everything."""
+        policies = [model.policy for model in self.models.values()]
+        named = [route.sink for policy in policies for route in policy.routes]
+        named += [policy.escalation.sink for policy in policies]
+        return frozenset(name for name in named if name is not None)
+
     def hashes(self) -> dict[str, str]:
         """What names the epoch of each model."""
         return {name: config_hash(model) for name, model in self.models.items()}
@@ -55,11 +63,13 @@ class Config(Part):
     @model_validator(mode="after")
     def _sinks_exist(self) -> Self:
         # Without any sink the name still says in the alert where it belongs.
+        known = ", ".join(sorted(self.sinks))
         for name, model in self.models.items():
-            for i, route in enumerate(model.policy.routes):
-                if self.sinks and route.sink is not None and route.sink not in self.sinks:
-                    known = ", ".join(sorted(self.sinks))
-                    raise fault(f"models.{name}.policy.routes.{i}.sink", f"must be one of: {known}")
+            policy = model.policy
+            named = {f"routes.{i}.sink": route.sink for i, route in enumerate(policy.routes)}
+            for place, sink in {**named, "escalation.sink": policy.escalation.sink}.items():
+                if self.sinks and sink is not None and sink not in self.sinks:
+                    raise fault(f"models.{name}.policy.{place}", f"must be one of: {known}")
         return self
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
-"""Connections: Kafka, Redis, HTTP, sinks, topic names, and the keys that protect them.
+"""Connections: Kafka, Redis, HTTP, topic names, and the keys that protect them.
 
 Promises: nothing secret travels in the clear beyond this machine unless `allow_insecure` says
 so; addresses never carry credentials; secrets are never shown.
-Leaves to others: that secrets come from the environment or files (`load`), connecting.
+Leaves to others: that secrets come from the environment or files (`load`), sinks
+(`config_sinks`), connecting.
 """
 
 import re
@@ -14,16 +15,16 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
-    field_serializer,
     model_validator,
 )
 
-from schemas.config_values import Bytes, Duration, Part, Ratio, fault
+from schemas.config_values import Bytes, Duration, Name, Part, Ratio, fault
 from schemas.vocabulary import TopicName
 
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
 _TOPIC: Final = r"^[A-Za-z0-9._-]{1,249}$"
 _LOOPBACK: Final = re.compile(r"localhost|127(\.\d{1,3}){3}|\[?::1\]?", re.ASCII | re.IGNORECASE)
+_SECRET_CHARACTERS: Final = 16
 INSECURE: Final = "would travel in the clear beyond this machine; use TLS or set allow_insecure"
 
 
@@ -51,7 +52,7 @@ def _check_bootstrap(text: str) -> str:
     return ",".join(host.rpartition("://")[2] for host in hosts)
 
 
-def _check_url(*schemes: str) -> AfterValidator:
+def check_url(*schemes: str) -> AfterValidator:
     """A URL of one of `schemes`, with a host and without credentials."""
 
     def check(text: str) -> str:
@@ -80,7 +81,7 @@ class Security(Part):
     token: SecretStr | None = None
     token_file: str | None = None
     """Read again whenever a connection is made, so that somebody else may renew it."""
-    token_url: Annotated[str, _check_url("https", "http")] | None = None
+    token_url: Annotated[str, check_url("https", "http")] | None = None
     client_id: SecretStr | None = None
     client_secret: SecretStr | None = None
     scope: str | None = None
@@ -172,7 +173,7 @@ class TopicNames(Part):
 class Redis(Part):
     """A pending store for horizons of days."""
 
-    url: Annotated[str, _check_url("redis", "rediss", "unix")] = "redis://localhost:6379/0"
+    url: Annotated[str, check_url("redis", "rediss", "unix")] = "redis://localhost:6379/0"
     username: SecretStr | None = None
     password: SecretStr | None = None
     ca: str | None = None
@@ -196,6 +197,34 @@ class Tls(Part):
     client_ca: str | None = None
 
 
+class Mlflow(Part):
+    """What MLflow's registry tells: a new version, or with `alias` who bears it, was deployed.
+
+    `secret`: the one of the webhook, or a list while it is being replaced. `models`: names of ours
+    by names of the registry, where they differ.
+    """
+
+    secret: Annotated[
+        tuple[SecretStr, ...],
+        BeforeValidator(
+            lambda value: [value] if isinstance(value, str | SecretStr) else value,
+            json_schema_input_type=Annotated[str, Field(json_schema_extra={"format": "password"})]
+            | list[Annotated[str, Field(json_schema_extra={"format": "password"})]],
+        ),
+        Field(min_length=1),
+    ]
+    alias: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    models: dict[str, Name] = Field(default_factory=dict)
+    tolerance: Annotated[Duration, Field(ge=1_000, le=3_600_000)] = 300_000
+    """How far its clock and ours may be apart; what is older is refused."""
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        if any(len(one.get_secret_value()) < _SECRET_CHARACTERS for one in self.secret):
+            raise fault("secret", f"must have at least {_SECRET_CHARACTERS} characters")
+        return self
+
+
 class Http(Part):
     """The intake, the dashboard and the metrics page."""
 
@@ -206,7 +235,8 @@ class Http(Part):
     tls: Tls | None = None
     rate: Annotated[int, Field(ge=1)] = 1_000
     """Requests a second and client."""
-    dashboard_url: Annotated[str, _check_url("https", "http")] | None = None
+    dashboard_url: Annotated[str, check_url("https", "http")] | None = None
+    mlflow: Mlflow | None = None
     allow_insecure: bool = False
 
     @model_validator(mode="after")
@@ -218,23 +248,6 @@ class Http(Part):
         if self.tls is None and not self.allow_insecure:
             raise fault("tls", f"tokens {INSECURE}: true")
         return self
-
-
-class Sink(Part):
-    """Where alerts are sent besides their topic."""
-
-    type: Literal["webhook", "alertmanager"] = "webhook"
-    url: Annotated[str, _check_url("https", "http")]
-    secret: SecretStr | None = None
-    allow_private: bool = False
-    timeout: Duration = 10_000
-    attempts: Annotated[int, Field(ge=1, le=100)] = 8
-
-    @field_serializer("url", when_used="json")
-    def _hide_path(self, url: str) -> str:
-        # The path of a webhook is often its password.
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc}/" + ("***" if parts.path.strip("/") else "")
 
 
 class State(Part):

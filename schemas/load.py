@@ -72,8 +72,10 @@ def load_text(
         for error in errors.errors(include_url=False):
             _explain(document, error)
     for path in document.places:
-        written = path not in document.interpolated and _value_at(document, path) is not None
-        if written and is_secret(config_schema(), path):
+        value = _value_at(document, path)
+        # Of a list of secrets each item is looked at by itself.
+        written = path not in document.interpolated and value is not None
+        if written and not isinstance(value, list) and is_secret(config_schema(), path):
             document.problem(
                 path, "is a secret; write ${NAME} or ${file:PATH} instead of the secret itself"
             )

@@ -122,11 +122,11 @@ class _Readings:
 
 
 def of_time(
-    until: Mapping[str, Millis], panes: Mapping[str, Millis], clock: Millis
+    until: Mapping[str, Millis], paces: Mapping[str, Millis], clock: Millis
 ) -> Iterator[Metric]:
-    """How long ago each model was judged, and how often it should be.
+    """How long ago each model was judged, and how long that should be at most.
 
-    `until`: the end of the last window judged. `panes`: of models that go by the broker's clock,
+    `until`: the end of the last window judged. `paces`: of models that go by the broker's clock,
     whose windows end in the present; the others may tell of any time.
     """
     lag = _gauge(
@@ -136,14 +136,14 @@ def of_time(
     )
     for model, end in sorted(until.items()):
         lag.add_metric((model,), max(0.0, (clock - end) / 1000))
-    pane = _gauge(
-        "windage_pane_seconds",
-        "Time between two judgements of a model that goes by the broker's clock.",
+    pace = _gauge(
+        "windage_pace_seconds",
+        "Pane and lateness of a model that goes by the broker's clock: the lag while all is well.",
         ("model",),
     )
-    for model, length in sorted(panes.items()):
-        pane.add_metric((model,), length / 1000)
-    yield from (lag, pane)
+    for model, length in sorted(paces.items()):
+        pace.add_metric((model,), length / 1000)
+    yield from (lag, pace)
 
 
 def of_records(

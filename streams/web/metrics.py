@@ -59,17 +59,17 @@ class _Fold(Collector):
     """Everything that is known, as families."""
 
     def __init__(
-        self, board: Board, running: Running, panes: Mapping[str, Millis], role: str
+        self, board: Board, running: Running, paces: Mapping[str, Millis], role: str
     ) -> None:
         self._board, self._running = board, running
-        self._panes, self._role = panes, role
+        self._paces, self._role = paces, role
 
     def collect(self) -> Iterator[Metric]:
         board, running = self._board, self._running
         said = board.latest()
         yield build(self._role)
         yield from of_readings(said)
-        yield from of_time(ends(said), self._panes, running.clock)
+        yield from of_time(ends(said), self._paces, running.clock)
         yield from of_records(running.accounting(), running.backlog(), board.refused)
         yield from of_incidents(self._incidents(), board.budgets)
 

@@ -49,7 +49,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     clock: str | None = None
     stakes: Stakes | None = None
-    pane_ms: int | None = None
+    pace_ms: int | None = None
+    """Pane and lateness."""
 
 
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +105,7 @@ def about(config: Config) -> dict[str, About]:
         name: About(
             task=model.task,
             clock=model.clock,
-            pane_ms=model.pane,
+            pace_ms=model.pane + model.lateness,
             stakes=Stakes(
                 level=model.impact.level,
                 retrain_cost=model.impact.retrain_cost,
@@ -117,11 +118,11 @@ def about(config: Config) -> dict[str, About]:
 
 
 def paces(models: Mapping[str, About]) -> dict[str, int]:
-    """Milliseconds between two judgements of the models that go by the broker's clock."""
+    """Within how many milliseconds each model is judged that goes by the broker's clock."""
     return {
-        name: one.pane_ms
+        name: one.pace_ms
         for name, one in models.items()
-        if one.clock == "broker" and one.pane_ms is not None
+        if one.clock == "broker" and one.pace_ms is not None
     }
 
 

@@ -35,12 +35,12 @@ class Page:
     """The paths over one pulse; it is unwell after standing still for `stall_s`."""
 
     def __init__(
-        self, pulse: Pulse, stall_s: float, panes: Mapping[str, Millis] | None = None
+        self, pulse: Pulse, stall_s: float, paces: Mapping[str, Millis] | None = None
     ) -> None:
-        """`panes`: of models that go by the broker's clock; a monitor says how old they are."""
+        """`paces`: of models that go by the broker's clock; a monitor says how old they are."""
         self._pulse = pulse
         self._stall_s = stall_s
-        self._fold = _Fold(pulse, panes or {})
+        self._fold = _Fold(pulse, paces or {})
 
     def application(self, access: Access) -> web.Application:
         """An aiohttp application."""
@@ -81,8 +81,8 @@ class Page:
 class _Fold(Collector):
     """The pulse as families; the core counts nothing for it."""
 
-    def __init__(self, pulse: Pulse, panes: Mapping[str, Millis]) -> None:
-        self._pulse, self._panes = pulse, panes
+    def __init__(self, pulse: Pulse, paces: Mapping[str, Millis]) -> None:
+        self._pulse, self._paces = pulse, paces
         self._heard = Heard()
         pulse.heard = self._heard.take
 
@@ -101,7 +101,7 @@ class _Fold(Collector):
         said = [(one, at) for one, at in self._heard.latest() if one.model in lamps]
         yield from of_readings(said)
         until = {name: one.until for name, one in lamps.items() if one.until is not None}
-        yield from of_time(until, self._panes, time.time_ns() // 1_000_000)
+        yield from of_time(until, self._paces, time.time_ns() // 1_000_000)
         yield from of_incidents(
             {name: one.incidents for name, one in lamps.items()},
             {name: one.spent for name, one in lamps.items()},
@@ -136,11 +136,11 @@ def _away(pulse: Pulse) -> float:
 
 
 def serve(
-    pulse: Pulse, http: Http, stall_s: float, panes: Mapping[str, Millis] | None = None
+    pulse: Pulse, http: Http, stall_s: float, paces: Mapping[str, Millis] | None = None
 ) -> int:
     """Serve the page in a thread of its own, until the process ends; gives the port.
 
-    `panes`: as `Page`. OSError if the address cannot be listened at.
+    `paces`: as `Page`. OSError if the address cannot be listened at.
     """
     context = None if http.tls is None else tls_context(http.tls)
     listening = threading.Event()
@@ -148,7 +148,7 @@ def serve(
     failures: list[OSError] = []
 
     async def run() -> None:
-        page = Page(pulse, stall_s, panes).application(Access.of(http))
+        page = Page(pulse, stall_s, paces).application(Access.of(http))
         runner = web.AppRunner(page, access_log=None)
         try:
             await runner.setup()

@@ -197,7 +197,7 @@ async def test_ready_is_when_the_states_are_restored_and_metrics_show_the_pulse(
 async def test_the_page_of_a_monitor_says_how_its_models_stand():
     """Incidents and budget are those of the state; readings those it has sent since it began."""
     pulse = Pulse("monitor")
-    page = Page(pulse, stall_s=60.0, panes={"m": 60_000})
+    page = Page(pulse, stall_s=60.0, paces={"m": 90_000})
     assert "windage_statistic{" not in (await asked(page, "/metrics"))[1]
     pulse.lamps = [Lamp(model="m", until=1_000, incidents={"yellow": 0, "red": 2}, spent=0.5)]
     letter = Output(
@@ -207,7 +207,7 @@ async def test_the_page_of_a_monitor_says_how_its_models_stand():
     lines = (await asked(page, "/metrics"))[1].splitlines()
     assert 'windage_incidents{model="m",severity="red"} 2.0' in lines
     assert 'windage_false_alarm_budget_spent_ratio{model="m"} 0.5' in lines
-    assert 'windage_pane_seconds{model="m"} 60.0' in lines
+    assert 'windage_pace_seconds{model="m"} 90.0' in lines
     assert 'windage_dead_letters_total{code="schema"} 1.0' in lines
     (lag,) = [one for one in lines if one.startswith('windage_pane_close_lag_seconds{model="m"}')]
     assert abs(time.time() - 1 - float(lag.split()[1])) < 60

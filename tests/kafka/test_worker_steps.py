@@ -9,7 +9,7 @@ from faust.types import TP
 from schemas.log import Output
 from streams import snapshot as snapshots
 from streams.runtime.kafka.broker_clock import BrokerClock
-from streams.runtime.kafka.tenure import Ledger, Stored, Tenure
+from streams.runtime.kafka.tenure import CutOffError, Ledger, Stored, Tenure
 from streams.runtime.kafka.ticker import Ticker
 
 LEDGER = Ledger(state_topic="state", names={"journal": "journal"}, topics={}, chunk_bytes=4)
@@ -176,6 +176,36 @@ async def test_a_failed_send_is_raised_and_the_state_is_never_used_again(
     assert tenure.owes
     assert [] == [entry for entry in happened if entry[0] == "ack"]
     await asyncio.sleep(0.01)  # lets what was under way end
+
+
+@pytest.mark.parametrize("cut_at", ["journal", "state"])
+async def test_after_a_cancelled_cycle_there_is_no_snapshot(tenure, happened, cut_at):
+    """The last cycle of a shutdown would otherwise store a state whose outputs were never sent."""
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    cycle = None
+
+    def cut(topic, _key):
+        if topic == cut_at:
+            cycle.cancel()
+
+    cycle = asyncio.create_task(tenure.cycle(Producer(happened, cut), store=True))
+    with pytest.raises(asyncio.CancelledError):
+        await cycle
+    before = list(happened)
+    tenure.take("predictions", batch(b"b"), Event(happened, "b"))
+    with pytest.raises(CutOffError, match="partition 0"):
+        await tenure.cycle(Producer(happened), store=True)
+    assert before == [entry for entry in happened if entry[0] != "acknowledged" or entry in before]
+    assert [] == [entry for entry in happened if entry[0] == "ack"]
+
+
+async def test_what_a_snapshot_has_read_is_known_once_it_is_durable(tenure, happened):
+    """The marks of the group are these positions."""
+    seen = []
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    await tenure.cycle(Producer(happened, lambda *_: seen.append(tenure.durable)), store=True)
+    assert {"predictions": 1} == tenure.durable
+    assert all(one == {} for one in seen)
 
 
 async def test_without_storing_outputs_go_and_acknowledgement_waits(tenure, happened):

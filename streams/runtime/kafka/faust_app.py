@@ -210,6 +210,11 @@ class Consumer(driver.Consumer):
         offset: int | None = await self._thread.call_thread(consumer.committed, tp)
         return offset
 
+    async def mark(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit these progress marks; False if the broker did not take them."""
+        taken: bool = await self._thread.commit(offsets)
+        return taken
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek everything owned to where its machine wants to be read; return those offsets."""
         assigned = self.assignment()
@@ -253,14 +258,14 @@ class Consumer(driver.Consumer):
         """Remember no gap: Faust would walk every offset of it."""
 
     def _new_offset(self, tp: TP) -> int | None:
-        """Return the offset after the largest acknowledged one, None if there is none."""
-        acked = self._acked[tp]
-        if not acked:
-            return None
-        last = max(acked)
-        acked.clear()
+        """Commit nothing of what was acknowledged: `mark` says what is durable, again if it must.
+
+        Faust forgets a mark that the broker did not take, and has none after a rebalance until
+        something new comes: a log that was read to its end would look unread until then.
+        """
+        self._acked[tp].clear()
         self._acked_index[tp].clear()
-        return int(last) + 1
+        return None
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Say nothing: a log that waits for another one is not a fault."""

@@ -106,7 +106,7 @@ class Recovery:
             restore.check_config(found.meta.config, self._settings.config)
         if found.damaged:
             _log.warning("partition %d: passed over %d damaged snapshots", partition, found.damaged)
-        return Tenure(
+        tenure = Tenure(
             partition,
             self._machine(partition, found),
             self._ledger,
@@ -119,6 +119,8 @@ class Recovery:
                 litter=found.litter,
             ),
         )
+        tenure.durable = found.meta.positions
+        return tenure
 
     def _machine(self, partition: int, found: Found) -> Machine:
         """Return the machine of a snapshot; an empty one is what an operator's reset leaves."""

@@ -30,6 +30,10 @@ class Acknowledged(Protocol):
         """Let the group's offset move past it."""
 
 
+class CutOffError(Exception):
+    """An earlier cycle was broken off: what it took from the machine may never have been sent."""
+
+
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """What stays the same for all tenures of a worker: topic names and identities, secrets."""
 
@@ -72,6 +76,7 @@ class Tenure:
         self.start = dict(start)
         self.resets = resets
         self.stored = stored
+        self.durable: Mapping[str, int] = {}  # what the newest snapshot has read, by log
         self.owned = True
         self.owes = False  # an output may be lost with this process: never use the state again
         self._ledger = ledger
@@ -112,8 +117,12 @@ class Tenure:
         `told` is given the outputs once they are durable. Returns the broker's time of the
         snapshot, None if there was none or the broker does not say. An exception means that
         something was not delivered: the process must end without another acknowledgement.
+        CutOffError: a cycle before this one was cancelled. A snapshot now would claim outputs that
+        nobody has sent, so there never is one again; the next owner repeats from the last.
         """
         async with self._lock:
+            if self.owes:
+                raise CutOffError(f"partition {self.partition}: a cycle was cut off before")
             if not (self.owned and (self._changed or (store and self._unstored))):
                 return None
             self._changed, self._unstored, self.owes = False, True, True
@@ -130,7 +139,7 @@ class Tenure:
             if state is not None and self.owned:
                 # 4. snapshot sent, 5. snapshot awaited
                 stamped = await self._store(producer, state, meta)
-                self._unstored = False
+                self._unstored, self.durable = False, meta.positions
                 # 6. ack
                 if self.owned:
                     for event in self._events[:covered]:

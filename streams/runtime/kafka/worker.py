@@ -22,6 +22,7 @@ from faust.types import TP
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
+from streams.runtime.kafka.marks import Marks
 from streams.runtime.kafka.pulse import Pulse, accounted, lamps_of
 from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
@@ -44,6 +45,7 @@ SLOW_SECONDS: Final = 2.0
 
 COLLECT_SECONDS: Final = 60.0
 TICK_SECONDS: Final = 1.0
+MARK_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +73,9 @@ class Worker:
             else Ticker(self._clock, settings.tick_ms, settings.allowance_ms)
         )
         self._recovery = Recovery(settings, role, self._committed)
+        self._marks = Marks()
         self._restoring = asyncio.Lock()
+        self._parting = asyncio.Lock()  # a revocation's last cycle, or that of the shutdown
         self._producer: AIOKafkaProducer | None = None
         self._references: References | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -114,11 +118,7 @@ class Worker:
 
     def targets(self) -> Mapping[TP, int]:
         """Return the offsets to read next of everything owned."""
-        self._reading = {
-            tp: tenure.wanted(log)
-            for tenure in self._tenures.values()
-            for tp, log in self._of(tenure)
-        }
+        self._reading = {tp: tenure.wanted(log) for tp, log, tenure in self._owned()}
         return self._reading
 
     def waiting(self) -> Collection[TP]:
@@ -139,6 +139,9 @@ class Worker:
 
     def _of(self, tenure: Tenure) -> list[tuple[TP, str]]:
         return [(TP(topic, tenure.partition), log) for topic, log in self._logs.items()]
+
+    def _owned(self) -> list[tuple[TP, str, Tenure]]:
+        return [(tp, log, t) for t in self._tenures.values() for tp, log in self._of(t)]
 
     def _behind(self, tp: TP) -> bool:
         """Whether the broker is known to have more of `tp` than was read."""
@@ -216,6 +219,7 @@ class Worker:
                 for reference in () if self._references is None else self._references.known():
                     self._adopt(reference)
                 self._asked.clear()
+                self._marks.forget()
                 if self._ticker is not None:
                     self._ticker.forget()
         except Exception as error:  # noqa: BLE001 - without its state a worker must not run
@@ -249,7 +253,8 @@ class Worker:
         for loop in self._loops:
             loop.cancel()
         try:
-            await self._cycle(self._tenures.values(), store=True)
+            async with self._parting:
+                await self._cycle(self._tenures.values(), store=True)
         except Exception as error:  # noqa: BLE001 - the next start repeats it
             leave_because(error, "the last cycle", self._who, "Write")
         self._generation += 1
@@ -307,7 +312,8 @@ class Worker:
             await self._references.start()
         Watchdog(self.pulse, self._settings.limits).start(asyncio.get_running_loop())
         self._loops = [
-            asyncio.create_task(loop()) for loop in (self._cycling, self._ticking, self._sweeping)
+            asyncio.create_task(loop())
+            for loop in (self._cycling, self._marking, self._ticking, self._sweeping)
         ]
 
     # Background
@@ -319,7 +325,8 @@ class Worker:
             while True:
                 await asyncio.sleep(self._settings.cycle_s)
                 store = time.monotonic() - stored >= self._settings.store_s
-                await self._cycle(self._tenures.values(), store=store)
+                # A shutdown ends this loop; a cycle that has begun must not end half-way.
+                await asyncio.shield(self._cycle(self._tenures.values(), store=store))
                 stored = time.monotonic() if store else stored
                 self._watch()
                 await self._tell(accounts=store)
@@ -350,9 +357,8 @@ class Worker:
     async def _tell(self, *, accounts: bool) -> None:
         """Let the pulse know how far we are, now and then also what became of the records."""
         lag: dict[str, int] = {}
-        for tenure in list(self._tenures.values()):
-            for tp, log in self._of(tenure):
-                lag[log] = lag.get(log, 0) + await self._lag(tp)
+        for tp, log, _ in self._owned():
+            lag[log] = lag.get(log, 0) + await self._lag(tp)
         self.pulse.behind(lag)
         if accounts:
             machines = [tenure.machine for tenure in self._tenures.values()]
@@ -369,12 +375,20 @@ class Worker:
             read = await consumer.position(tp) or read
         return max(0, (consumer.highwater(tp) or 0) - read)
 
+    async def _marking(self) -> None:
+        while True:
+            await asyncio.sleep(MARK_SECONDS)
+            durable = {tp: t.durable[log] for tp, log, t in self._owned() if log in t.durable}
+            try:
+                await self._marks.offer(self._app.consumer, durable)
+            except Exception as error:  # noqa: BLE001 - a mark is for lag tools; the next one comes
+                _log.debug("no progress marks: %s", type(error).__name__)
+
     async def _ticking(self) -> None:
         while self._ticker is not None:
             await asyncio.sleep(TICK_SECONDS)
-            owned = [(tp, log, t) for t in self._tenures.values() for tp, log in self._of(t)]
             try:
-                await self._ticker.tick(self._app.consumer, owned, self._reading)
+                await self._ticker.tick(self._app.consumer, self._owned(), self._reading)
             except Exception as error:  # noqa: BLE001 - a tick is a hint; the next one says it again
                 _log.debug("no tick: %s", type(error).__name__)
 

@@ -1,0 +1,88 @@
+"""What is refused at a glance, in a batch of anything, is what the second look would refuse."""
+
+import random
+
+import pytest
+
+from schemas.inputs import Label, Metric, ModelEvent
+from schemas.log import Record
+from streams.decode import Decoder, Limits, second_look
+from streams.decode.glance import proven
+from tests.fuzz.classes import cases, event, label, metric, prediction, written
+from tests.laws.test_tables import plain
+from tests.laws.world import GRID, T0
+
+KINDS = {
+    "predictions": (None, GRID, prediction),
+    "learning": (None, None, prediction),
+    "labels": (Label, None, label),
+    "metrics": (Metric, None, metric),
+    "model-events": (ModelEvent, None, event),
+}
+LIMITS = Limits(256 * 1024, 500)
+SPLICES = (
+    *(b"NaN", b"-Infinity", b"1e999", b"\xff", b"\x00", b"\x01", b"\\ud800", b"\\u0041", b"\\x"),
+    *(b"}", b"{", b"]", b"[", b'"', b",", b":", b"null", b"true", b"9" * 30, b"-0", b" ", b"\n"),
+    *(b'"model":7,', b'"columns":{},', b'"specversion":"1.0",', b'"version":null,', b"[" * 40),
+)
+
+
+def mutants(made, count, r):
+    """Events with a field missing or of another type, whose bytes are then cut, spliced, swapped.
+
+    Every field of every event is met in every state several times.
+    """
+    for i in range(count):
+        tree = made(f"id{i}", T0)
+        for _ in range(r.randrange(3)):
+            field = r.choice(sorted(tree))
+            if r.random() < 0.4:
+                del tree[field]
+            else:
+                tree[field] = r.choice([None, 7, 2**60, 0.5, "x", "", True, [], [1], {}, {"x": 1}])
+        members = list(tree.items())
+        r.shuffle(members)
+        value = written(dict(members))
+        for _ in range(r.choice((0, 0, 0, 1, 2))):
+            at = r.randrange(len(value) + 1)
+            kind = r.randrange(3)
+            value = (value[:at], value[:at] + r.choice(SPLICES) + value[at:], value[at:])[kind]
+        yield value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_glance_refuses_like_the_second_look(kind, monkeypatch):
+    """Events and refusals of a batch are the same, word by word, if nothing is taken as proven."""
+    struct, grid, made = KINDS[kind]
+    r = random.Random(11)
+    values = [v for case in cases(T0) if (v := case.value) is not None and len(v) < 4_000]
+    values += mutants(made, 3_000, r)
+    values += [None, b""]
+    r.shuffle(values)
+    log = [Record(offset=i, timestamp=T0, value=value) for i, value in enumerate(values)]
+    glancing, looking = (Decoder(struct, LIMITS, grid) for _ in range(2))
+    for _ in range(2):  # the second time the typed decoder knows the names
+        found = glancing.batch(log)
+        with monkeypatch.context() as patch:
+            patch.setattr("streams.decode.decoder.proven", lambda *_: None)
+            expected = looking.batch(log)
+        assert expected.refused == found.refused
+        assert plain(expected) == plain(found)
+        assert list(expected.positions) == list(found.positions)
+        assert expected.tombstones == found.tombstones == 1
+
+
+def test_most_poison_needs_no_second_look():
+    """What is cut short, or lacks or mistypes a field, is refused by the decoder's own words."""
+    look = second_look.SecondLook(None, LIMITS, GRID)
+    decode = Decoder(None, LIMITS, GRID)._typed
+    sound = written(prediction("a", T0))
+    poison = {
+        sound[:-7]: ("malformed", "not a JSON text in UTF-8"),
+        sound.replace(b'"a"', b'"\xff"'): ("malformed", "not a JSON text in UTF-8"),
+        written(prediction("a", [])): ("schema", "wrong type at $.timestamp"),
+        written(prediction(7, T0)): ("schema", "wrong type at $.prediction_id"),
+        sound.replace(b'"model"', b'"modell"'): ("schema", "required field model is missing"),
+    }
+    words = {value: decode([value], tables=True)[1][0][1] for value in poison}
+    assert poison == {value: proven(value, said, look) for value, said in words.items()}

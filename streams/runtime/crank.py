@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
+from schemas.lamp import Lamp
 from schemas.log import LogRecord, Millis, Output
 from streams.runtime.machine import Machine, Role
 
@@ -39,11 +40,24 @@ class Accountable(Protocol):
 
 
 @runtime_checkable
+class Standing(Protocol):
+    """A machine that can say how its models stand."""
+
+    def lamps(self) -> Sequence[Lamp]:
+        """One for each model that was judged."""
+
+
+@runtime_checkable
 class Informed(Protocol):
     """A role whose machines must know what was learned before one can be restored."""
 
     def know(self, references: Sequence[bytes]) -> None:
         """Make machines that know these records of `references` from now on."""
+
+
+def lamps_of(machines: Iterable[Machine]) -> Sequence[Lamp]:
+    """How the models of these machines stand; none where they judge nothing."""
+    return [lamp for one in machines if isinstance(one, Standing) for lamp in one.lamps()]
 
 
 class Crank:

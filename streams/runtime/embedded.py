@@ -15,9 +15,10 @@ from typing import Final
 
 import msgspec
 
+from schemas.lamp import Lamp
 from schemas.log import INPUT_LOGS, Headers, Millis, Output, Record
 from streams.runtime import counted
-from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank
+from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank, lamps_of
 from streams.runtime.intake import Intake
 from streams.runtime.machine import Machine, Role
 from streams.runtime.partitions import partition_of
@@ -104,6 +105,7 @@ class Embedded:
             raise
         self._read_to = self._crank.cursors()
         self._accounts = self._crank.accounting()
+        self._lamps = lamps_of([self._crank.monitor])
 
     # Writing
 
@@ -184,6 +186,10 @@ class Embedded:
     def accounting(self) -> Accounts:
         """Records by input log and outcome, summed over partitions, as of the last commit."""
         return self._accounts
+
+    def lamps(self) -> Sequence[Lamp]:
+        """How each model stands that was judged, as of the last commit."""
+        return self._lamps
 
     # Running
 
@@ -268,7 +274,7 @@ class Embedded:
         self._committed = time.monotonic()
         self._commit_took = self._committed - began
         self._read_to = crank.cursors()
-        self._accounts = crank.accounting()
+        self._accounts, self._lamps = crank.accounting(), lamps_of([crank.monitor])
         # 4. Only what is stored may be acted upon.
         self._references.extend(out.value for out in judged if out.topic == REFERENCES)
         crank.adopt(judged)

@@ -5,13 +5,14 @@ Leaves to others: names and labels (`families`), where the state comes from (`bo
 the page of a Kafka worker (`worker`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from schemas.lamp import Lamp
 from schemas.log import Millis
 from schemas.vocabulary import Severity
 from streams.web.board import Board
@@ -35,6 +36,9 @@ class Running(Protocol):
 
     def accounting(self) -> Counts:
         """Records by log and outcome."""
+
+    def lamps(self) -> Sequence[Lamp]:
+        """How each model stands that is judged in this process."""
 
     @property
     def clock(self) -> int:
@@ -71,7 +75,9 @@ class _Fold(Collector):
         yield from of_readings(said)
         yield from of_time(ends(said), self._paces, running.clock)
         yield from of_records(running.accounting(), running.backlog(), board.refused)
-        yield from of_incidents(self._incidents(), board.budgets)
+        # What was said of a budget is as old as the last event; the state knows the present.
+        spent = {lamp.model: lamp.spent for lamp in running.lamps()}
+        yield from of_incidents(self._incidents(), {**board.budgets, **spent})
 
     def _incidents(self) -> dict[str, dict[Severity, int]]:
         counts: dict[str, dict[Severity, int]] = {

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
+from schemas.lamp import Lamp
 from schemas.log import Headers, Millis, Output, OutputTopic, Record
 from streams.runtime.crank import Accounts
 from streams.runtime.partitions import partition_of
@@ -124,6 +125,10 @@ class Mirror:
     def accounting(self) -> Accounts:
         """Nothing: the workers count, and tell of it on pages of their own."""
         return {}
+
+    def lamps(self) -> Sequence[Lamp]:
+        """None: the monitors know, and tell of it on pages of their own."""
+        return ()
 
     @property
     def clock(self) -> Millis:

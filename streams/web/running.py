@@ -3,10 +3,11 @@
 Promises: a mirror and the embedded runtime are served by the same pages.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from schemas.lamp import Lamp
 from schemas.log import Headers, Millis, Record
 from streams.runtime.crank import Accounts
 from streams.runtime.sqlite_log import Entry, Group, Receipt, SqliteLog
@@ -55,3 +56,6 @@ class Runtime(Protocol):
 
     def accounting(self) -> Accounts:
         """Records by input log and outcome."""
+
+    def lamps(self) -> Sequence[Lamp]:
+        """How each model stands that is judged in this process."""

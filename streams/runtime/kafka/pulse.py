@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 import msgspec
 
@@ -81,19 +81,6 @@ def accounted(machines: Iterable[Machine]) -> Accounts:
                 for outcome, count in msgspec.structs.asdict(tally).items():
                     own[outcome] = own.get(outcome, 0) + count
     return total
-
-
-@runtime_checkable
-class Standing(Protocol):
-    """A machine that can say how its models stand."""
-
-    def lamps(self) -> Sequence[Lamp]:
-        """One for each model that was judged."""
-
-
-def lamps_of(machines: Iterable[Machine]) -> Sequence[Lamp]:
-    """How the models of these machines stand; none where they judge nothing."""
-    return [lamp for one in machines if isinstance(one, Standing) for lamp in one.lamps()]
 
 
 def resident_bytes() -> int:

@@ -19,11 +19,12 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
+from streams.runtime.crank import lamps_of
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
 from streams.runtime.kafka.marks import Marks
-from streams.runtime.kafka.pulse import Pulse, accounted, lamps_of
+from streams.runtime.kafka.pulse import Pulse, accounted
 from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
 from streams.runtime.kafka.settings import Settings

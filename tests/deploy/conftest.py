@@ -1,0 +1,78 @@
+"""A live demo and a live worker page, for whoever asks what a metrics page says."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from schemas.config_links import Http
+from schemas.lamp import Lamp
+from schemas.log import Output
+from streams.runtime.kafka.pulse import Pulse
+from streams.web.worker import serve
+
+ROWS = 9_000
+"""Of the demo: enough for labels to be waited for until they are due."""
+
+ENOUGH = "windage_label_coverage_ratio{"
+"""What comes last of all that the demo's page will say."""
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def read(place: str) -> str:
+    """The text of the page at HOST:PORT/PATH, empty while nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://{place}", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def wait_for(place: str, text: str, seconds: float = 120) -> str:
+    """The page, once it holds `text`."""
+    end = time.monotonic() + seconds
+    while text not in (page := read(place)):
+        assert time.monotonic() < end, f"{place} never said {text}: {page[-500:]}"
+        time.sleep(0.25)
+    return page
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[str]:
+    """Host and port of `windage demo`, which has judged what it was given and goes on serving."""
+    port = free_port()
+    command = ["demo", "--rows", str(ROWS), "--port", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streams.cli", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(f"127.0.0.1:{port}/metrics", ENOUGH)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def worker() -> str:
+    """Host and port of the page of a monitor that has just been restored, and refused a record."""
+    pulse = Pulse("monitor")
+    pulse.ready, pulse.owned, pulse.lag = True, (0, 1), {"journal": 3}
+    pulse.lamps = [Lamp(model="m", until=0, incidents={"yellow": 1, "red": 0}, spent=0.5)]
+    port = serve(pulse, Http(port=0), 60.0, {"m": 90_000})
+    assert pulse.heard is not None
+    code = (("windage.error.code", b"schema"),)
+    pulse.heard([Output(topic="dead-letters", key=None, value=b"?", headers=code)])
+    return f"127.0.0.1:{port}"

@@ -275,6 +275,7 @@ def _growth(score: Floats, laws: list[Floats], phi: float, rows: int) -> float:
 def _moments(
     reference: SignalReference, tolerance: float, corners: list[Floats]
 ) -> Iterator[Alternative]:
+    rows = int(reference.counts[:-1].sum())  # a missing value says nothing of mean and spread
     wanted = [(s * a, 1.0, prior) for a, prior in MEANS.items() if a > tolerance for s in (1, -1)]
     wanted += [(0.0, f, prior) for f, prior in SPREADS.items() if abs(f - 1) > tolerance]
     for mean, spread, prior in wanted:
@@ -283,8 +284,8 @@ def _moments(
         )
         weight = _law(reference, mean, spread) / edge
         phi = float(reference.pattern_dispersion[0 if mean else 1])
-        lowered = np.log(weight) - _excess(weight, corners or [edge], phi, reference.rows)
-        lowered -= _growth(lowered, corners or [edge], phi, reference.rows)
+        lowered = np.log(weight) - _excess(weight, corners or [edge], phi, rows)
+        lowered -= _growth(lowered, corners or [edge], phi, rows)
         change = Change(
             kind="mean" if mean else "spread",
             direction="up" if mean > 0 or spread > 1 else "down",

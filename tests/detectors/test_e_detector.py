@@ -93,6 +93,18 @@ def test_priors_sum_to_one(seed, upward):
     assert not found or sum(one.prior for one in found) == pytest.approx(1)
 
 
+def test_missing_values_make_mean_and_spread_no_surer():
+    """A column with a value in one row of ten says of its mean what those rows alone would say."""
+    values = numeric(REFERENCE[:500])
+    sparse = values.copy()
+    sparse[-1] = 9 * values.sum()
+    found = (alternatives(plain("numeric", counts), 0.1) for counts in (values, sparse))
+    alone, among = ([one for one in every if one.cells is not None] for every in found)
+    assert len(alone) == len(among) > 0
+    for expected, one in zip(alone, among, strict=True):
+        assert expected.cells == pytest.approx(one.cells)
+
+
 def test_a_larger_tolerance_makes_the_same_change_less_certain():
     evidence = []
     for tolerance in (0.0, 0.05, 0.1, 0.3):

@@ -10,6 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from schemas.access import group_of
+from schemas.config import Config
 from schemas.load import load
 from streams.cli.app import app
 
@@ -82,13 +83,69 @@ def test_ports_of_the_host_are_bound_to_this_machine(compose: Tree) -> None:
     assert [] == [port for port in published if not port.startswith("127.0.0.1:")]
 
 
-@pytest.mark.parametrize("path", ["deploy/kubernetes/config.yaml", "deploy/serve.yaml"])
-def test_the_configurations_are_valid(path: str) -> None:
-    """Both are taken by the loader that the commands use."""
-    config = load(
-        str(ROOT / path), {"WINDAGE_BOOTSTRAP": "kafka:19092"}, lambda name: Path(name).read_text()
+def _loaded(path: str) -> Config:
+    """A configuration as its container would see it."""
+    files = {"/run/windage/token": "a word\n"}
+    return load(
+        str(ROOT / path),
+        {"WINDAGE_BOOTSTRAP": "kafka:19092"},
+        lambda name: files.get(name) or Path(name).read_text(),
     )
-    assert ["churn"] == list(config.models)
+
+
+CONFIGURATIONS = ["deploy/kubernetes/config.yaml", "deploy/compose.yaml", "deploy/serve.yaml"]
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS)
+def test_the_configurations_are_valid(path: str) -> None:
+    """All are taken by the loader that the commands use."""
+    assert ["churn"] == list(_loaded(path).models)
+
+
+def test_pages_and_workers_of_the_compose_file_mean_the_same() -> None:
+    """The pages have a configuration of their own, which differs in where they listen alone."""
+    workers, pages = _loaded("deploy/compose.yaml"), _loaded("deploy/kubernetes/config.yaml")
+    assert (pages.models, pages.topics) == (workers.models, workers.topics)
+    assert not workers.http.host.startswith("127.")
+    assert pages.http.host.startswith("127.")
+
+
+def test_prometheus_scrapes_the_workers_where_they_listen(compose: Tree) -> None:
+    """Names, port and word are those of the compose file; whoever is asked must know the word."""
+    services = compose["services"]
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    (scrape,) = config["scrape_configs"]
+    (found,) = scrape["dns_sd_configs"]
+    assert ["profiler", "monitor"] == found["names"]
+    for name in found["names"]:
+        command = services[name]["command"]
+        assert str(found["port"]) == command[command.index("--http") + 1]
+    word = scrape["authorization"]["credentials_file"]
+    assert word in services["token"]["command"][0]
+    mounted = f"token:{Path(word).parent}:ro"
+    assert all(mounted in services[name]["volumes"] for name in (*found["names"], "prometheus"))
+    (alertmanagers,) = config["alerting"]["alertmanagers"][0]["static_configs"]
+    assert {target.split(":")[0] for target in alertmanagers["targets"]} <= set(services)
+
+
+def test_grafana_finds_what_it_is_given(compose: Tree) -> None:
+    """Every dashboard is mounted where the provider looks; sources are services."""
+    grafana = ROOT / "deploy" / "grafana"
+    mounts = dict(one.split(":")[:2] for one in compose["services"]["grafana"]["volumes"])
+    (provider,) = yaml.safe_load((grafana / "provisioning/dashboards/windage.yml").read_text())[
+        "providers"
+    ]
+    wanted = {f"{provider['options']['path']}/{one.name}" for one in grafana.glob("dashboards/*")}
+    assert wanted <= set(mounts.values())
+    sources = yaml.safe_load((grafana / "provisioning/datasources/windage.yml").read_text())
+    for source in sources["datasources"]:
+        assert source["url"].split("/")[2].split(":")[0] in compose["services"]
+
+
+def test_what_is_not_ours_is_of_a_version_that_is_named(compose: Tree) -> None:
+    """An image without a tag is another one next month."""
+    images = [one["image"] for one in compose["services"].values() if one["image"] != "windage"]
+    assert [] == [image for image in images if image.partition(":")[2] in ("", "latest")]
 
 
 def test_dockerfile_copies_every_package_and_runs_without_rights() -> None:

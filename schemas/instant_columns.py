@@ -19,6 +19,8 @@ _WHOLE: Final = 19
 _DIGITS: Final = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
 _MARKS: Final = ((4, b"-"), (7, b"-"), (10, b"T"), (13, b":"), (16, b":"))
 _MILLISECOND_DIGITS: Final = 3
+_FEW: Final = 16
+"""Lengths of texts of which the most frequent one is looked for."""
 _MONTH_DAYS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
@@ -41,23 +43,18 @@ def numbers(values: Sequence[int | float], *, seconds_below: float) -> tuple[Int
 
 
 def texts(values: Sequence[str]) -> tuple[Ints, Known]:
-    """RFC 3339 in UTC (n,): rows of the length and suffix of the first; others are not known."""
-    first = values[0]
+    """RFC 3339 in UTC (n,): rows of the usual length and its suffix; others are not known."""
+    lengths = list(map(len, values))
+    length = max(set(lengths), key=lengths.count) if len(set(lengths)) <= _FEW else len(values[0])
+    first = values[lengths.index(length)]
     suffix = b"Z" if first.endswith("Z") else b"+00:00"
-    length = len(first)
     fraction = length - len(suffix) - _WHOLE
-    if set(map(len, values)) == {length}:
-        known = np.ones(len(values), np.bool_)
-    else:
-        known = np.array([len(value) == length for value in values], np.bool_)
+    known = np.array(lengths) == length
     instants = np.zeros(len(values), np.int64)
     if fraction < 0 or fraction == 1:
         return instants, np.zeros_like(known)
     rows = values if known.all() else [v for v, k in zip(values, known, strict=True) if k]
-    try:
-        raw = "".join(rows).encode("ascii")
-    except UnicodeEncodeError:
-        return instants, np.zeros_like(known)
+    raw = "".join(rows).encode("ascii", "replace")  # a question mark is no digit, either
     table = np.frombuffer(raw, np.uint8).reshape(len(rows), length)
     good, found = _read(table, suffix, fraction)
     instants[known] = found
@@ -102,9 +99,3 @@ def _epoch_day(year: Ints, month: Ints, day: Ints) -> Ints:
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     found: Ints = era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
     return found
-
-
-def same_type(values: Sequence[object]) -> type | None:
-    """The one type of all values, if there is one."""
-    kinds = set(map(type, values))
-    return kinds.pop() if len(kinds) == 1 else None

@@ -69,8 +69,21 @@ def parse_many(
 def _usual(
     values: Sequence[object], unit: TimestampUnit
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Instants (n,) of a column of one usual form, and for which rows that is certain."""
-    kind = instant_columns.same_type(values)
+    """Instants (n,) of a column of usual forms, and for which rows that is certain."""
+    kinds = set(map(type, values))
+    if len(kinds) == 1:
+        return _of_kind(values, kinds.pop(), unit)
+    out, known = np.zeros(len(values), np.int64), np.zeros(len(values), np.bool_)
+    for kind in kinds:
+        rows = [i for i, value in enumerate(values) if type(value) is kind]
+        out[rows], known[rows] = _of_kind([values[i] for i in rows], kind, unit)
+    return out, known
+
+
+def _of_kind(
+    values: Sequence[object], kind: type, unit: TimestampUnit
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The same for values (n,) of one type, n > 0."""
     if kind is str and unit in ("auto", "rfc3339"):
         return instant_columns.texts(values)  # type: ignore[arg-type] # seen
     if (kind is int or kind is float) and unit != "rfc3339":

@@ -88,8 +88,11 @@ class Decoder:
         if swift is not None:
             yield 0, len(records), swift
             return
+        if self._framer is None or not any(map(_may_be_table, records)):
+            yield 0, len(records), self._mixed(records)
+            return
         begin = end = 0
-        for own, framed in self._framer.runs(records) if self._framer else [(records, None)]:
+        for own, framed in self._framer.runs(records):
             if framed is not None:
                 if end > begin:
                     yield begin, end, self._mixed(records[begin:end])
@@ -224,7 +227,7 @@ class Decoder:
             if reason is not None:
                 refused.append(Refusal(position, *reason))
                 continue
-            for row, event in look.all(record, self._rows):
+            for row, event in look.rows(record, self._rows):
                 if isinstance(event, RefusedError):
                     refused.append(Refusal(position, event.code, str(event), row))
                 elif isinstance(event, ModelEvent) and self._kind is not ModelEvent:
@@ -242,6 +245,11 @@ class Decoder:
         events = [events[i] for i in order.tolist()]
         several = rows[order] if bool((rows != ALONE).any()) else None
         return Decoded(events, places[order], several, refused, controls, tombstones)
+
+
+def _may_be_table(record: LogRecord) -> bool:
+    """Whether a record has headers, or what may be the key of columns."""
+    return bool(record.headers) or _COLUMNS in (record.value or b"")
 
 
 def _never(_: bytes) -> Any:  # noqa: ANN401 - returns nothing

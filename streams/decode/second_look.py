@@ -7,13 +7,13 @@ Leaves to others: which records need it (`decoder`), what can be said without it
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from schemas.envelope import EnvelopeError, open_envelope
+from schemas.envelope import EnvelopeError, is_plain, open_envelope
 from schemas.grid import Grid
 from schemas.inputs import Label, ModelEvent
 from schemas.log import LogRecord
@@ -59,41 +59,39 @@ class SecondLook:
         """Whether more names were met than one record may have."""
         return len(self._numeric) + len(self.extra) > self._limits.features
 
-    def all(self, record: LogRecord, rows: Any) -> Iterator[tuple[int, Any]]:  # noqa: ANN401
+    def rows(self, record: LogRecord, kind: Any) -> list[tuple[int, Any]]:  # noqa: ANN401
         """What a record holds: its one event (row ALONE), or the rows of its table, in order.
 
-        What is refused is the RefusedError itself. `rows` is the type of many sound rows at once,
+        What is refused is the RefusedError itself. `kind` is the type of many sound rows at once,
         None where each has to be looked at.
         """
         try:
             self._limits.weigh(record)
             found = self._opened(record)
         except RefusedError as refused:
-            yield ALONE, refused
-            return
+            return [(ALONE, refused)]
         if not isinstance(found, Table):
-            yield ALONE, found
-            return
+            return [(ALONE, found)]
         trees = list(found)
-        events = _sound_rows(trees, rows) if rows is not None and found.finite else None
-        if events is not None:
-            yield from enumerate(events)
-            return
-        for number, tree in enumerate(trees):
-            try:
-                yield number, self._event(tree)
-            except RefusedError as refused:
-                yield number, refused
+        events = _sound_rows(trees, kind) if kind is not None and found.finite else None
+        return list(enumerate(map(self._event_or_refusal, trees) if events is None else events))
+
+    def _event_or_refusal(self, tree: dict[str, Any]) -> Any:  # noqa: ANN401 - as below
+        try:
+            return self._event(tree)
+        except RefusedError as refused:
+            return refused
 
     def _opened(self, record: LogRecord) -> Any:  # noqa: ANN401 - a struct made at run time
         """A record unwrapped, as an event or a table; RefusedError if it is none."""
+        content, type_ = record.value or b"", None
         try:
-            envelope = open_envelope(record.headers, record.value or b"")
-            if envelope.media == "arrow" and not self._tabular:
-                raise RefusedError("schema", "this log takes single events, no batches")
-            if envelope.media == "arrow":
-                return of_arrow(envelope.content, self._limits.timestamps, self._limits.batch_bytes)
-            tree = parsed(envelope.content, self._limits.depth)
+            if not is_plain(record.headers, content):
+                envelope = open_envelope(record.headers, content)
+                if envelope.media == "arrow":
+                    return self._arrow(envelope.content)
+                content, type_ = envelope.content, envelope.type
+            tree = parsed(content, self._limits.depth)
             if self._tabular and is_columns(tree):
                 return of_columns(tree)
         except EnvelopeError as error:
@@ -102,9 +100,14 @@ class SecondLook:
             raise RefusedError(error.code, str(error)) from error
         if len(record.value or b"") > self._limits.event_bytes:
             raise RefusedError("too_large", "the record exceeds the size limit")
-        if envelope.type == MODEL_EVENT_TYPE and self._kind is not ModelEvent:
+        if type_ == MODEL_EVENT_TYPE and self._kind is not ModelEvent:
             return _convert(tree, ModelEvent)
         return self._event(tree)
+
+    def _arrow(self, content: bytes) -> Table:
+        if not self._tabular:
+            raise RefusedError("schema", "this log takes single events, no batches")
+        return of_arrow(content, self._limits.timestamps, self._limits.batch_bytes)
 
     def _event(self, tree: dict[str, Any]) -> Any:  # noqa: ANN401 - a struct made at run time
         """An event with its features repaired; RefusedError if it cannot be."""

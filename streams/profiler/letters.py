@@ -2,11 +2,10 @@
 
 Promises: one refusal a record, which names the rows of a table that it is about; a record that is
 no table keeps its own.
-Leaves to others: the dead letter itself (`machine`).
+Leaves to others: the dead letter itself (`postbag`).
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Final
 
 from schemas.log import Headers, LogRecord
@@ -27,7 +26,6 @@ MESSAGES: Final = {
 """What is said of verdicts that refuse a row."""
 
 
-@lru_cache(maxsize=1024)  # the same few reasons, except where rows of tables are named
 def reason(code: str, message: str) -> Headers:
     """The headers of a dead letter that say why; where it stood follows them."""
     return (

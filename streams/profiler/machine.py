@@ -19,13 +19,14 @@ from schemas.inputs import Metric, ModelEvent
 from schemas.inputs import encode as encode_event
 from schemas.instants import rfc3339
 from schemas.journal import encode
-from schemas.log import DUSK, INPUT_LOGS, Headers, InputLog, LogRecord, Millis, Output
+from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
 from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
 from streams.profiler.admission import well_named
 from streams.profiler.dating import Stamps, dated
-from streams.profiler.letters import letters, reason
+from streams.profiler.letters import letters
 from streams.profiler.model import ModelCounter
+from streams.profiler.postbag import Postbag
 from streams.profiler.saved import SavedModel, Tally, in_places
 from streams.snapshot import DAMAGE, SnapshotError
 
@@ -66,7 +67,7 @@ class Profiler:
         }
         self._spoken: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
         self._strays = {log: Tally() for log in INPUT_LOGS}
-        self._letters: list[Output] = []
+        self._postbag = Postbag(partition)
         self._only = next(iter(counting)) if len(counting) == 1 else None
         limits = [
             (one.event_bytes, one.features, one.batch_bytes, one.depth) for one in counting.values()
@@ -213,7 +214,7 @@ class Profiler:
                 for refusal in letters(refused):
                     record = part[begin + refusal.position]
                     if record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
-                        self._letter(log, record, refusal)
+                        self._postbag.add(log, record, refusal.code, refusal.message)
                 if event is not None:
                     ends = event.type == "end_of_stream"
                     model.control(log, part[stop].offset, ends=ends)
@@ -274,26 +275,7 @@ class Profiler:
         if record.offset >= self._spoken[log]:
             self._strays[log].read += 1
             self._strays[log].dead_lettered += 1
-            self._letter(log, record, refusal)
-
-    def _letter(self, log: InputLog, record: LogRecord, refusal: Refusal) -> None:
-        """Write a dead letter: raw bytes, original headers, and the reason."""
-        headers: Headers = record.headers or ()
-        self._letters.append(
-            Output(
-                topic="dead-letters",
-                key=record.key,
-                value=record.value or b"",
-                headers=(
-                    *headers,
-                    *reason(refusal.code, refusal.message),
-                    ("__connect.errors.topic", log.encode()),
-                    ("__connect.errors.partition", b"%d" % self.partition),
-                    ("__connect.errors.offset", b"%d" % record.offset),
-                ),
-                timestamp=record.timestamp,
-            )
-        )
+            self._postbag.add(log, record, refusal.code, refusal.message)
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -301,7 +283,7 @@ class Profiler:
         """What has changed since the last flush; nothing while records are re-read."""
         if self.rebuilding:
             return []
-        out, self._letters = self._letters, []
+        out = self._postbag.take()
         for name, model in self._models.items():
             out += [
                 Output(topic="journal", key=name.encode(), value=encode(record))

@@ -1,9 +1,10 @@
 """Canary: a new version against the one that serves, on the same panes and segments.
 
-Three rates are compared: errors (where labels come), failures, and answers slower than 95 % of
-the champion's. `canary:RATE` alarms when the canary is surely worse by more than the margin;
-`canary:ready` passes its threshold when it is surely not. Both hold at any time, each with the
-promised error rate over the whole step (`detectors.contest`), if rows are independent.
+Three rates are compared: errors (where labels come; of numbers, residuals larger than 80 % of the
+champion's), failures, and answers slower than 95 % of the champion's. `canary:RATE` alarms when the
+canary is surely worse by more than the margin; `canary:ready` passes its threshold when it is
+surely not. Both hold at any time, each with the promised error rate over the whole step
+(`detectors.contest`), if rows are independent.
 
 Promises: a canary is what `canary_started` names, until it is promoted or rolled back; a step of
 its traffic share begins the proof of readiness anew, never that of harm; harm once proven stays.
@@ -15,6 +16,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from detectors.contest import Block, Score, no_worse, worse
 from schemas.finding import Finding, Measured
@@ -29,6 +31,8 @@ MOST: Final = 8
 """Canaries at a time; further ones wait."""
 SLOW: Final = 0.95
 """An answer is slow beyond this quantile of the champion's."""
+FAR: Final = 0.8
+"""A number is wrong beyond this quantile of the champion's absolute residuals."""
 MEASURES: Final = ("error", "failed", "slow")
 
 Flat = tuple[int, int, int, int, float]
@@ -48,6 +52,7 @@ class Trial(msgspec.Struct, kw_only=True):
     ready: Flat = NOTHING
     proven: list[str] = []
     latency: list[int] = []
+    residuals: list[int] = []
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +73,11 @@ class Canary:
         """`setting` gives the layout and how a canary is judged."""
         self._judging, self._layout = setting.judging, setting.layout
         self._rules = setting.config.rollout
-        counted = setting.judging.labelled and "confusion" in setting.layout.outcomes
-        self._blocks = Blocks(setting.layout) if counted else None
+        kept = setting.layout.outcomes if setting.judging.labelled else {}
+        self._blocks = Blocks(setting.layout) if "confusion" in kept else None
+        self._sizes: npt.NDArray[np.float64] | None = None
+        if setting.layout.residuals is not None and "error" in kept:
+            self._sizes = np.abs(setting.layout.residuals.values)
         self._places = 1 + sum(len(one.labels()) for one in setting.layout.grid.segments)
         self._reference = setting.baseline.id
         self._trials: dict[str, Trial] = {}
@@ -126,7 +134,7 @@ class Canary:
         sides = self._sides(version, trial, closing)
         level = -log(self._rules.error_rate)
         measures = [name for name in MEASURES if name in sides]
-        steady = "error" if self._blocks is not None else "failed"
+        steady = "failed" if self._blocks is None and self._sizes is None else "error"
         found = []
         for name in measures:
             places = trial.harms.setdefault(name, {})
@@ -165,23 +173,38 @@ class Canary:
         """By measure and place, rows and hits of the champion and of the canary."""
         asked = _both(closing.predictions, trial.champion, version)
         out: dict[str, dict[str, tuple[Hits, Hits]]] = {"failed": {}, "slow": {}}
-        slow = _beyond(trial.latency)
+        slow = _beyond(trial.latency, None, SLOW)
         for place, (champion, canary) in asked.items():
             out["failed"][place] = self._failed(champion), self._failed(canary)
             if slow is not None:
                 out["slow"][place] = self._slow(champion, slow), self._slow(canary, slow)
         if WHOLE in asked:
-            # Of the panes before, so that what is slow is fixed before a pane is judged by it.
             seen = asked[WHOLE][0][self._layout.predictions["latency"].span]
-            before = np.array(trial.latency or [0] * len(seen), np.int64)
-            trial.latency = (before + seen).tolist()
+            trial.latency = _added(trial.latency, seen)
+        answered = _both(closing.outcomes, trial.champion, version)
         if self._blocks is not None:
-            answered = _both(closing.outcomes, trial.champion, version)
             out["error"] = {
                 place: (self._wrong(champion), self._wrong(canary))
                 for place, (champion, canary) in answered.items()
             }
+        elif self._sizes is not None:
+            out["error"] = self._far(trial, answered)
         return out
+
+    def _far(
+        self, trial: Trial, answered: dict[str, tuple[Counts, Counts]]
+    ) -> dict[str, tuple[Hits, Hits]]:
+        """Rows whose number is far off, for both versions by place."""
+        span = self._layout.outcomes["error"].span
+        far = _beyond(trial.residuals, self._sizes, FAR)
+        if WHOLE in answered:
+            trial.residuals = _added(trial.residuals, answered[WHOLE][0][span])
+        if far is None:
+            return {}
+        return {
+            place: (_hits(champion[span], far), _hits(canary[span], far))
+            for place, (champion, canary) in answered.items()
+        }
 
     def _asked(self, vector: Counts) -> Counts:
         name = "prediction" if "prediction" in self._layout.predictions else "latency"
@@ -191,9 +214,8 @@ class Canary:
         failed = int(vector[self._layout.predictions["failed"].span].sum())
         return max(_rows(self._asked(vector)), failed), failed
 
-    def _slow(self, vector: Counts, first: int) -> Hits:
-        cells = vector[self._layout.predictions["latency"].span]
-        return _rows(cells), int(cells[first:].sum())
+    def _slow(self, vector: Counts, slow: npt.NDArray[np.bool_]) -> Hits:
+        return _hits(vector[self._layout.predictions["latency"].span], slow)
 
     def _wrong(self, vector: Counts) -> Hits:
         assert self._blocks is not None
@@ -271,12 +293,33 @@ def _rows(cells: Counts) -> int:
     return int(cells.sum())
 
 
-def _beyond(cells: list[int]) -> int | None:
-    """The first cell that lies wholly beyond the quantile of what is slow; None without rows."""
-    if not sum(cells):
+def _hits(cells: Counts, bad: npt.NDArray[np.bool_]) -> Hits:
+    return _rows(cells), int(cells[bad].sum())
+
+
+def _added(before: list[int], seen: Counts) -> list[int]:
+    """The champion's cells so far: a pane is judged by what was fixed before it."""
+    total: list[int] = (np.array(before or [0] * len(seen), np.int64) + seen).tolist()
+    return total
+
+
+def _beyond(
+    cells: list[int], sizes: npt.NDArray[np.float64] | None, quantile: float
+) -> npt.NDArray[np.bool_] | None:
+    """The cells (width,) that lie wholly beyond a quantile of the rows in `cells`; None: no rows.
+
+    `sizes` (width,): what makes a cell bad, NaN the most; None: the cells are in that order.
+    """
+    counts = np.array(cells, np.int64)
+    if not counts.sum():
         return None
-    below = np.cumsum(cells) >= SLOW * sum(cells)
-    return int(np.argmax(below)) + 1
+    ranks = np.arange(len(counts), dtype=np.float64)
+    if sizes is not None:
+        ranks = np.where(np.isnan(sizes), np.inf, sizes)
+    order = np.argsort(ranks, kind="stable")
+    enough = np.cumsum(counts[order]) >= quantile * counts.sum()
+    beyond: npt.NDArray[np.bool_] = ranks > ranks[order[int(np.argmax(enough))]]
+    return beyond
 
 
 def _mean(logs: list[float], places: int) -> float:

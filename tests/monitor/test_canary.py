@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from schemas.config_model import ModelConfig
+from schemas.grid import Grid, Layout, SignalGrid
 from schemas.inputs import Deployment, ModelEvent
 from schemas.outputs import encode
 from streams.monitor.canary import Canary
-from streams.monitor.watch import Part
+from streams.monitor.watch import Part, Setting
 from streams.policy import Policy, PolicyState
 from tests.monitor.closing import PANE, closing
 from tests.monitor.outcomes import LAYOUT, setting
@@ -199,6 +200,61 @@ def test_changed_features_need_a_person():
     world.step(first, second, event("canary_started", version="2", traffic_share=0.5))
     world.steps(120)
     assert "its features changed" in world.said[-1].reason
+
+
+REGRESSION = Layout(
+    Grid(
+        model="m",
+        task="regression",
+        features=(SignalGrid(name="x", type="numeric", edges=(0.0, 1.0)),),
+        score=SignalGrid(name="prediction", type="numeric", edges=(-50.0, 0.0, 50.0)),
+        target=SignalGrid(name="target", type="numeric", edges=(-50.0, 0.0, 50.0), scale=10.0),
+    )
+)
+
+
+def numbers(version, rng, spread, n):
+    """Outcomes of a version whose residuals are normal with this standard deviation."""
+    vector = np.zeros(REGRESSION.width("outcomes"), np.int64)
+    cells = REGRESSION.residuals.codes(rng.normal(0, spread, n))
+    span = REGRESSION.outcomes["error"].span
+    vector[span] = np.bincount(cells, minlength=span.stop - span.start)
+    return Part(version, "*", 0, late=False, vector=vector)
+
+
+def served(version, n):
+    """Predictions of a version of a model of numbers, all answered alike."""
+    vector = np.zeros(REGRESSION.width("predictions"), np.int64)
+    for name in ("score", "latency"):
+        vector[REGRESSION.predictions[name].start + 1] = n
+    return Part(version, "*", 0, late=False, vector=vector)
+
+
+@pytest.mark.parametrize(
+    ("spread", "harmed", "ready"),
+    [(2.0, set(), True), (3.0, {"canary:error"}, False), (1.0, set(), True)],
+)
+def test_a_canary_of_numbers_is_judged_by_its_residuals(spread, harmed, ready):
+    """Half as far off again is worse; as far off, or half as far, is no worse."""
+    rng = np.random.default_rng(11)
+    config = ModelConfig(task="regression", pane="1m", labels={"horizon": "20m"})
+    made = Setting(**{**_fields(setting()), "config": config, "layout": REGRESSION})
+    watch = Canary(made)
+    start = [(0, event("canary_started", version="2", traffic_share=0.2))]
+    alarms, proven = set(), False
+    for pane in range(80):
+        close = closing(
+            pane,
+            predictions=[served("1", 400), served("2", 100)],
+            outcomes=[numbers("1", rng, 2.0, 400), numbers("2", rng, spread, 100)],
+            events=start if pane == 0 else [],
+        )
+        for found in watch.close(close):
+            alarms |= {found.signal} if found.alarm else set()
+            proven |= found.signal == "canary:ready" and found.statistic >= found.threshold
+        saved, watch = watch.save(), Canary(made)
+        watch.load(saved)
+    assert (harmed, ready) == (alarms, proven)
 
 
 def test_a_harm_in_one_segment_alone_is_found():

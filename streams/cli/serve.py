@@ -14,11 +14,14 @@ from pathlib import Path
 from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.config_links import Http
+from schemas.config_sinks import Sink
 from streams.cli.configured import load_baselines, load_config
 from streams.cli.console import say
 from streams.cli.endings import UNREACHABLE, OperatorError
 from streams.runtime.assembly import open_embedded
 from streams.runtime.embedded import Embedded
+from streams.sinks.log_source import LogSource
+from streams.sinks.office import Office
 from streams.web.server import Server
 from streams.web.views import about
 
@@ -40,8 +43,10 @@ async def _serve(runtime: Embedded, config: Config, http: Http, place: str) -> N
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    office = sinks_of(runtime, config)
+    office.start()  # first, so that a new sink is told of all that the machines say from now on
     runtime.start()
-    server = Server(runtime, http, about(config), place)
+    server = Server(runtime, http, about(config), place, sinks=office.status)
     try:
         port = await server.start()
         say(f"http://{http.host}:{port}/  POST events to /v1/events; Ctrl-C ends")
@@ -51,4 +56,23 @@ async def _serve(runtime: Embedded, config: Config, http: Http, place: str) -> N
         raise OperatorError(message, UNREACHABLE) from None
     finally:
         await server.stop()
+        await asyncio.to_thread(office.stop)
         await asyncio.to_thread(runtime.stop)
+
+
+def sinks_of(runtime: Embedded, config: Config) -> Office:
+    """The couriers of a config over the log of a runtime; not started."""
+    sources: dict[str, LogSource] = {
+        name: LogSource(runtime.log, name, sink.told) for name, sink in config.sinks.items()
+    }
+
+    async def opening(name: str, sink: Sink) -> LogSource:
+        sources[name] = LogSource(runtime.log, name, sink.told)
+        return sources[name]
+
+    def ring() -> None:
+        for source in list(sources.values()):
+            source.ring()
+
+    runtime.observers.append(ring)
+    return Office(config, opening)

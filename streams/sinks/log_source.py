@@ -7,7 +7,7 @@ Leaves to others: what becomes of a message (`courier`).
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -119,13 +119,3 @@ class LogSource:
                         standing=self._marks[topic].standing(record.offset),
                     )
                 )
-
-
-def rung(sources: Sequence[LogSource]) -> Callable[[], None]:
-    """What tells all sources that something was written."""
-
-    def ring() -> None:
-        for source in sources:
-            source.ring()
-
-    return ring

@@ -26,6 +26,9 @@ PAGES: Final = frozenset({"/", "/science", "/business", "/incident"})
 OPEN: Final = PAGES | {"/healthz", "/readyz"}
 """Paths that say nothing about anyone: the empty page, and whether we live."""
 
+SIGNED: Final = frozenset({"/v1/mlflow"})
+"""Paths whose callers prove themselves by a signature of their own."""
+
 _STATIC: Final = "/static/"
 _SAYING: Final = "/v1/model-events"
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -119,7 +122,7 @@ def guard(access: Access, session: Session | None = None) -> Middleware:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = _foreign(request, access) or _too_fast(request, buckets, access.rate)
-        opened = request.path in OPEN or request.path.startswith(_STATIC)
+        opened = request.path in OPEN | SIGNED or request.path.startswith(_STATIC)
         if refusal is None and not opened:
             refusal = _unknown(request, access)
         if refusal is None and session is not None:

@@ -25,6 +25,7 @@ from streams.web.families import (
     of_records,
     of_time,
 )
+from streams.web.sinks import Statuses, of_sinks
 from streams.web.views import About, paces
 
 
@@ -45,17 +46,27 @@ class Running(Protocol):
         """The runtime's present instant in epoch milliseconds."""
 
 
-def page(board: Board, running: Running, models: Mapping[str, About], role: str) -> bytes:
+def page(
+    board: Board,
+    running: Running,
+    models: Mapping[str, About],
+    role: str,
+    sinks: Statuses = tuple,
+) -> bytes:
     """The metrics as Prometheus reads them; `models` as configured."""
-    return generate_latest(registry(board, running, models, role))
+    return generate_latest(registry(board, running, models, role, sinks))
 
 
 def registry(
-    board: Board, running: Running, models: Mapping[str, About], role: str
+    board: Board,
+    running: Running,
+    models: Mapping[str, About],
+    role: str,
+    sinks: Statuses = tuple,
 ) -> CollectorRegistry:
     """What is asked for families whenever somebody wants to see them."""
     made = CollectorRegistry(auto_describe=False)
-    made.register(_Fold(board, running, paces(models), role))
+    made.register(_Fold(board, running, paces(models), role, sinks))
     return made
 
 
@@ -63,10 +74,15 @@ class _Fold(Collector):
     """Everything that is known, as families."""
 
     def __init__(
-        self, board: Board, running: Running, paces: Mapping[str, Millis], role: str
+        self,
+        board: Board,
+        running: Running,
+        paces: Mapping[str, Millis],
+        role: str,
+        sinks: Statuses,
     ) -> None:
         self._board, self._running = board, running
-        self._paces, self._role = paces, role
+        self._paces, self._role, self._sinks = paces, role, sinks
 
     def collect(self) -> Iterator[Metric]:
         board, running = self._board, self._running
@@ -78,6 +94,7 @@ class _Fold(Collector):
         # What was said of a budget is as old as the last event; the state knows the present.
         spent = {lamp.model: lamp.spent for lamp in running.lamps()}
         yield from of_incidents(self._incidents(), {**board.budgets, **spent})
+        yield from of_sinks(self._sinks())
 
     def _incidents(self) -> dict[str, dict[Severity, int]]:
         counts: dict[str, dict[Severity, int]] = {

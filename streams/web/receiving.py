@@ -91,9 +91,10 @@ class Receiver:
             name=None if key is None else f"key {request.path} {key}",
             digest=hashlib.sha256(body).digest() if key is not None else b"",
         )
-        return await self._append(group, pieces)
+        return await self.append(group, pieces)
 
-    async def _append(self, group: Group, pieces: list[Piece]) -> web.Response:
+    async def append(self, group: Group, pieces: list[Piece]) -> web.Response:
+        """202 once the group of these pieces is durable, or why nothing of it was taken."""
         try:
             receipt = await asyncio.wrap_future(self._runtime.intake.submit(group))
         except Overloaded:

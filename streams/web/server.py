@@ -14,15 +14,18 @@ from typing import Final
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from schemas.config_links import Http
+from schemas.config_links import Http, Mlflow
 from schemas.instants import rfc3339
 from streams.web import charts, metrics, stream, views
 from streams.web.access import PAGES, Access, Session, guard, problem
 from streams.web.board import Board
 from streams.web.casefile import Casefile, casefile
+from streams.web.mlflow import Registry
 from streams.web.receiving import BODY_BYTES, Receiver
 from streams.web.running import Runtime
 from streams.web.said import Said
+from streams.web.sinks import Statuses
+from streams.web.sinks import views as sink_views
 from streams.web.tls import tls_context
 from streams.web.views import About
 
@@ -46,12 +49,16 @@ class Site:
         models: Mapping[str, str | About],
         place: str = "",
         role: str = "serve",
+        sinks: Statuses = tuple,
+        mlflow: Mlflow | None = None,
     ) -> None:
         """`models`: what the config says of each, or its task alone.
 
-        `place`: options by which a command finds this installation; `role`: what it runs as.
+        `place`: options by which a command finds this installation; `role`: what it runs as;
+        `sinks`: how those do that this process carries for; `mlflow`: whose registry may tell of
+        deployments.
         """
-        self._runtime, self._role = runtime, role
+        self._runtime, self._role, self._sinks = runtime, role, sinks
         self._models_known = {
             name: About(task=one) if isinstance(one, str) else one for name, one in models.items()
         }
@@ -59,6 +66,9 @@ class Site:
         self._board = Board(runtime)
         self._said = Said(runtime.log)
         self._receiver = Receiver(runtime)
+        self._registry = (
+            None if mlflow is None else Registry(mlflow, self._models_known, self._receiver)
+        )
         self._bell: stream.Bell | None = None
         self._catching_up: asyncio.Task[None] | None = None
         self._session = Session()
@@ -74,6 +84,7 @@ class Site:
             [
                 web.post("/v1/events", self._receiver.receive),
                 web.post("/v1/model-events", self._model_events),
+                web.post("/v1/mlflow", self._mlflow),
                 web.get("/v1/models", self._models),
                 web.get("/v1/incidents", self._incidents),
                 web.get("/v1/readings", self._readings),
@@ -121,6 +132,11 @@ class Site:
 
     async def _model_events(self, request: web.Request) -> web.StreamResponse:
         return await self._receiver.receive(request, "model-events")
+
+    async def _mlflow(self, request: web.Request) -> web.StreamResponse:
+        if self._registry is None:
+            return problem(404, "mlflow", "http.mlflow is not configured")
+        return await self._registry.receive(request, self._runtime)
 
     async def _models(self, _: web.Request) -> web.StreamResponse:
         return views.models(await self._fresh(), self._models_known)
@@ -217,6 +233,8 @@ class Site:
             "backlog": self._runtime.backlog(),
             # The kind only: a message might quote what it was about.
             "failure": None if failure is None else type(failure).__name__,
+            # A sink that is away does not make this process unwell.
+            "sinks": sink_views(self._sinks()),
         }
         return views.answer(content, 200 if well else 503)
 
@@ -226,8 +244,8 @@ class Site:
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         board = await self._fresh()
-        known, role = self._models_known, self._role
-        body = await asyncio.to_thread(metrics.page, board, self._runtime, known, role)
+        about = (self._models_known, self._role, self._sinks)
+        body = await asyncio.to_thread(metrics.page, board, self._runtime, *about)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _page(self, _: web.Request) -> web.StreamResponse:
@@ -244,9 +262,11 @@ class Server:
         models: Mapping[str, str | About],
         place: str = "",
         role: str = "serve",
+        sinks: Statuses = tuple,
     ) -> None:
         """`http` was checked by the config: where it listens, it may listen. See `Site`."""
-        app = Site(runtime, models, place, role).application(Access.of(http))
+        site = Site(runtime, models, place, role, sinks, http.mlflow)
+        app = site.application(Access.of(http))
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=CLOSING_SECONDS, handler_cancellation=True
         )

@@ -7,6 +7,7 @@ Leaves to others: instants stay as sent (`instants`), names are only bounded in 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -42,11 +43,26 @@ Outcome = float | int | str | bool
 """A class, by number, name or truth, or the value of a regression."""
 
 _name: Final = re.compile(NAME_PATTERN + r"\Z").match
+_NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.:-]+")
+_NAME_LENGTH: Final = 128
 
 
 def is_name(text: str) -> bool:
     """Whether `text` may name a model, version, feature, tag or metric."""
     return _name(text) is not None
+
+
+def safe_names(names: Sequence[str]) -> list[str]:
+    """The names as the contract allows them: `_` for what is not, and none stands twice."""
+    out: list[str] = []
+    for name in names:
+        safe = plain = _NOT_ALLOWED.sub("_", name)[:_NAME_LENGTH] or "_"
+        number = 2
+        while safe in out:
+            safe = f"{plain[: _NAME_LENGTH - 4]}_{number}"
+            number += 1
+        out.append(safe)
+    return out
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):

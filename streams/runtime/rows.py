@@ -5,13 +5,13 @@ row without an instant keeps its cell, so that the profiler refuses it with a co
 Leaves to others: which column is what (`mapping`), labels in a file of their own (`labels`).
 """
 
-import re
 from collections.abc import Sequence
 from json.encoder import encode_basestring
 from typing import Final, cast
 
 import msgspec
 
+from schemas.inputs import safe_names
 from schemas.log import Millis
 from streams.runtime.cells import NULL, literal
 from streams.runtime.files import Block, FileError
@@ -20,9 +20,6 @@ from streams.runtime.mapping import Columns
 
 FIRST_INSTANT: Final[Millis] = 1_577_836_800_000
 """2020-01-01T00:00:00Z: where made timestamps begin, so that a replay is the same every time."""
-
-_NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.:-]")
-_NAME_LENGTH: Final = 128
 
 
 class Entries(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,19 +171,6 @@ def _with_strays(entries: Entries, block: Block, times: RowTimes) -> Entries:
         keys=[*entries.keys, *[None] * count],
         values=[*entries.values, *block.strays],
     )
-
-
-def safe_names(names: Sequence[str]) -> list[str]:
-    """The names as the contract allows them: other characters become `_`, none stands twice."""
-    out: list[str] = []
-    for name in names:
-        safe = plain = _NOT_ALLOWED.sub("_", name)[:_NAME_LENGTH] or "_"
-        number = 2
-        while safe in out:
-            safe = f"{plain[: _NAME_LENGTH - 4]}_{number}"
-            number += 1
-        out.append(safe)
-    return out
 
 
 def label_template(model: str) -> str:

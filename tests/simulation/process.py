@@ -153,10 +153,13 @@ class Process:
         self._ends, self._asked = dict(targets), {}
         self.buffer.clear()
 
-    def fetch(self, tp: TP, limit: int) -> bool:
-        """Fetch a batch into the buffer, after the seeks asked for; say whether one came."""
+    def fetch(self, tp: TP, limit: int, waiting: Collection[TP]) -> bool:
+        """Fetch a batch into the buffer, after the seeks asked for; say whether one came.
+
+        Nothing is fetched of logs that are `waiting`, as the worker says.
+        """
         self._seek()
-        if tp in self.worker.waiting():
+        if tp in waiting:
             return False
         begins = self._ends[tp]
         records = self.broker.fetch(tuple(tp), begins, limit)

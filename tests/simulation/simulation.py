@@ -15,7 +15,6 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from detectors import shiryaev_roberts
 from schemas.log import Record
 from streams.runtime.kafka import recovery, restore
 from streams.runtime.kafka import worker as runtime
@@ -24,7 +23,7 @@ from tests.laws.world import PANE, T0
 from tests.simulation.broker import Broker, Detached
 from tests.simulation.group import Group
 from tests.simulation.loop import Loop
-from tests.simulation.memory import remembered
+from tests.simulation.memory import remembering
 from tests.simulation.process import LeftError, Process
 from tests.simulation.result import Result
 from tests.simulation.setting import Setting
@@ -101,21 +100,20 @@ class Simulation:
         def left(error: BaseException, doing: str) -> None:
             raise LeftError(f"{doing}: {type(error).__name__}: {error}") from error
 
-        kept = runtime.gc, runtime.leave_because, restore.detached_consumer
-        usual = shiryaev_roberts.alternatives
         nothing = lambda: None
         patched: Any = runtime
+        kept = patched.gc, patched.time, patched.leave_because, restore.detached_consumer
         patched.gc = SimpleNamespace(collect=nothing, freeze=nothing, disable=nothing)
+        patched.time = SimpleNamespace(monotonic=self.loop.time)
         patched.leave_because = left
         restore.detached_consumer = lambda _: Detached(self.broker)  # type: ignore[assignment]
         runtime._log.disabled = recovery._log.disabled = True
         Broker.latest = self.broker
-        shiryaev_roberts.alternatives = remembered(usual)  # type: ignore[assignment]
         try:
-            yield
+            with remembering():
+                yield
         finally:
-            patched.gc, patched.leave_because, restore.detached_consumer = kept
-            shiryaev_roberts.alternatives = usual
+            patched.gc, patched.time, patched.leave_because, restore.detached_consumer = kept
             runtime._log.disabled = recovery._log.disabled = False
             self.loop.close()
 
@@ -161,13 +159,14 @@ class Simulation:
 
     def _deliver(self, r: random.Random, process: Process) -> None:
         """Fetch some logs; mostly hand over at once; now and then records come again or never."""
+        waiting = process.worker.waiting()
         for tp in process.logs():
             y = r.random()
             if y < 0.3:
                 continue
             if y < 0.32:
                 process.go_back(tp, r.randint(1, 5))
-            came = process.fetch(tp, r.choice([1, 2, 3, 5, 99]))
+            came = process.fetch(tp, r.choice([1, 2, 3, 5, 99]), waiting)
             if came and y < 0.34:
                 process.buffer.pop()
         if r.random() < 0.8:
@@ -311,7 +310,9 @@ class Simulation:
         """Read what there is and make it durable."""
         process.learn()
         for tp in process.logs():
-            while process.alive and (process.fetch(tp, 1 << 30) or process.buffer):
+            while process.alive and (
+                process.fetch(tp, 1 << 30, process.worker.waiting()) or process.buffer
+            ):
                 while process.buffer and process.alive:
                     self._guard(process, process.take)
         if process.alive:

@@ -251,3 +251,20 @@ class Impact(Part):
     level: Literal["low", "medium", "high"] = "medium"
     retrain_cost: Annotated[float, Field(ge=0)] | None = None
     cost_per_point: Annotated[float, Field(ge=0)] | None = None
+
+    @property
+    def pays_from(self) -> float | None:
+        """Points of the metric (hundredths) from which a retraining pays; None where not known."""
+        if self.retrain_cost is None or not self.cost_per_point:
+            return None
+        return self.retrain_cost / self.cost_per_point
+
+    @property
+    def words(self) -> str | None:
+        """The same in words, with its numbers."""
+        if self.pays_from is None:
+            return None
+        return (
+            f"a retraining ({self.retrain_cost:,.10g}) pays from a fall of {self.pays_from:.2g} "
+            f"points of the metric ({self.cost_per_point:,.10g} a point)"
+        )

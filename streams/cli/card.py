@@ -171,6 +171,8 @@ def _triggers(config: ModelConfig | None) -> list[Block]:
         f"Not sooner than {show_duration(retrain.min_interval)} after the last, nor below "
         f"{retrain.min_labels:,} labelled rows; approval {retrain.approval}."
     )
+    if config.impact.words is not None:
+        points.append(config.impact.words[0].upper() + config.impact.words[1:] + ".")
     if rollback.below_baseline is not None:
         points.append(f"Rollback is asked for {rollback.below_baseline:.0%} below the baseline.")
     if rollback.error_spike_within is not None:

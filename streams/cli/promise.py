@@ -83,6 +83,8 @@ def _promise(name: str, model: ModelConfig) -> Promise:
         beside = f"; context: {', '.join(others)}" if others else ""
         words.append(f"{name}: alerts against: {first}{beside}")
     words += _unpromised(name, model, budget.run_length)
+    if model.impact.words is not None:
+        words.append(f"{name}: {model.impact.words}")
     return Promise(
         model=name,
         signals=signals,

@@ -67,6 +67,7 @@ def compile_rules(config: ModelConfig, model: str, pane: Millis) -> Rules:
         allowed=config.false_alarms.count,
         per=config.false_alarms.per,
         per_text=show_duration(config.false_alarms.per),
+        stakes=config.impact.words,
     )
 
 

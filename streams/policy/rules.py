@@ -123,7 +123,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for one model.
 
     `young` groups signals, `lag` lets consequences follow. `rollback_at`: share of the baseline
-    lost (None: never). `allowed` false alarms in each `per`.
+    lost (None: never). `allowed` false alarms in each `per`. `stakes`: what it costs to act or not.
     """
 
     model: str
@@ -144,6 +144,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     allowed: float = 1.0
     per: Millis = 30 * DAY
     per_text: str = "30d"
+    stakes: str | None = None
 
     @property
     def young(self) -> Millis:

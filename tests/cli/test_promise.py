@@ -39,6 +39,15 @@ def test_json_has_the_numbers(validate):
     assert 0.1 < promise["smallest_shift_in_a_day"] < 0.4
 
 
+def test_it_says_from_which_fall_a_retraining_pays(validate):
+    """Only where both costs are declared."""
+    both = WRITTEN + "    impact: {retrain_cost: 300, cost_per_point: 5000}\n"
+    said = validate(both).err
+    assert "fraud: a retraining (300) pays from a fall of 0.06 points of the metric (5,000" in said
+    for one in ("{retrain_cost: 300}", "{retrain_cost: 300, cost_per_point: 0}"):
+        assert "pays from" not in validate(f"{WRITTEN}    impact: {one}\n").err
+
+
 def test_a_detector_that_can_keep_no_promise_is_named(validate):
     text = WRITTEN + (
         "    monitors:\n"

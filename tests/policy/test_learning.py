@@ -4,7 +4,7 @@ import pytest
 
 from streams.policy import record
 from streams.policy.state import MAX_KEPT
-from tests.policy.panes import PANE, Run, event, quiet, red, yellow
+from tests.policy.panes import PANE, Run, error, event, quiet, red, yellow
 
 STILL = quiet("feature:b", "feature:c")
 QUICK = {"policy": {"cool_down": "1h"}}
@@ -65,6 +65,18 @@ def test_the_advice_does_what_its_backtest_says():
     assert [] == again.drift
     again.pane_of(red("feature:a", psi=0.4), *STILL)
     assert 1 == len(again.open)
+
+
+def test_advice_on_a_metric_says_when_a_retraining_pays():
+    """What acting costs, against what waiting does."""
+    run = Run(impact={"retrain_cost": 300, "cost_per_point": 100}, **QUICK)
+    for now in (0.19, 0.192, 0.191):
+        incident(run, error(now), verdict="false_alarm")
+    advice = run.alerts[-1].advice
+    assert "metric.yellow" == advice.field
+    assert advice.text.endswith(
+        "; a retraining (300) pays from a fall of 3 points of the metric (100 a point)"
+    )
 
 
 def test_a_real_drift_no_larger_than_the_false_alarms_is_not_given_away():

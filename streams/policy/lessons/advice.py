@@ -121,4 +121,5 @@ def _text(  # noqa: PLR0913, PLR0917 - the numbers of one sentence
             f"tried on what is kept, it avoids {len(avoided)} of {len(false)} false alarms, "
             + (cost if real else "and no real one is on record to lose")
         )
-    return f"{len(recent)} false alarms in {span}, promised are {promise}; {where}; {tried}"
+    said = f"{len(recent)} false alarms in {span}, promised are {promise}; {where}; {tried}"
+    return f"{said}; {desk.rules.stakes}" if field == "metric.yellow" and desk.rules.stakes else said

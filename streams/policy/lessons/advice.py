@@ -122,4 +122,5 @@ def _text(  # noqa: PLR0913, PLR0917 - the numbers of one sentence
             + (cost if real else "and no real one is on record to lose")
         )
     said = f"{len(recent)} false alarms in {span}, promised are {promise}; {where}; {tried}"
-    return f"{said}; {desk.rules.stakes}" if field == "metric.yellow" and desk.rules.stakes else said
+    stakes = desk.rules.stakes if field == "metric.yellow" else None
+    return said if stakes is None else f"{said}; {stakes}"

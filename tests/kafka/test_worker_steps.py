@@ -11,6 +11,7 @@ from streams import snapshot as snapshots
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.tenure import CutOffError, Ledger, Stored, Tenure
 from streams.runtime.kafka.ticker import Ticker
+from streams.runtime.partitions import partition_of
 
 LEDGER = Ledger(state_topic="state", names={"journal": "journal"}, topics={}, chunk_bytes=4)
 
@@ -283,3 +284,60 @@ def test_the_broker_clock_goes_by_the_broker_once_it_has_heard_of_it():
     clock = BrokerClock()
     clock.heard(5_000)
     assert 5_000 <= clock.now() < 6_000
+
+
+class Batches(Producer):
+    """Takes batches of a few bytes, too."""
+
+    async def partitions_for(self, _topic):
+        return {0, 1, 2}
+
+    def create_batch(self):
+        taken, size = [], 0
+
+        def append(*, key, value, timestamp, headers):
+            nonlocal size
+            size += len(value)
+            if taken and size > 40:
+                return None
+            taken.append((key, value, timestamp, headers))
+            return len(taken)
+
+        return SimpleNamespace(append=append, taken=taken)
+
+    async def send_batch(self, batch, topic, *, partition):
+        self.happened.append(("batch", topic, partition, list(batch.taken)))
+        return asyncio.ensure_future(self._acknowledge(topic, partition))
+
+
+async def test_many_dead_letters_go_in_batches_each_once_and_in_order(happened):
+    """Letters stay whole and in order at the partition of their key; all are awaited, then told."""
+    letters = [
+        Output(
+            topic="dead-letters",
+            key=None if i % 7 == 0 else b"key %d" % (i % 5),
+            value=b"%d" % i if i != 50 else b"x" * 100,
+            headers=(("h", b"%d" % i),),
+            timestamp=1_000 + i,
+        )
+        for i in range(120)
+    ]
+    ledger = Ledger(state_topic="state", names={"journal": "j", "dead-letters": "dead"}, topics={})
+    machine, told = Machine(), []
+    tenure = Tenure(0, machine, ledger, start={}, resets=0, stored=Stored())
+    tenure.take("predictions", batch(b"a"), Event(happened, "a"))
+    machine.outputs += letters
+    await tenure.cycle(Batches(happened), store=False, told=told.extend)
+    batches = [entry for entry in happened if entry[0] == "batch"]
+    found = {}
+    for _, topic, partition, taken in batches:
+        assert topic == "dead"
+        found.setdefault(partition, []).extend(taken)
+    expected = {}
+    for one in letters:
+        home = partition_of(one.key, 3)
+        expected.setdefault(home, []).append((one.key, one.value, one.timestamp, one.headers))
+    assert expected == found
+    assert len(batches) > len(found)
+    assert len(batches) + 1 == sum(entry[0] == "acknowledged" for entry in happened)
+    assert 121 == len(told)

@@ -15,6 +15,7 @@ from aiokafka.structs import RecordMetadata
 
 from schemas.log import Millis, Output
 from streams import snapshot as snapshots
+from streams.runtime.kafka import bulk
 from streams.runtime.kafka.batch import Batch
 from streams.runtime.machine import Machine
 from streams.snapshot import Meta, StateRecord
@@ -132,7 +133,7 @@ class Tenure:
             state = self.machine.snapshot() if store else None
             meta, covered = self._meta(), len(self._events)
             # 2. outputs sent, 3. outputs awaited
-            await _delivered([await self._send(producer, output) for output in outputs])
+            await _delivered(await self._sent(producer, outputs))
             if told is not None:
                 told(outputs)
             stamped = None
@@ -158,6 +159,17 @@ class Tenure:
             config=self._ledger.config,
             sequence=self.stored.sequence + 1,
         )
+
+    async def _sent(
+        self, producer: AIOKafkaProducer, outputs: Sequence[Output]
+    ) -> list[Awaitable[Any]]:
+        """Hand outputs to the producer, many dead letters in bulk; gives the acknowledgements."""
+        letters = [output for output in outputs if output.topic == "dead-letters"]
+        if len(letters) < bulk.MANY:
+            return [await self._send(producer, output) for output in outputs]
+        others = [output for output in outputs if output.topic != "dead-letters"]
+        sent = await bulk.send_many(producer, self._ledger.names["dead-letters"], letters)
+        return [*sent, *[await self._send(producer, output) for output in others]]
 
     async def _send(
         self, producer: AIOKafkaProducer, output: Output

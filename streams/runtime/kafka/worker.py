@@ -45,6 +45,10 @@ SLOW_SECONDS: Final = 2.0
 """A cycle that takes longer is worth a line: the broker or the way to it is slow."""
 
 COLLECT_SECONDS: Final = 60.0
+BATCH_BYTES: Final = 256 << 10
+"""Of what is sent together to one partition; aiokafka sends one such batch after the other, and
+its own 16 KiB would make hundreds of round trips of a cycle's dead letters."""
+
 TICK_SECONDS: Final = 1.0
 MARK_SECONDS: Final = 1.0
 
@@ -300,6 +304,7 @@ class Worker:
             enable_idempotence=True,
             compression_type="lz4",
             linger_ms=5,
+            max_batch_size=BATCH_BYTES,
             max_request_size=self._settings.record_bytes,
         )
         await self._producer.start()

@@ -20,13 +20,14 @@ WRONG_RIGHT: Final = ("wrong", "right")
 
 
 class Signal(NamedTuple):
-    """A named series: its cells, their names, the values numeric cells stand for."""
+    """A named series: its cells, their names, the values numeric cells stand for, their edges."""
 
     name: str
     kind: SignalKind
     cells: tuple[str, ...]
     values: tuple[float, ...] | None
     important: bool
+    edges: tuple[float, ...] = ()
 
 
 def prediction_signals(layout: Layout) -> list[Signal]:
@@ -101,5 +102,6 @@ def _positive(layout: Layout) -> int | None:
 
 def _of(name: str, cells: NumericGrid | CategoryGrid, *, important: bool = True) -> Signal:
     if isinstance(cells, NumericGrid):
-        return Signal(name, "numeric", cells.names, tuple(cells.values.tolist()), important)
+        values = tuple(cells.values.tolist())
+        return Signal(name, "numeric", cells.names, values, important, cells.edges)
     return Signal(name, "categorical", cells.names, None, important)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from detectors.reference import SignalReference
+from detectors.grid import category_grid, numeric_grid
+from detectors.reference import SignalReference, reference_of
 from streams.monitor.faults import fault
 from streams.signals import Signal
 
@@ -82,3 +83,100 @@ def test_a_drift_is_rarely_taken_for_a_filled_column():
     for seed, center in enumerate(range(3, 19)):
         moved = usual() * np.exp(-0.5 * ((cells - center) / 1.2) ** 2)
         assert fault(signal(), reference(), drawn(moved, 400, seed)) is None
+
+
+ROWS = 300
+"""Rows since the change."""
+
+LAWS = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "far from nought": lambda rng, n: rng.normal(50, 10, n),
+    "exponential": lambda rng, n: rng.exponential(7, n),
+    "three orders of magnitude": lambda rng, n: np.exp(3 * rng.normal(size=n)),
+    "no mean": lambda rng, n: 10 * rng.pareto(0.8, n),
+    "mostly nought": lambda rng, n: np.where(rng.random(n) < 0.7, 0, np.exp(rng.normal(4, 1, n))),
+    "bounded": lambda rng, n: rng.beta(0.2, 0.2, n),
+    "counts": lambda rng, n: rng.poisson(40, n).astype(float),
+    "mostly missing": lambda rng, n: np.where(rng.random(n) < 0.7, np.nan, rng.normal(5, 1, n)),
+    "with far outliers": lambda rng, n: np.where(rng.random(n) < 0.02, 1e6, rng.normal(size=n)),
+}
+
+
+def seen(law, change, seed=3, reference_rows=5000, rows=ROWS):
+    """The fault of a column of a law (counted by its grid) after a change of its values."""
+    rng = np.random.default_rng(seed)
+    before, after = LAWS[law](rng, reference_rows), change(LAWS[law](rng, rows), rng)
+    grid = numeric_grid(before)
+    counts = lambda values: np.bincount(grid.codes(values), minlength=grid.width)
+    known = reference_of("numeric", counts(before)[None])
+    values = tuple(grid.values.tolist())
+    one = Signal("feature:x", "numeric", grid.names, values, important=True, edges=grid.edges)
+    return fault(one, known, counts(after))
+
+
+@pytest.mark.parametrize("factor", [100, 1000, 0.01, 1 / 60])
+@pytest.mark.parametrize("law", LAWS)
+def test_another_unit_is_told_whatever_the_law(law, factor):
+    """Cents for euros: no matter how much of the column stays within its range."""
+    assert seen(law, lambda values, _: values * factor) in ("rescaled", "constant")
+
+
+@pytest.mark.parametrize("law", ["far from nought", "exponential", "mostly nought"])
+def test_another_sign_is_told(law):
+    """Values times minus one, where the law is not the same on both sides."""
+    assert seen(law, lambda values, _: -values) in ("rescaled", "constant")
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_column_that_only_says_its_default_is_stuck(law):
+    """Also where the default was frequent before, and where most values are missing."""
+    assert "constant" == seen(law, lambda values, _: np.where(np.isnan(values), values, 0.0))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_no_change_and_dearer_rows_are_no_fault(law):
+    """A factor of 1.6 is what prices do; chance is no fault either."""
+    for seed in range(5):
+        assert seen(law, lambda values, _: values, seed) is None
+        if law in ("far from nought", "exponential", "mostly nought"):
+            assert seen(law, lambda values, _: values * 1.6, seed) is None
+
+
+def told(shares, change, rows=ROWS, seed=4):
+    """The fault of a category of such shares after a change of its values."""
+    rng = np.random.default_rng(seed)
+    names = np.array([f"c{i}" for i in range(len(shares))], object)
+    draw = lambda n: rng.choice(names, n, p=np.array(shares) / sum(shares))
+    before = draw(5000)
+    grid = category_grid(list(before))
+    counts = lambda values: np.bincount(grid.codes(list(values)), minlength=grid.width)
+    known = reference_of("categorical", counts(before)[None])
+    one = Signal("feature:x", "categorical", grid.names, None, important=True)
+    return fault(one, known, counts(change(draw(rows), rng)))
+
+
+SKEWED = 1 / np.arange(1, 13) ** 1.2
+
+
+@pytest.mark.parametrize("shares", [SKEWED, np.ones(40), [74, 22, 3, 1], [90, 10]])
+def test_a_category_that_is_renamed_is_recoded(shares):
+    """It is gone, something unknown has its rows, and the others stand."""
+    rename = lambda values, _: np.where(values == "c0", "C0", values)
+    rows = 300 if len(shares) < 20 else 1000
+    assert "rescaled" == told(shares, rename, rows)
+
+    others = lambda values, _: np.where(values == "c0", values, "C0")
+    assert told(shares, others, rows) in ("rescaled", "constant")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.25])
+@pytest.mark.parametrize("shares", [SKEWED, np.ones(40), [74, 22, 3, 1], [90, 10]])
+def test_a_new_category_beside_the_others_is_no_fault(shares, share):
+    """Valid new values take their rows from all, and none is gone."""
+    new = lambda values, rng: np.where(rng.random(len(values)) < share, "new", values)
+    assert told(shares, new) is None
+
+
+def test_a_category_that_is_gone_without_a_successor_is_no_fault():
+    """People of one group who are not there any more are a drift."""
+    assert told([40, 30, 20, 10], lambda values, _: values[values != "c3"]) is None

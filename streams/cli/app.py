@@ -14,7 +14,6 @@ from streams.cli import app_judging, app_looking, app_mending, app_saying
 
 app = typer.Typer(
     name="windage",
-    help="Watches the predictions of models in production and says when their world has drifted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -30,6 +29,23 @@ Every = Annotated[
     typer.Option(metavar="30s", help="Time between rows, where they have no timestamps."),
 ]
 DEFAULT_CONFIG = Path("windage.yaml")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import windage
+
+        print(f"windage {windage.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Watches the predictions of models in production and says when their world has drifted."""
 
 
 @app.command()
@@ -182,6 +198,7 @@ def init(  # noqa: PLR0917 - typer passes options by name
         bool | None, typer.Option(help="Ask what each column is.", show_default="on a terminal")
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    json: Json = False,
 ) -> None:
     """Write a configuration that fits a sample of predictions."""
     from streams.cli.init import run
@@ -189,7 +206,7 @@ def init(  # noqa: PLR0917 - typer passes options by name
 
     columns = Columns(id=id, timestamp=timestamp, prediction=prediction, score=score, label=label)
     asks = sys.stdin.isatty() and sys.stderr.isatty() if ask is None else ask
-    run(sample, config, model, columns, every=every, force=force, asks=asks)
+    run(sample, config, model, columns, every=every, force=force, asks=asks, as_json=json)
 
 
 @app.command()
@@ -221,13 +238,14 @@ def reference_build(  # noqa: PLR0917 - typer passes options by name
     prediction: Column = None,
     score: Column = None,
     label: Column = None,
+    json: Json = False,
 ) -> None:
     """Make grid and reference of a file of rows."""
     from streams.cli.reference import build
     from streams.runtime.mapping import Columns
 
     columns = Columns(id=id, timestamp=timestamp, prediction=prediction, score=score, label=label)
-    build(rows, config, model, to, columns)
+    build(rows, config, model, to, columns, as_json=json)
 
 
 @reference.command("show")

@@ -6,8 +6,9 @@ not watched, because it departs from any reference by itself.
 Leaves to others: usual names (`runtime.mapping`), types of features (learned by the machines).
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,9 @@ from typing import Final
 import msgspec
 
 from schemas.log import Millis
+from streams.runtime.cells import NULL
 from streams.runtime.files import Block, JsonLinesTable, open_table
+from streams.runtime.instants import InstantColumn, NoInstants
 from streams.runtime.mapping import Columns, assign
 from streams.runtime.rows import is_contract
 
@@ -27,6 +30,10 @@ _STEPS: Final = 3
 
 _SOUND: Final = 0.99
 """Share of cells that must be of a kind; recordings have a damaged cell here and there."""
+
+_DATED: Final = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d|\d{1,2}([/.])\d{1,2}\2\d{4})", re.ASCII)
+_LONGEST_DATE: Final = 40
+_DIGITS: Final = frozenset("-0123456789")
 
 _LABELS: Final = ("class", "outcome", "response", "cnt")
 """Names that are often a label's, and as often a feature's; so they are only pointed out."""
@@ -90,13 +97,18 @@ class _Guesser:
         cells = [cell for cell in self._block.values(name) if cell not in (None, "")]
         if len(cells) < _FEWEST:
             return
-        if (times := _dates(cells)) is not None:
+        try:
+            times = _dates(cells)
+        except NoInstants as error:
+            self._note(name, f"holds dates, and {error}: not watched")
+            return
+        if times is not None:
             if self._timestamp is None and self._wanted.every is None and _rises(times):
                 self._timestamp = name
                 self._note(name, "is the timestamp")
             else:
                 self._note(name, "holds dates, which are always new: not watched")
-        elif (numbers := _numbers(cells)) is not None:
+        elif (numbers := _numbers(self._block.literals(name))) is not None:
             if _counts(numbers):
                 self._name_id(name, "counts the rows")
             elif _rises(numbers) and len(set(numbers)) >= _STEPS:
@@ -117,38 +129,24 @@ class _Guesser:
 
 
 def _dates(cells: Sequence[object]) -> list[Millis] | None:
-    """The cells as instants if nearly each is a date; numbers are not."""
-    out = []
-    for cell in cells:
-        instant = _date(cell)
-        if instant is not None:
-            zoned = instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
-            out.append(round(zoned.timestamp() * 1000))
-    return out if len(out) >= _SOUND * len(cells) else None
+    """The cells as instants if nearly each is a date; numbers are not. NoInstants: ambiguous."""
+    dates = [cell for cell in cells if isinstance(cell, date) or _like_a_date(cell)]
+    if len(dates) < _SOUND * len(cells):
+        return None
+    told = [instant for instant in InstantColumn().read(dates) if instant is not None]
+    return told if len(told) >= _SOUND * len(cells) else None
 
 
-def _date(cell: object) -> datetime | None:
-    if isinstance(cell, str):
-        try:
-            return datetime.fromisoformat(cell.strip()) if "-" in cell[1:] else None
-        except ValueError:
-            return None
-    if isinstance(cell, date) and not isinstance(cell, datetime):
-        return datetime(cell.year, cell.month, cell.day, tzinfo=UTC)
-    return cell if isinstance(cell, datetime) else None
+def _like_a_date(cell: object) -> bool:
+    """Whether a text is one that `InstantColumn` may read as a date and never as a number."""
+    return isinstance(cell, str) and len(cell) <= _LONGEST_DATE and bool(_DATED.match(cell))
 
 
-def _numbers(cells: Sequence[object]) -> list[float] | None:
+def _numbers(literals: Sequence[str]) -> list[float] | None:
     """The cells as numbers if nearly each is one."""
-    out = []
-    for cell in cells:
-        if isinstance(cell, bool) or not isinstance(cell, str | int | float):
-            return None
-        try:
-            out.append(float(cell))
-        except ValueError:
-            continue
-    return out if len(out) >= _SOUND * len(cells) else None
+    told = [one for one in literals if one != NULL]
+    numbers = [float(one) for one in told if one[0] in _DIGITS]
+    return numbers if len(numbers) >= _SOUND * len(told) else None
 
 
 def _rises(values: Sequence[float]) -> bool:

@@ -16,7 +16,7 @@ import yaml
 from schemas.config_model import ModelConfig
 from schemas.durations import show_duration
 from streams.cli.configured import load_config
-from streams.cli.console import say
+from streams.cli.console import emit_object, say
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.guessing import guess
 from streams.cli.inference import Sample, every_of, infer_model, validated, without_roles
@@ -51,6 +51,7 @@ def run(
     every: str | None,
     force: bool,
     asks: bool,
+    as_json: bool,
 ) -> None:
     """Write the config, and its schema beside it; with `asks` a person decides what is what."""
     from schemas.generate import config_schema, show
@@ -76,6 +77,9 @@ def run(
     to.write_text(text, encoding="utf-8")
     (to.parent / SCHEMA).write_text(show(config_schema()), encoding="utf-8")
     load_config(to)
+    if as_json:
+        told = {"config": str(to), "model": name, "columns": recording.columns}
+        emit_object({**told, "settings": model, "notes": found.notes})
     say(f"{to}: model {name}, task {model['task']}, {len(grid.features)} features")
     say(f"next: windage replay {sample_path} --report report.html, to see what it would have said")
     say(f"then: windage serve --config {to}")

@@ -21,7 +21,13 @@ from streams.runtime.mapping import Columns
 
 
 def build(
-    rows: Path, config_path: Path, model_name: str | None, to: Path | None, columns: Columns
+    rows: Path,
+    config_path: Path,
+    model_name: str | None,
+    to: Path | None,
+    columns: Columns,
+    *,
+    as_json: bool = False,
 ) -> None:
     """Write the reference of a model, made of a file of rows."""
     config = load_config(config_path)
@@ -32,6 +38,8 @@ def build(
             to = config_path.parent / model.reference.path
     baseline = baseline_of_rows(rows, name, model, config, columns)
     write_baseline(to, baseline)
+    if as_json:
+        emit_object({"file": str(to), "id": baseline.id, "rows": _rows(baseline)})
     say(f"{to}: {_rows(baseline):,} rows of {rows}, reference {baseline.id}")
 
 

@@ -21,6 +21,7 @@ from streams.cli.configured import choose_model, load_baseline, load_baselines, 
 from streams.cli.endings import DRIFT
 from streams.cli.guessing import guess
 from streams.cli.inference import Sample, every_of, infer_model, validated, without_roles
+from streams.cli.places import USUAL_CONFIG
 from streams.cli.reference import baseline_of_rows
 from streams.cli.structured import structured
 from streams.runtime.assembly import open_replay
@@ -122,6 +123,8 @@ def plan_of(asked: Asked) -> Plan:
         notes = (_inferred(written, sample.columns, asked.reference), *notes)
         for note in notes:
             console.say(note)
+        if USUAL_CONFIG.is_file():
+            console.say(f"{USUAL_CONFIG} is not used (--config {USUAL_CONFIG} uses it)")
         config = Config(models={name: model})
     config = config.model_copy(update={"models": {name: model}})
     recording = _recording(asked, name, guessed)
@@ -183,9 +186,10 @@ def _inferred(model: dict[str, Any], columns: Columns, reference: Path | None) -
     roles = [f"{role} {getattr(columns, role)}" for role in ("id", "prediction", "score", "label")]
     named = ", ".join(role for role in roles if not role.endswith("None")) or "features only"
     first = f"first {model['reference']['rows']:,} rows" if reference is None else "a file"
+    blind = "; no predictions, so errors are not seen" if model["task"] == "none" else ""
     return (
         f"task {model['task']} ({named}), {len(columns.features)} features, pane {model['pane']}, "
-        f"reference: {first}"
+        f"reference: {first}{blind}"
     )
 
 
@@ -197,7 +201,8 @@ def _unjudged(plan: Plan) -> str:
     if reference.from_ != "first":
         return "nothing was judged: no pane was closed"
     need = f"{reference.rows:,} rows over {show_duration(reference.min_duration)} and 30 panes"
-    return f"nothing was judged: the reference needs {need}, which the recording has not"
+    hint = "" if plan.notes else " (without --config one is made that fits)"
+    return f"nothing was judged: the reference needs {need}, and the recording is shorter{hint}"
 
 
 def write_report(

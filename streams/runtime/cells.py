@@ -1,7 +1,8 @@
 """Cells of a file as JSON literals: numbers as they are written, empty as null, the rest text.
 
-Promises: the type is decided per column, once, by the first cells that are not empty; a number
-keeps every digit its file has; no cell raises.
+Promises: the type is decided per column, once, by the first cells that are not empty, and so is
+how its numbers are written (1234.5, 1,234.50, 1.234,50, each with a currency or % at its end); a
+number keeps every digit its file has; no cell raises.
 Leaves to others: reading files (`files`), what a column means (`mapping`), and what becomes of a
 text in a column of numbers (the profiler counts it as a mistyped feature).
 """
@@ -48,11 +49,32 @@ def is_absent(text: str) -> bool:
     return text.strip().lower() in _ABSENT
 
 
+_SIGNED: Final = r"\s*([+-]?)(?:[€$£¥]\s*([+-]?))?"
+_UNIT: Final = r"\s*[€$£¥%]?\s*"
+_POINT: Final = re.compile(rf"{_SIGNED}(\d+|\d{{1,3}}(?:,\d{{3}})+)(?:\.(\d+))?{_UNIT}", re.ASCII)
+_COMMA: Final = re.compile(
+    rf"{_SIGNED}(\d+|\d{{1,3}}(?:[.\u00a0\u202f]\d{{3}})+)(?:,(\d+))?{_UNIT}", re.ASCII
+)
+
+
+def spelled_number(text: str, decimal: str) -> str | None:
+    """The JSON number of a spreadsheet's text, whose decimal sign is `decimal`, or None."""
+    match = (_POINT if decimal == "." else _COMMA).fullmatch(text)
+    if match is None:
+        return number(text)
+    before, after, whole, fraction = match.groups()
+    digits = re.sub(r"\D", "", whole)
+    return number(f"{before}{after or ''}{digits}{f'.{fraction}' if fraction else ''}")
+
+
 class TextColumn:
     """One column of a file of texts (CSV): decides its type once, then encodes block by block."""
 
-    def __init__(self) -> None:
+    def __init__(self, decimals: str = ".,") -> None:
+        """`decimals`: decimal signs to try, the likelier first, where numbers are not plain."""
         self.kind: Literal["undecided", "number", "text"] = "undecided"
+        self._decimals = decimals
+        self._decimal: str | None = None
 
     def literals(self, cells: Sequence[str]) -> Sequence[str]:
         """JSON literals of `cells` (n,), in order."""
@@ -71,15 +93,23 @@ class TextColumn:
             self.kind = "number"  # as the slow way would find too
             return
         told = [cell for cell in cells if not is_absent(cell)]
-        if told:
-            numeric = sum(number(cell) is not None for cell in told)
-            self.kind = "number" if numeric >= _NUMERIC_SHARE * len(told) else "text"
+        if not told:
+            return
+        self.kind = "text"
+        for decimal in (None, *self._decimals):
+            self._decimal = decimal
+            numeric = sum(self._read(cell) is not None for cell in told)
+            if numeric >= _NUMERIC_SHARE * len(told):
+                self.kind = "number"
+                return
 
-    @staticmethod
-    def _number(cell: str) -> str:
+    def _number(self, cell: str) -> str:
         if is_absent(cell):
             return NULL
-        return number(cell) or encode_basestring(cell)
+        return self._read(cell) or encode_basestring(cell)
+
+    def _read(self, cell: str) -> str | None:
+        return number(cell) if self._decimal is None else spelled_number(cell, self._decimal)
 
 
 def _are_json_numbers(distinct: Collection[str]) -> bool:

@@ -2,7 +2,8 @@
 
 Promises: memory is bounded by one block; rows keep their order; a row with too few or too many
 cells is padded or cut and counted, a line that is no JSON is handed on as it stands.
-Leaves to others: which column is what (`mapping`), types of cells (`cells`).
+Leaves to others: how a CSV is written (`spelling`), which column is what (`mapping`), types of
+cells (`cells`).
 """
 
 import csv
@@ -17,13 +18,12 @@ import msgspec
 import orjson
 
 from streams.runtime.cells import TextColumn, literal
+from streams.runtime.spelling import NotTextError, spelling_of
 
 BLOCK_ROWS: Final = 4096
 
 _FIELD_LIMIT: Final = 1 << 20
 """Largest cell of a CSV file, in characters."""
-
-_DELIMITERS: Final = ",;\t|"
 
 
 class FileError(Exception):
@@ -105,23 +105,30 @@ class CsvTable:
     """A CSV file, gzipped or not; the delimiter is the one of `,;tab|` its first line has most."""
 
     def __init__(self, path: Path, block_rows: int = BLOCK_ROWS) -> None:
-        """FileError if there is no header line, or a name stands in it twice."""
+        """FileError if it is no text, has no header line, or a name stands in it twice."""
         self._path = path
         self._block_rows = block_rows
         self.uneven = 0
         """Rows with too few or too many cells, so far."""
-        with _text(path) as lines:
-            first = lines.readline()
-        self._delimiter = max(_DELIMITERS, key=first.count)
-        self.columns = next(csv.reader([first], delimiter=self._delimiter), [])
+        try:
+            with _bytes(path) as file:
+                self._spelling = spelling_of(file)
+        except NotTextError as error:
+            raise FileError(f"{path}: {error}") from None
+        self.columns = self._spelling.columns
         _check_names(path, self.columns)
 
     def blocks(self) -> Iterator[TextBlock]:
         """The rows from the first on; FileError where the file breaks off or is no CSV."""
-        kinds = {name: TextColumn() for name in self.columns}
+        spelling = self._spelling
+        kinds = {name: TextColumn(spelling.decimals) for name in self.columns}
         csv.field_size_limit(_FIELD_LIMIT)
-        with _text(self._path) as lines:
-            reader = csv.reader(lines, delimiter=self._delimiter)
+        with _text(self._path, spelling.encoding) as lines:
+            for _ in range(spelling.lines_before):
+                lines.readline()
+            reader = csv.reader(
+                lines, delimiter=spelling.delimiter, skipinitialspace=spelling.spaced
+            )
             next(reader)
             try:
                 while rows := list(islice(reader, self._block_rows)):
@@ -131,7 +138,7 @@ class CsvTable:
 
     def count(self) -> int:
         """Lines after the header; a cell with line breaks counts more than once."""
-        return max(0, _count_lines(self._path) - 1)
+        return max(0, _count_lines(self._path) - 1 - self._spelling.lines_before)
 
     def _block(self, rows: list[list[str]], kinds: Mapping[str, TextColumn]) -> TextBlock:
         width = len(self.columns)
@@ -220,20 +227,23 @@ def open_table(path: Path, block_rows: int = BLOCK_ROWS) -> Table:
     try:
         if name.endswith((".parquet", ".pq")):
             return ParquetTable(path, block_rows)
-        if name.endswith((".jsonl", ".ndjson")):
+        if name.endswith((".jsonl", ".ndjson", ".json")):
             return JsonLinesTable(path, block_rows)
         if name.endswith((".csv", ".tsv", ".txt")):
             return CsvTable(path, block_rows)
     except (OSError, EOFError, csv.Error) as error:
         raise FileError(f"{path}: {error}") from error
-    allowed = ".csv, .tsv, .jsonl, .ndjson (each also .gz), .parquet"
+    allowed = ".csv, .tsv, .txt, .jsonl, .ndjson, .json (each also .gz), .parquet"
     raise FileError(f"{path}: unknown kind of file; allowed are {allowed}")
 
 
 def _count_lines(path: Path) -> int:
     with _bytes(path) as file:
         parts = iter(lambda: file.read(1 << 20), b"")
-        return sum(part.count(b"\n") for part in parts)
+        try:
+            return sum(part.count(b"\n") for part in parts)
+        except (OSError, EOFError) as error:
+            raise FileError(f"{path}: {error}") from error
 
 
 def _bytes(path: Path) -> IO[bytes]:
@@ -242,9 +252,9 @@ def _bytes(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _text(path: Path) -> io.TextIOWrapper:
-    """The file as text: a byte order mark is skipped, bytes that are no UTF-8 are replaced."""
-    return io.TextIOWrapper(_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
+def _text(path: Path, encoding: str) -> io.TextIOWrapper:
+    """The file as text: a byte order mark is skipped, bytes that are none are replaced."""
+    return io.TextIOWrapper(_bytes(path), encoding=encoding, errors="replace", newline="")
 
 
 def _python_values(column: Any) -> list[object]:  # noqa: ANN401  # pyarrow has no types

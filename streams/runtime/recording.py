@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from schemas.log import Millis
-from streams.runtime.files import BLOCK_ROWS, JsonLinesTable, Table, open_table
+from streams.runtime.files import BLOCK_ROWS, FileError, JsonLinesTable, Table, open_table
 from streams.runtime.labels import LabelSource, Waiting, open_labels
 from streams.runtime.mapping import Columns, assign
 from streams.runtime.rows import Entries, LineWriter, RowWriter, is_contract
@@ -46,6 +46,7 @@ class Recording:
         """`events` are records of `model-events`, by time. FileError if a file cannot be read."""
         wanted = columns or Columns()
         path = str(predictions)
+        self._path = path
         self.model = model
         self._table: Table = open_table(predictions, block_rows)
         self._labels: LabelSource | None = None
@@ -77,7 +78,7 @@ class Recording:
         return self._table.count()
 
     def chunks(self) -> Iterator[Chunk]:
-        """The recording from its first row on."""
+        """The recording from its first row on; FileError if there is none."""
         waiting = {"labels": Waiting(), "model-events": Waiting()}
         for events in self._events:
             waiting["model-events"].add(events)
@@ -92,7 +93,8 @@ class Recording:
                 waiting["labels"].add(self._labels.after(predictions))
             due = {log: held.until(last) for log, held in waiting.items()}
             yield Chunk(entries={"predictions": predictions, **due}, last=last)
-        last = last or 0
+        if last is None:
+            raise FileError(f"{self._path}: has columns and no rows")
         if self._labels is not None:
             waiting["labels"].add(self._labels.rest(last))
         rest = {log: held.rest() for log, held in waiting.items()}

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+import windage as windage_package
+
 CONFIG = """version: 1
 kafka: {bootstrap: "127.0.0.1:PORT"}
 models:
@@ -149,3 +151,8 @@ def test_every_command_listed_says_what_it_does(windage, command):
     assert {"demo", "serve", "worker", "replay", "validate"} <= set(commands)
     for name in commands:
         assert 0 == command(name, "--help").code
+
+
+def test_the_version_is_that_of_the_package(command):
+    """For reports of bugs."""
+    assert f"windage {windage_package.__version__}" == command("--version").out.strip()

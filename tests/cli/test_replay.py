@@ -1,5 +1,6 @@
 """`windage replay` judges files, and says it in JSON or in a table."""
 
+import gzip
 import json
 import random
 
@@ -111,3 +112,38 @@ def test_init_writes_a_config_that_is_valid(windage, shifted, tmp_path):
     assert text.startswith("# yaml-language-server: $schema=windage.schema.json\n")
     assert "amount: numeric" in text
     assert 2 == windage("init", shifted).code
+
+
+def test_init_as_json_leaves_one_document_on_stdout(windage, shifted):
+    """What was written and what was guessed; the words are on stderr."""
+    ended = windage("init", shifted, "--label", "outcome", "--json")
+    document = json.loads(ended.out)
+    assert ("windage.yaml", "outcome") == (document["config"], document["columns"]["label"])
+    assert {"amount": "numeric", "kind": "categorical"} == document["settings"]["features"]
+    assert "next: " in ended.err
+
+
+def test_a_config_that_lies_here_and_is_not_used_is_told(windage, shifted):
+    """Who edits it and replays would look for the change in vain."""
+    arguments = ("replay", shifted, "--label", "outcome", "--every", "1s")
+    assert "--config windage.yaml uses it" not in windage(*arguments).err
+    assert 0 == windage("init", shifted, "--label", "outcome").code
+    assert "--config windage.yaml uses it" in windage(*arguments).err
+
+
+def test_a_recording_that_is_shorter_than_its_reference_says_so(windage, shifted, tmp_path):
+    """A service learns of 5,000 rows; a recording without a config of what it has."""
+    assert 0 == windage("init", shifted, "--label", "outcome", "--every", "1s").code
+    ended = windage("replay", shifted, "--every", "1s", "--config", "windage.yaml")
+    assert 0 == ended.code
+    assert "the reference needs 5,000 rows" in ended.err
+    assert "without --config" in ended.err
+
+
+def test_a_file_that_breaks_off_is_no_drift(windage, tmp_path):
+    """Its code is 3: 1 would say that drift was found."""
+    path = tmp_path / "cut.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 50_000)[:100])
+    ended = windage("replay", path)
+    assert (3, "") == (ended.code, ended.out)
+    assert "end-of-stream" in ended.err

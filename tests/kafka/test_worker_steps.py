@@ -300,7 +300,8 @@ class Batches(Producer):
             size += len(value)
             if taken and size > 40:
                 return None
-            taken.append((key, value, timestamp, headers))
+            assert isinstance(headers, list)  # aiokafka's own takes nothing else
+            taken.append((key, value, timestamp, tuple(headers)))
             return len(taken)
 
         return SimpleNamespace(append=append, taken=taken)

@@ -53,8 +53,8 @@ MUTATIONS = {
     "output_not_awaited": Mutation(
         Tenure,
         "cycle",
-        "await _delivered([await self._send(producer, output) for output in outputs])",
-        "[await self._send(producer, output) for output in outputs]",
+        "await _delivered(await self._sent(producer, outputs))",
+        "await self._sent(producer, outputs)",
     ),
     "no_ownership_check": Mutation(
         Tenure, "cycle", "if state is not None and self.owned:", "if state is not None:"

@@ -48,7 +48,7 @@ def _appended(batch: Any, output: Output) -> bool:  # noqa: ANN401 - aiokafka pu
         key=output.key,
         value=output.value,
         timestamp=output.timestamp,
-        headers=output.headers,
+        headers=list(output.headers),
     )
     return taken is not None
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from detectors.reference import SignalReference
 from detectors.shiryaev_roberts import contrasts_of
 from schemas.baseline import Normal
 from schemas.journal import Counts
@@ -40,9 +41,17 @@ class Yardstick:
         ends = np.cumsum([0, *(one.width for one in self.references)]).tolist()
         self.spans = [slice(first, last) for first, last in pairwise(ends)]
         self.width: int = ends[-1]
-        self.dispersions = [float(np.max(one.dispersion)) for one in self.references]
+        self.dispersions = [_dispersion(one) for one in self.references]
         self.categorical = [i for i, one in enumerate(signals) if one.kind == "categorical"]
 
     def split(self, row: Counts) -> list[Counts]:
         """The cells of every signal out of the vector of all."""
         return [row[span] for span in self.spans]
+
+
+def _dispersion(reference: SignalReference) -> float:
+    """The largest of the dispersions that the evidence is divided by."""
+    cells = float(np.max(reference.dispersion))
+    if reference.kind != "numeric" or reference.patterns is None:
+        return cells
+    return max(cells, float(np.max(reference.patterns)))

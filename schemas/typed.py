@@ -7,7 +7,7 @@ Leaves to others: decoding, and the slow path (`streams/decode`).
 
 import math
 import re
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -28,14 +28,16 @@ _Bounded = Annotated[float, Meta(gt=-EXACT, lt=EXACT)]
 Category = str | _Exact | float | bool | None
 
 
+@lru_cache(maxsize=64)
 def prediction_type(
-    grid: Grid | None, extra: Sequence[str] = (), *, strict: bool = False
+    grid: Grid | None, extra: tuple[str, ...] = (), *, strict: bool = False
 ) -> type[msgspec.Struct]:
     """The struct of one model's predictions: its features as typed fields f0, f1, ...
 
     Numeric features that are absent are NaN, tags that make segments are fields t0, t1, ... Without
     a grid (learning) features and tags are dicts. `strict` takes only what needs no second look:
-    no name but those of the grid and `extra`, no number of which a float may not be exact.
+    no name but those of the grid and `extra`, no number of which a float may not be exact. Making a
+    type is dear, and a worker asks for the same ones for each of its partitions.
     """
     number: Any = _Bounded if strict else float
     features: Any = dict[str, Any]

@@ -4,11 +4,13 @@ Promises: number N is the same simulation everywhere; what differs names N.
 Leaves to others: judging (`result`), printing (`scripts/simulate`).
 """
 
+import gc
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import get_context
 from typing import Any, NamedTuple
@@ -57,6 +59,7 @@ def simulate(number: int, *, steps: int = STEPS) -> Report:
 
 @lru_cache(maxsize=2)
 def _without_faults(world: int) -> tuple[Setting, Result]:
+    gc.collect()
     setting = Setting(world)
     return setting, Simulation(setting).plain()
 
@@ -65,13 +68,27 @@ def some(numbers: Sequence[int], mutation: str | None = None, *, first: bool = F
     """Run several in this process; `first`: end with the first failure."""
     _without_faults.cache_clear()
     total = Report.empty()
-    with applied(mutation):
+    with applied(mutation), _collected_by_hand():
         for number in numbers:
             total = merged(total, simulate(number))
             if first and total.failures:
                 break
     _without_faults.cache_clear()
     return total
+
+
+@contextmanager
+def _collected_by_hand() -> Iterator[None]:
+    """Garbage is collected between worlds, and nothing that was there before is looked through."""
+    usual = gc.isenabled()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if usual:
+            gc.enable()
 
 
 def many(numbers: range, processes: int | None = None) -> Iterator[tuple[Report, float]]:

@@ -190,14 +190,14 @@ class JsonLinesTable:
 
 
 class ParquetTable:
-    """A Parquet file; needs pyarrow (the extra `parquet`)."""
+    """A Parquet file; needs pyarrow (the extra `server`)."""
 
     def __init__(self, path: Path, block_rows: int = BLOCK_ROWS) -> None:
         """FileError if pyarrow is absent or the file is no Parquet."""
         try:
             from pyarrow import parquet  # noqa: PLC0415  # an extra, and slow to import
         except ImportError as error:
-            message = f"{path}: reading Parquet needs pyarrow: pip install 'windage[parquet]'"
+            message = f"{path}: reading Parquet needs pyarrow: pip install 'windage[server]'"
             raise FileError(message) from error
         try:
             self._file = parquet.ParquetFile(path)

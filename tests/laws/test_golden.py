@@ -19,6 +19,18 @@ def test_each_format_has_its_state():
     assert set(files()) <= {path.name for path in (*PROFILERS, *MONITORS)}
 
 
+WORDS = ("status", "transition", "state", "breach", "kind", "severity", "signal", "segment")
+"""Fields that say something, beside the numbers that it was judged by."""
+
+
+def words(spoken):
+    """What was said, by id, without its numbers."""
+    return {
+        name: (topic, key, {field: body.get(field) for field in WORDS})
+        for name, (topic, key, body) in spoken.items()
+    }
+
+
 @pytest.mark.parametrize("path", PROFILERS, ids=lambda path: path.stem)
 def test_a_former_profiler_goes_on(path):
     """Nothing is lost, counted twice, or said otherwise."""
@@ -29,11 +41,11 @@ def test_a_former_profiler_goes_on(path):
 
 @pytest.mark.parametrize("path", MONITORS, ids=lambda path: path.stem)
 def test_a_former_monitor_goes_on(path):
-    """The same alerts with the same ids."""
+    """The same said with the same ids; numbers may be those of a better statistic."""
     (_, state), *_ = halfway().slots[0].values()
     mill = from_states(state, path.read_bytes())
     assert [] == mill.problems
-    assert halfway().finish().spoken() == mill.spoken()
+    assert words(halfway().finish().spoken()) == words(mill.spoken())
 
 
 def test_a_former_directory_goes_on(tmp_path):

@@ -3,12 +3,16 @@
 Leaves to others: what a command does (the module of its name).
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from streams.cli.options import Bootstrap, ConfigMaybe, DataMaybe, Json, Token, Url, When
 
+Tool = Literal[
+    "arize", "bentoml", "evidently", "great-expectations", "kserve", "sagemaker", "seldon"
+]
 Verdict = Literal["true_drift", "false_alarm", "data_issue"]
 Text = Annotated[str | None, typer.Option(show_default=False)]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="Which model.")]
@@ -16,7 +20,7 @@ ModelName = Annotated[str, typer.Option("--model", "-m", help="Which model.")]
 
 def add(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (event, close, label, drill):
+    for command in (event, close, label, drill, adapt):
         app.command()(command)
     app.command("label-sample")(label_sample)
 
@@ -179,3 +183,27 @@ def drill(  # noqa: PLR0917 - typer passes options by name
 
     place = Place(config=config, data=data, bootstrap=bootstrap, url=url, token=token)
     run(place, model, version, severity, rollback=rollback, as_json=json)
+
+
+def adapt(
+    tool: Annotated[Tool, typer.Argument(help="Whose log it is.")],
+    source: Annotated[str, typer.Argument(metavar="FILE", help="JSON Lines, or - for stdin.")],
+    model: Annotated[str | None, typer.Option(help="Where the log names none.")] = None,
+    version: Annotated[str | None, typer.Option(help="Instead of the log's.")] = None,
+    features: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Names of a nameless row, in order.")
+    ] = None,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="A lone number answered is a probability.")
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A file for each kind, not stdout.")
+    ] = None,
+) -> None:
+    """Turn logs of other tools into predictions, labels, metrics and model events."""
+    from streams.adapters.asked import Asked
+    from streams.cli.adapt import run
+
+    names = tuple(name.strip() for name in features.split(",")) if features else ()
+    asked = Asked(model=model, version=version, features=names, scores=scores)
+    run(tool, source, asked, to)

@@ -1,0 +1,1 @@
+"""Adapters: what other serving tools log, as events of ours; one format a file."""

@@ -17,7 +17,7 @@ import msgspec
 
 from schemas.lamp import Lamp
 from schemas.log import Output
-from streams.runtime.crank import Accountable
+from streams.runtime.crank import Accountable, lamps_of
 from streams.runtime.machine import Machine
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -65,6 +65,10 @@ class Pulse:
         self.lag = lag
         if not any(lag.values()):
             self.progress()
+
+    def account(self, machines: Sequence[Machine]) -> None:
+        """Note what became of the records of these machines, and how their models stand."""
+        self.accounts, self.lamps = accounted(machines), lamps_of(machines)
 
     def still_s(self) -> float:
         """For how long nothing has moved although something waits."""

@@ -19,12 +19,11 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from streams.runtime.crank import lamps_of
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
 from streams.runtime.kafka.marks import Marks
-from streams.runtime.kafka.pulse import Pulse, accounted
+from streams.runtime.kafka.pulse import Pulse
 from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
 from streams.runtime.kafka.settings import Settings
@@ -72,11 +71,8 @@ class Worker:
         self._taken: dict[int, float] = {}  # when a batch of each partition was counted last
         self._generation = 0
         self._clock = BrokerClock()
-        self._ticker = (
-            None
-            if settings.tick_ms is None
-            else Ticker(self._clock, settings.tick_ms, settings.allowance_ms)
-        )
+        tick, slack = settings.tick_ms, settings.allowance_ms
+        self._ticker = None if tick is None else Ticker(self._clock, tick, slack)
         self._recovery = Recovery(settings, role, self._committed)
         self._marks = Marks()
         self._restoring = asyncio.Lock()
@@ -343,8 +339,7 @@ class Worker:
         if self._producer is None:
             return
         begun = time.monotonic()
-        told = self.pulse.heard
-        cycles = [tenure.cycle(self._producer, store=store, told=told) for tenure in tenures]
+        cycles = [one.cycle(self._producer, store=store, told=self.pulse.heard) for one in tenures]
         for stamped in await asyncio.gather(*cycles):
             if stamped is not None:
                 self._clock.heard(stamped)
@@ -367,8 +362,7 @@ class Worker:
             lag[log] = lag.get(log, 0) + await self._lag(tp)
         self.pulse.behind(lag)
         if accounts:
-            machines = [tenure.machine for tenure in self._tenures.values()]
-            self.pulse.accounts, self.pulse.lamps = accounted(machines), lamps_of(machines)
+            self.pulse.account([tenure.machine for tenure in self._tenures.values()])
 
     async def _lag(self, tp: TP) -> int:
         """Return how many records of `tp` wait; what is no record (a marker) does not wait."""

@@ -38,6 +38,20 @@ def true_shares(grids, law=stats.norm, mean=0.0, spread=1.0, scale=1.0):
     return np.pad(np.diff(moved, axis=1, prepend=0, append=1), ((0, 0), (0, 1)))
 
 
+def sparse_bank(signals, rows, missing, rng):
+    """A bank over normal columns with a share of missing values, and its true shares."""
+    grids, references = [], []
+    for _ in range(signals):
+        x = np.where(rng.random(rows) < missing, np.nan, rng.normal(size=rows))
+        grids.append(numeric_grid(x))
+        counts = np.bincount(grids[-1].codes(x), minlength=grids[-1].width)
+        references.append(reference_of("numeric", counts[None]))
+    shares = [(1 - missing) * true_shares([grid])[0] for grid in grids]
+    for one in shares:
+        one[-1] = 1 - one[:-1].sum()
+    return Bank(references, tolerance=0.0), shares
+
+
 def binary_bank(signals, rows, p, rng, *, upward=False):
     """A bank over references of `rows` outcomes, yes with probability p, and its true shares."""
     references = [
@@ -47,11 +61,18 @@ def binary_bank(signals, rows, p, rng, *, upward=False):
     return bank, np.tile([1 - p, p], (signals, 1))
 
 
+def drawn(rng, pane, shares):
+    """Counts of a pane of every signal; `shares` (S, width), or one vector for each of S."""
+    if isinstance(shares, np.ndarray):
+        return list(rng.multinomial(pane, shares))
+    return [rng.multinomial(pane, own) for own in shares]
+
+
 def false_alarms(bank, shares, pane, run_length, panes, rng):
     """Alarms of every signal (S,) in so many panes of `pane` rows, begun anew after each."""
     alarms = np.zeros(len(shares), int)
     for _ in range(panes):
-        bank.update(list(rng.multinomial(pane, shares)))
+        bank.update(drawn(rng, pane, shares))
         for one in np.flatnonzero(bank.log_mean >= log(run_length)):
             alarms[one] += 1
             bank.reset(one)

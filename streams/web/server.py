@@ -7,16 +7,17 @@ Leaves to others: each path's meaning (`receiving`, `views`, `stream`, `metrics`
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from schemas.config_links import Http, Mlflow
 from schemas.instants import rfc3339
-from streams.web import charts, metrics, stream, views
+from streams.web import charts, metrics, otlp, stream, views
 from streams.web.access import PAGES, Access, Session, guard, problem
 from streams.web.board import Board
 from streams.web.casefile import Casefile, casefile
@@ -71,6 +72,7 @@ class Site:
         )
         self._bell: stream.Bell | None = None
         self._catching_up: asyncio.Task[None] | None = None
+        self._pushing: otlp.Pushing | None = None
         self._session = Session()
         self._closing = False
 
@@ -111,12 +113,15 @@ class Site:
         self._bell = stream.Bell()
         self._runtime.observers.append(self._bell.ring)
         self._catching_up = asyncio.create_task(self._catch_up())
+        self._pushing = otlp.pushing(self._families)
 
     async def _close(self, _: web.Application) -> None:
         assert self._bell is not None
         assert self._catching_up is not None
         self._closing = True
         await self._catching_up
+        if self._pushing is not None:
+            await asyncio.to_thread(self._pushing.stop)
         self._runtime.observers.remove(self._bell.ring)
 
     async def _catch_up(self) -> None:
@@ -241,6 +246,12 @@ class Site:
     async def _ready(self, _: web.Request) -> web.StreamResponse:
         ready = self._runtime.failure is None
         return views.answer({"ready": ready}, 200 if ready else 503)
+
+    def _families(self) -> Iterable[Metric]:
+        """What the metrics page says now, for whoever asks outside the event loop."""
+        self._board.refresh()
+        about = (self._models_known, self._role, self._sinks)
+        return metrics.registry(self._board, self._runtime, *about).collect()
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         board = await self._fresh()

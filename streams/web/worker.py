@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from schemas.config_links import Http
 from schemas.log import Millis
 from streams.runtime.kafka.pulse import Pulse, resident_bytes
+from streams.web import otlp
 from streams.web.access import Access, guard
 from streams.web.families import build, of_incidents, of_readings, of_records, of_time
 from streams.web.heard import Heard
@@ -53,6 +54,10 @@ class Page:
             ]
         )
         return app
+
+    def families(self) -> Iterator[Metric]:
+        """What the metrics page says now."""
+        return self._fold.collect()
 
     async def _health(self, _: web.Request) -> web.Response:
         pulse, waiting = self._pulse, sum(self._pulse.lag.values())
@@ -148,12 +153,13 @@ def serve(
     failures: list[OSError] = []
 
     async def run() -> None:
-        page = Page(pulse, stall_s, paces).application(Access.of(http))
-        runner = web.AppRunner(page, access_log=None)
+        page = Page(pulse, stall_s, paces)
+        runner = web.AppRunner(page.application(Access.of(http)), access_log=None)
         try:
             await runner.setup()
             await web.TCPSite(runner, http.host, http.port, ssl_context=context).start()
             ports.append(int(runner.addresses[0][1]))
+            otlp.pushing(page.families)
         except OSError as error:
             failures.append(error)
             return

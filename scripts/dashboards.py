@@ -112,6 +112,14 @@ OPERATIONS: Final = [
         {"{{state}}": "count by (state) (windage_state)"},
     ),
     Panel(
+        "Sinks",
+        "What waits for each, and for how long it has taken nothing.",
+        {
+            "waiting {{sink}}": "max by (sink) (windage_sink_waiting_records)",
+            "failing (s) {{sink}}": "max by (sink) (windage_sink_failing_seconds)",
+        },
+    ),
+    Panel(
         "Workers stand still",
         "Without progress while records wait; and how long their event loop stood at the most.",
         {

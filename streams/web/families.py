@@ -41,7 +41,7 @@ Said = tuple[Reading, Millis]
 
 
 def build(role: str) -> Metric:
-    """What is running: `serve`, `dashboard`, `profiler` or `monitor`, and which version."""
+    """What is running and which version; `role`: serve, dashboard, profiler, monitor or sinks."""
     try:
         ours = version("windage")
     except PackageNotFoundError:

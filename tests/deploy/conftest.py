@@ -5,14 +5,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from schemas.config_links import Http
 from schemas.lamp import Lamp
 from schemas.log import Output
 from streams.runtime.kafka.pulse import Pulse
+from streams.sinks.courier import Status
+from streams.web.sinks import of_sinks
 from streams.web.worker import serve
 
 ROWS = 9_000
@@ -63,6 +68,24 @@ def demo() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def sinks() -> str:
+    """The metrics page of a process that carries for a sink which is away."""
+    away = Status(
+        sink="pager", sent=1, failures=2, dead_letters=0, waiting=3, failing_s=60.0, reason="503"
+    )
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Fixed(lambda: of_sinks([away])))
+    return generate_latest(registry).decode()
+
+
+class Fixed(Collector):
+    """A collector of what a function gives."""
+
+    def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
+        self.collect = collect
 
 
 @pytest.fixture(scope="session")

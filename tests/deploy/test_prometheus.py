@@ -30,11 +30,13 @@ CONTRACT = {
     "windage_incidents", "windage_build_info",
 }  # fmt: skip
 LABELS = {"model", "version", "segment", "signal", "monitor"}
-NAMED_FOR = {"level", "state", "topic", "outcome", "code", "severity", "role", "python"}
+NAMED_FOR = {"level", "state", "topic", "outcome", "code", "severity", "role", "python", "sink"}
 
 WITHOUT_DATA = {
     # The demo sends neither latencies nor KPIs of its own.
     "Operation of the model",
+    # Nor has it sinks.
+    "Sinks",
 }
 """Titles of panels that ask for what the demo does not have; each query of the others shows
 something."""
@@ -80,9 +82,9 @@ def series(*pages: str) -> dict[str, set[str]]:
 
 
 @pytest.fixture(scope="module")
-def pages(demo: str, worker: str) -> dict[str, set[str]]:
-    """What a live demo and a monitor's page have, together."""
-    return series(read(f"{demo}/metrics"), read(f"{worker}/metrics"))
+def pages(demo: str, worker: str, sinks: str) -> dict[str, set[str]]:
+    """What a live demo, a monitor's page and a sink's have, together."""
+    return series(read(f"{demo}/metrics"), read(f"{worker}/metrics"), sinks)
 
 
 @pytest.fixture(scope="module")

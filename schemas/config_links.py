@@ -278,6 +278,8 @@ class Limits(Part):
     memory: Bytes = 512 * 1024 * 1024
     """Per worker."""
     memory_red: Ratio = 0.9
+    refused: Ratio = 0.2
+    """The share of a model's records; beyond it there is an incident, and nothing is learned."""
     """The share of `memory` from which on nothing new is admitted."""
     stall: Annotated[Duration, Field(ge=5_000)] = 60_000
     """With records waiting and none counted for so long, a worker ends and is started anew."""

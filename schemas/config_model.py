@@ -26,6 +26,7 @@ from schemas.config_values import (
     Ratio,
     Selector,
     Threshold,
+    SilentAfter,
     fault,
 )
 from schemas.durations import Rate as Frequency
@@ -266,6 +267,7 @@ class ModelConfig(Part):
     rollback: Rollback = Rollback()
     rollout: Rollout = Rollout()
     calendar: tuple[Holiday, ...] = ()
+    silent_after: SilentAfter = "auto"
     impact: Impact = Impact()
     fairness: Fairness = Fairness()
 

@@ -6,7 +6,7 @@ Leaves to others: which keys there are (`config`, `config_model`, `config_policy
 """
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -71,6 +71,36 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": durations.DURATION_PATTERN}),
 ]
 """Milliseconds, written `62h30m`."""
+
+
+def _silent_after(value: object) -> Literal["auto", "off"] | Millis:
+    """`auto`, `off` (which YAML reads as false), or a duration."""
+    if value == "auto":
+        return "auto"
+    if value is False or value == "off":
+        return "off"
+    wait = durations.parse_duration(value)
+    if wait <= 0:
+        raise ValueError("must be auto, off, or longer than nothing")
+    return wait
+
+
+SilentAfter = Annotated[
+    Literal["auto", "off"] | int,
+    PlainValidator(_silent_after),
+    PlainSerializer(
+        lambda value: value if isinstance(value, str) else durations.show_duration(value)
+    ),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["auto", "off", False]},
+                {"type": "string", "pattern": durations.DURATION_PATTERN},
+            ]
+        }
+    ),
+]
+"""How long predictions may stay away before that is an incident; `auto`: by their own pace."""
 
 Bytes = Annotated[
     int,

@@ -12,11 +12,20 @@ from schemas.log import Millis
 from schemas.output_parts import Summary
 
 Symptom = Literal[
-    "shift", "missing", "unseen", "range", "constant", "rescaled", "silence", "fall", "gain"
+    "shift",
+    "missing",
+    "unseen",
+    "range",
+    "constant",
+    "rescaled",
+    "silence",
+    "refused",
+    "fall",
+    "gain",
 ]
 """How the signal departs: within the grid, or in one of the ways data goes wrong, or (metrics)
 by a fall, or by a gain too good to be true. `unseen` and `range` are valid new values; `missing`,
-`constant`, `rescaled` and `silence` are faults of data."""
+`constant`, `rescaled`, `silence` and `refused` (whole records) are faults of data."""
 
 JudgedState = Literal[
     "judged", "warming_up", "too_few_rows", "no_labels", "stale", "schema_mismatch"

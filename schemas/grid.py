@@ -19,6 +19,7 @@ from detectors.latency import Latency
 from detectors.moments import Moments
 from detectors.regression import Regression
 from detectors.residuals import residual_grid
+from schemas.refusals import WIDTH as REFUSALS
 
 FeatureType = Literal["numeric", "categorical"]
 Task = Literal["binary", "multiclass", "regression", "none"]
@@ -181,6 +182,8 @@ class Layout:
 
     def width(self, kind: str) -> int:
         """Length of the vector of a profile kind."""
+        if kind == "refusals":
+            return REFUSALS
         blocks = self.predictions if kind == "predictions" else self.outcomes
         return sum(block.width for block in blocks.values())
 

@@ -11,6 +11,7 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
     """`allowed` false alarms of the whole model in each period of `per` milliseconds.
 
     `learn_rows`, `learn_span`: how many first rows, over which time, make a reference.
+    `refused`: the share of records that may be.
     """
 
     model: str
@@ -23,3 +24,4 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
     learn_rows: int
     learn_span: Millis
     positive: str | None = None
+    refused: float = 0.2

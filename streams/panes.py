@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from schemas.grid import WHOLE, Layout
 from schemas.journal import Counts, Profile, ProfileKey, ProfileKind, Sparse
-from schemas.log import Millis
+from schemas.log import InputLog, Millis
+from schemas.refusals import refused_of
 from schemas.rows import Ints
 
 Matrix = npt.NDArray[np.int64]
@@ -150,6 +151,30 @@ class Panes:
                         min(a, int(b[g])) for a, b in zip(profile.first, least, strict=True)
                     ]
                     profile.written = False
+
+    def note(self, log: InputLog, arrived: int, cells: Counts, span: tuple[int, int]) -> None:
+        """Add records (not rows) to the refusals of a pane: `cells` (width,) of `schemas/refusals`.
+
+        `span`: the first and the last offset of them in their log.
+        """
+        profile = self._profile(
+            ProfileKey(
+                self._layout.grid.epoch,
+                self._grid_id,
+                "refusals",
+                "",
+                WHOLE,
+                arrived,
+                arrived,
+                self._partition,
+            )
+        )
+        place = 0 if log == "predictions" else 1
+        profile.vector += cells
+        profile.rows = sum(refused_of(profile.vector).values())
+        profile.first[place] = min(profile.first[place], span[0])
+        profile.last[place] = max(profile.last[place], span[1])
+        profile.written = False
 
     def close(self, marks: Watermarks) -> list[Profile]:
         """The profiles whose pane is over and that have grown, in the order of their keys."""

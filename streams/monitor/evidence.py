@@ -42,7 +42,7 @@ class Ranges:
     def add(self, pane: int, taken: Iterable[Taken]) -> None:
         """Remember where the rows that a pane took came from."""
         for one in taken:
-            if one.key.segment != WHOLE:
+            if one.key.segment != WHOLE or one.key.kind == "refusals":
                 continue
             logs: tuple[tuple[Log, int], ...] = (("predictions", 0), ("labels", 1))
             for log, place in logs:
@@ -62,7 +62,7 @@ class Ranges:
         known: dict[tuple[Log, int, Millis], tuple[Evidence, ...]] = {}
         out = []
         for finding in findings:
-            if finding.alarm or finding.joins:
+            if (finding.alarm or finding.joins) and not finding.evidence:
                 log: Log = "labels" if finding.signal.startswith(_OUTCOMES) else "predictions"
                 since = (finding.change_point or finding.window_start) // pane
                 span = log, since, finding.window_end // pane

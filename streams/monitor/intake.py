@@ -7,7 +7,7 @@ not taken yet; a key is forgotten only when rows have moved its partition past `
 Leaves to others: what the taken counts mean (`panel`), who may ask (`model`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.grid import Layout
 from schemas.journal import Counts, Profile, ProfileKey, Progress, Sparse
-from schemas.log import DAWN, Millis
+from schemas.log import DAWN, DUSK, Millis
 
 
 class Held(msgspec.Struct, kw_only=True):
@@ -121,20 +121,39 @@ class Intake:
             return min(min(one.outcomes, one.events) for one in said)
         return min(min(one.predictions, one.events) for one in said)
 
-    def closable(self) -> Iterator[int]:
+    def closable(self, wakes: Callable[[], int | None] = lambda: None) -> Iterator[int]:
         """The panes that are over and not closed yet, in order; the caller takes each.
 
-        A stretch without any row is passed over in one step, so that an idle year costs nothing.
+        A stretch without any row is passed over in one step, so that an idle year costs nothing;
+        `wakes` names a pane in it that closes all the same, if that is not the end of the stream.
         """
         while True:
             begin = self.next_pane if self.next_pane is not None else DAWN
-            waiting = (key.arrived for key, one in self._held.items() if one.taken is None)
+            waiting = (
+                key.arrived
+                for key, one in self._held.items()
+                if one.taken is None and (key.kind != "refusals" or one.rows)
+            )
             upcoming = min((a for a in waiting if a >= begin), default=None)
+            due = wakes()
+            if due is not None and due >= begin and not self.ended(due):
+                upcoming = due if upcoming is None else min(upcoming, due)
             if upcoming is None or upcoming >= self.watermark // self._pane:
                 return  # nothing to say of empty panes until a row comes
             self.next_pane = upcoming
             yield upcoming
             self.next_pane = upcoming + 1
+
+    def ended(self, pane: int) -> bool:
+        """Whether no prediction comes after a pane, because the stream is over.
+
+        A function of the logs as far as they are read: an end that is known already, because all
+        of a recording came at once, ends no wait that predictions have ended.
+        """
+        said = self._progress.values()
+        if any(one.predictions < DUSK for one in said):
+            return False
+        return not any(key.arrived > pane and key.kind == "predictions" for key in self._held)
 
     def take(self, pane: int) -> list[Taken]:
         """What arrived by `pane` and was not taken before, in the order of the keys."""

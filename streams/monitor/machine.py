@@ -21,7 +21,7 @@ from streams.monitor.model import ModelMonitor, SavedModel
 from streams.monitor.saying import say
 from streams.snapshot import DAMAGE, SnapshotError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of the snapshot; a worker refuses one from a later version."""
 
 JOURNAL: Final = "journal"

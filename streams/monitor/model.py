@@ -27,11 +27,12 @@ from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
 from streams.monitor.declaration import budgeted
 from streams.monitor.evidence import Ranges, SavedRanges
-from streams.monitor.intake import Intake, SavedIntake
+from streams.monitor.intake import Intake, SavedIntake, Taken
 from streams.monitor.lane import Lane
 from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
 from streams.monitor.operations import Operations
 from streams.monitor.performance import alerting
+from streams.monitor.refused import breaks
 from streams.monitor.waiting import Waiting
 from streams.monitor.watch import (
     Closing,
@@ -39,6 +40,7 @@ from streams.monitor.watch import (
     Restarts,
     Setting,
     Stands,
+    Wakes,
     Watch,
     parts,
     together,
@@ -94,6 +96,7 @@ class ModelMonitor:
         self._ranges = Ranges()
         self._watches: dict[str, Watch] = {}
         self._stands: Stands | None = None
+        self._watchful: list[Wakes] = []
         self._waiting = Waiting()
         self.baseline: Baseline | None = None
         self.announced: Baseline | None = None
@@ -131,8 +134,10 @@ class ModelMonitor:
                 self._learn(*learned)
             return
         self._intake.hear(progress)
-        for pane in self._intake.closable():
-            yield self._close(pane, sequence)
+        for pane in self._intake.closable(self._wakes):
+            closed = self._close(pane, sequence)
+            if closed is not None:
+                yield closed
 
     def _learn(self, grid: Grid, last: int) -> None:
         span = (last + 1 - self._learner.first_pane) * self._pane
@@ -172,6 +177,7 @@ class ModelMonitor:
         self._operations = Operations(setting)
         self._watches = {name: made(setting) for name, made in WATCHES.items()}
         # Asked once: to compare with a protocol takes long.
+        self._watchful = [w for w in self._watches.values() if isinstance(w, Wakes)]
         self._stands = next((w for w in self._watches.values() if isinstance(w, Stands)), None)
 
     def _beside(self, layout: Layout) -> int:
@@ -189,19 +195,49 @@ class ModelMonitor:
 
     # -- closing ---------------------------------------------------------------------------------
 
-    def _close(self, pane: int, sequence: int) -> Closed:
-        """Judge one pane and let the policy decide."""
-        intake = self._intake
-        assert intake is not None
-        every = intake.take(pane)
-        self._ranges.add(pane, every)
-        taken = [one for one in every if not is_shadow(one.key.version)]
-        shadows = [one for one in every if is_shadow(one.key.version)]
-        due, cohorts = self._waiting.due(pane), parts(taken, "outcomes", None)
+    def _wakes(self) -> int | None:
+        """The first pane that must close even if nothing comes."""
+        asked = (watch.wakes() for watch in self._watchful)
+        return min((pane for pane in asked if pane is not None), default=None)
+
+    def _close(self, pane: int, sequence: int) -> Closed | None:
+        """Judge one pane and let the policy decide; None where nothing came and nobody minds.
+
+        A pane without a counted row is judged by those who look for what is missing, alone.
+        """
+        assert self._intake is not None
+        everything = self._intake.take(pane)
+        counted = [one for one in everything if one.key.kind != "refusals"]
+        refusals = [one for one in everything if one.key.kind == "refusals"]
+        closing = self._closing(pane, counted, refusals)
+        findings, now = closing.findings, self.end_of(pane)
+        for watch in self._watches.values() if counted else self._watchful:
+            findings += watch.close(closing)
+        if not counted and not findings:
+            return None
+        if counted:
+            findings += self._waiting.told(self._judging.model, closing.span)
+            self._finish_references(pane)
+        findings = self._ranges.attach(findings, self._pane)
+        alerting = [one for one in findings if self._policy.acts_on(one)]
+        self._state, decisions = self._policy.judge(
+            self._state, now, alerting, closing.events, sequence, self._standing()
+        )
+        self._obey(decisions)
+        severities = [self._policy.severity(one) if one.alarm else None for one in findings]
+        return Closed(pane=pane, findings=findings, severities=severities, decisions=decisions)
+
+    def _closing(self, pane: int, counted: list[Taken], refusals: list[Taken]) -> Closing:
+        """What the watches see of a pane; what was forwarded waits for one with counted rows."""
+        assert self._intake is not None
+        self._ranges.add(pane, counted)
+        taken = [one for one in counted if not is_shadow(one.key.version)]
+        shadows = [one for one in counted if is_shadow(one.key.version)]
+        due = self._waiting.due(pane) if counted else []
+        cohorts = parts(taken, "outcomes", None)
         now, calendar = self.end_of(pane), self._config.calendar
-        findings: list[Finding] = []
         span, asked = (now - self._pane, now), parts(taken, "predictions", pane)
-        closing = Closing(
+        return Closing(
             pane=pane,
             span=span,
             predictions=asked,
@@ -212,24 +248,15 @@ class ModelMonitor:
             events=_model_events(due),
             building=frozenset(lane.kind for lane in self._lanes() if lane.collecting is not None),
             reference_id=self._reference_id,
-            findings=findings,
+            findings=[],
             troubles=self._troubles(now),
             shadows=tuple(parts(shadows, "predictions", pane)),
             shadow_outcomes=tuple(together(parts(shadows, "outcomes", None), pane)),
-            excepted=any(one.from_ < now and now - self._pane < one.to for one in calendar),
+            refusals=tuple(refusals),
+            excepted=any(one.from_ < now and now - self._pane < one.to for one in calendar)
+            or breaks(refusals, self._judging.refused),
+            ended=self._intake.ended(pane),
         )
-        for watch in self._watches.values():
-            findings += watch.close(closing)
-        findings += self._waiting.told(self._judging.model, closing.span)
-        self._finish_references(pane)
-        findings = self._ranges.attach(findings, self._pane)
-        alerting = [one for one in findings if self._policy.acts_on(one)]
-        self._state, decisions = self._policy.judge(
-            self._state, now, alerting, closing.events, sequence, self._standing()
-        )
-        self._obey(decisions)
-        severities = [self._policy.severity(one) if one.alarm else None for one in findings]
-        return Closed(pane=pane, findings=findings, severities=severities, decisions=decisions)
 
     def _troubles(self, now: Millis) -> tuple[tuple[Millis, Millis], ...]:
         """From when to when it was not normal: the calendar's exceptions, and incidents.

@@ -45,7 +45,9 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     whose reference is still being built, of this pane too; no signal of theirs is judged.
     `reference_id`: the reference in force in this pane. `findings`: what the watches before it
     have said. `troubles`: stretches of incidents, from their change on, as known before this pane,
-    and of the calendar; `excepted`: this pane is in one of those, so nothing is learned from it.
+    and of the calendar; `excepted`: this pane is in one of the calendar's, or too many of its
+    records were refused, so nothing is learned from it. `refusals`: what was read and refused, by
+    partition. `ended`: no prediction comes any more, because the stream is over.
     `shadows`, `shadow_outcomes`: as predictions and outcomes, of versions that answer nobody; none
     of their rows is in the other lists.
     """
@@ -64,7 +66,9 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[tuple[Millis, Millis], ...] = ()
     shadows: tuple[Part, ...] = ()
     shadow_outcomes: tuple[Part, ...] = ()
+    refusals: tuple[Taken, ...] = ()
     excepted: bool = False
+    ended: bool = False
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +112,14 @@ class Rebuilds(Protocol):
 
     def rebuild(self, version: str | None, since: Millis) -> None:
         """Build the reference of `version` (None: all) anew, of panes from `since` on."""
+
+
+@runtime_checkable
+class Wakes(Watch, Protocol):
+    """A watch that judges what is missing: it also sees panes in which no row was counted."""
+
+    def wakes(self) -> int | None:
+        """A pane that must close even if nothing comes; None: none."""
 
 
 @runtime_checkable

@@ -15,7 +15,9 @@ from streams.monitor.declared import Declared
 from streams.monitor.decline import Decline
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
+from streams.monitor.refused import Refused
 from streams.monitor.shadow import Shadows
+from streams.monitor.silence import Silence
 from streams.monitor.summaries import Summaries
 from streams.monitor.watch import Setting, Watch
 
@@ -31,5 +33,7 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "canary": Canary,
     "decline": Decline,
     "shadows": Shadows,
+    "refused": Refused,
+    "silence": Silence,
 }
 """Name in a snapshot, and what makes the watch."""

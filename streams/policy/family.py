@@ -59,7 +59,9 @@ EXPLAINS: Final[dict[Family, frozenset[Family]]] = {
 }
 """class of an incident -> families of signals that may be its consequences."""
 
-FAULTS: Final[frozenset[Symptom]] = frozenset({"missing", "constant", "rescaled", "silence"})
+FAULTS: Final[frozenset[Symptom]] = frozenset(
+    {"missing", "constant", "rescaled", "silence", "refused"}
+)
 NEW_VALUES: Final[frozenset[Symptom]] = frozenset({"unseen", "range"})
 
 _PERFORMANCE: Final[frozenset[str]] = frozenset(
@@ -105,6 +107,7 @@ _BY_PREFIX: Final[dict[str, Family]] = {
     "label": "label_drift",
     "calibration": "calibration_drift",
     "volume": "data_quality",
+    "input_quality": "data_quality",
     "fairness": "fairness",
     "operational": "operational",
     "kpi": "kpi",

@@ -81,7 +81,7 @@ def severity_of(finding: Finding, family: Family, limits: Limits) -> Severity | 
         return _level(fall, limits.fall_yellow, limits.fall_red)
     if finding.symptom == "gain":
         return "yellow"  # a suspicion
-    if family == "data_quality" and finding.symptom in ("constant", "silence"):
+    if family == "data_quality" and finding.symptom in ("constant", "silence", "refused"):
         return "red"
     if effect.psi is None:
         return "yellow"

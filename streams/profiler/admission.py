@@ -11,8 +11,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from schemas.frames.frame import number_of
+from schemas.counting import Counting
+from schemas.frames.events import Events
+from schemas.frames.frame import Frame, number_of
 from schemas.inputs import Metric, ModelEvent, is_name
+from schemas.log import InputLog
 from schemas.rows import Ints, Refusal
 
 LONGEST_ID: Final = 256
@@ -33,6 +36,22 @@ def of_names(refusal: Refusal) -> bool:
 
 
 def unfit(
+    log: InputLog,
+    counting: Counting,
+    known: Collection[str],
+    events: Events | Frame,
+    times: Ints,
+) -> list[Refusal]:
+    """Refusals by row of those that are not called as they should be; `times` as for `_unnamed`."""
+    refused = _misnamed(events.ids.ends - events.ids.begins, events.ids.key, times)
+    if log == "predictions":
+        refused += _unnamed(known, counting.versions, events.versions, times)
+    elif counting.task == "regression":
+        refused += _unmeasured(events.labels, times)
+    return refused
+
+
+def _unnamed(
     known: Collection[str], most: int, versions: tuple[Ints, list[str]], times: Ints
 ) -> list[Refusal]:
     """Refusals by row of versions; `times` (n,) is -1 where a row is refused, here too.
@@ -57,8 +76,8 @@ def unfit(
     return refused
 
 
-def misnamed(lengths: Ints, key: Callable[[int], bytes], times: Ints) -> list[Refusal]:
-    """Refusals by row of identifiers that are empty or too long; `times` as for `unfit`.
+def _misnamed(lengths: Ints, key: Callable[[int], bytes], times: Ints) -> list[Refusal]:
+    """Refusals by row of identifiers that are empty or too long; `times` as for `_unnamed`.
 
     `lengths` (n,) are in bytes, `key` gives the bytes of a row.
     """
@@ -75,8 +94,8 @@ def well_named(event: Metric | ModelEvent) -> bool:
     return event.version is None or is_name(event.version)
 
 
-def unmeasured(labels: tuple[Ints, list[Any]], times: Ints) -> list[Refusal]:
-    """Refusals by row of labels of a regression that are no numbers; `times` as for `unfit`."""
+def _unmeasured(labels: tuple[Ints, list[Any]], times: Ints) -> list[Refusal]:
+    """Refusals by row of labels of a regression that are no numbers; `times` as for `_unnamed`."""
     codes, values = labels
     bad = np.array([number_of(value) is None for value in values], np.bool_)
     return _refused(bad[codes], times, "schema", _OF_LABELS)

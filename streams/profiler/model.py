@@ -37,13 +37,14 @@ from streams.columns import Columns, digest
 from streams.decode import Decoded, Decoder, Limits
 from streams.join import Arrivals, Join
 from streams.panes import Panes, Placed, Watermarks
-from streams.profiler.admission import misnamed, of_names, unfit, unmeasured
+from streams.profiler.admission import of_names, unfit
 from streams.profiler.blocks import Mask, kept_content, outcome_blocks, prediction_blocks
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lessons
 from streams.profiler.letters import MESSAGES, placed, tombstones
 from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
+from streams.profiler.toll import Toll
 
 _FORWARDED: Final[tuple[InputLog, ...]] = ("metrics", "model-events")
 
@@ -158,8 +159,10 @@ class ModelCounter:
         numbers = None if decoded.rows is None else np.array(decoded.rows, np.int64)
         events = Events(decoded.events) if decoded.frame is None else decoded.frame
         times, wrong = dated(self.counting, events, stamps.broker[places])
-        wrong += self._unfit(log, events, times)
+        if len(events):
+            wrong += unfit(log, self.counting, self._versions, events, times)
         refused = [*decoded.refused, *(placed(one, places, numbers) for one in wrong)]
+        toll = Toll(offsets, seen, self._clocks[log].rows)
         tally.dead_lettered += sum(bool(new[r.position]) for r in refused)
         if decoded.positions is not None:
             empty = tombstones(records, new)
@@ -176,6 +179,7 @@ class ModelCounter:
             rows = Arrivals(events.ids, at, offsets[places], times, marks, arrived)
             handle = self._predict if log == "predictions" else self._label
             verdicts = handle(rows, events, new[places])
+            toll.take(places, numbers, marks, verdicts)
             if numbers is not None and self._partitions > 1:
                 ours = (verdicts == ACCEPTED) & new[places] & (numbers != ALONE)
                 homes = partitions_of(rows.ids.only(ours), self._partitions)
@@ -184,17 +188,9 @@ class ModelCounter:
                 placed(one, places, numbers)
                 for one in self._settle(log, rows, verdicts, new[places])
             ]
-        return refused
-
-    def _unfit(self, log: InputLog, events: Events | Frame, times: Ints) -> list[Refusal]:
-        """Refusals by row of those that are not called as they should be."""
-        if not len(events):
-            return []
-        refused = misnamed(events.ids.ends - events.ids.begins, events.ids.key, times)
-        if log == "predictions":
-            refused += unfit(self._versions, self.counting.versions, events.versions, times)
-        elif self.counting.task == "regression":
-            refused += unmeasured(events.labels, times)
+        if self._layout is not None:
+            for taken in toll.panes(log, self.counting.pane, new, refused):
+                self._panes.note(log, *taken)
         return refused
 
     def forward(self, log: InputLog, offset: int, acts: Millis, value: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from schemas.baseline import Baseline
 from schemas.config import Config
+from schemas.config_links import Limits
 from schemas.config_model import ModelConfig
 from schemas.counting import Counting
 from schemas.judging import Judging
@@ -49,7 +50,7 @@ def _declared(model: ModelConfig) -> dict[str, str] | None:
     return cuts | {name: feature.type for name, feature in model.features.items()}
 
 
-def judging(name: str, model: ModelConfig) -> Judging:
+def judging(name: str, model: ModelConfig, limits: Limits = Limits()) -> Judging:  # noqa: B008 - frozen
     """What a monitor needs of a model's config, besides the policy."""
     first = model.reference if model.reference.from_ == "first" else None
     return Judging(
@@ -62,6 +63,7 @@ def judging(name: str, model: ModelConfig) -> Judging:
         per=model.false_alarms.per,
         learn_rows=first.rows if first else _FIRST_ROWS,
         learn_span=first.min_duration if first else 0,
+        refused=limits.refused,
     )
 
 
@@ -102,7 +104,8 @@ class MonitorRole:
     def __init__(self, config: Config, baselines: Mapping[str, Baseline]) -> None:
         """`baselines` of models whose reference is known before the first record."""
         self._models = {
-            name: (judging(name, model), model) for name, model in config.models.items()
+            name: (judging(name, model, config.limits), model)
+            for name, model in config.models.items()
         }
         self._baselines = baselines
 

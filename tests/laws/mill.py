@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import msgspec
 import orjson
 
+from schemas import refusals
 from schemas.grid import WHOLE, Grid, Layout
 from schemas.journal import Profile, decode
 from schemas.log import Record
@@ -329,6 +330,9 @@ def counts(profiles: dict[tuple, Profile], partition: int | None, grid: Grid) ->
             continue
         place = (key.kind, key.version, key.segment, key.pane, key.arrived)
         out[*place, "rows", 0] += profile.rows
+        if key.kind == "refusals":
+            out.update(_tolls(place, profile))
+            continue
         blocks = layout.predictions if key.kind == "predictions" else layout.outcomes
         vector = profile.vector.full(layout.width(key.kind))
         for name, block in blocks.items():
@@ -338,6 +342,16 @@ def counts(profiles: dict[tuple, Profile], partition: int | None, grid: Grid) ->
                 if count:
                     out[*place, name, cell] += count
     return Counter({k: v for k, v in out.items() if v})
+
+
+def _tolls(place: tuple, profile: Profile) -> Counter:
+    """What a profile of refusals counts, by log; the oracle knows nothing of codes."""
+    vector, out = profile.vector.full(refusals.WIDTH), Counter()
+    for log in ("predictions", "labels"):
+        out[*place, "read", log] = int(vector[refusals.READ[log]])
+        refused = [refusals.REFUSED[log, code] for code in refusals.CODES]
+        out[*place, "refused", log] = int(vector[refused].sum())
+    return out
 
 
 def _grid(reference: bytes) -> Grid:

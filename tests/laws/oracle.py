@@ -35,7 +35,8 @@ class Truth(NamedTuple):
     """What one partition must have counted: rows by fate per log, and cells by profile key.
 
     A cell is (kind, version, segment, pane, arrived, block, cell) with its count; block `rows`
-    cell 0 is the number of rows. `refused` are the (log, index) of dead letters.
+    cell 0 is the number of rows (of `refusals`: of records refused, and the blocks `read` and
+    `refused` count by log). `refused` are the (log, index) of dead letters.
     """
 
     accounts: dict[str, dict[str, int]]
@@ -74,9 +75,9 @@ def truth(
     """
     accounts = {log: dict.fromkeys(_FIELDS, 0) for log in ("predictions", "labels")}
     refused: set[tuple[str, int]] = set()
-    asked, mark_p = _admit(world, "predictions", predictions, accounts, refused)
-    told, mark_l = _admit(world, "labels", labels, accounts, refused)
     cells: Counter = Counter()
+    asked, mark_p = _admit(world, "predictions", predictions, accounts, refused, cells)
+    told, mark_l = _admit(world, "labels", labels, accounts, refused, cells)
     for row in asked:
         accounts["predictions"]["late"] += row.arrived > row.item.time // PANE
         _count(cells, "predictions", row.item, row.arrived, _prediction_blocks(row.item), 1)
@@ -111,6 +112,7 @@ def _admit(
     items: Iterable[Item],
     accounts: dict[str, dict[str, int]],
     refused: set[tuple[str, int]],
+    cells: Counter,
 ) -> tuple[list[Row], int]:
     """The admitted rows of one log, in order, and the watermark at its end."""
     tally, rows, largest = accounts[log], [], -FAR
@@ -126,6 +128,7 @@ def _admit(
         if item.kind == "bad":
             tally["dead_lettered"] += 1
             refused.add((log, index))
+            _toll(cells, log, largest - world.lateness, read=1, refused=1)
         if item.kind not in ("prediction", "label"):
             continue
         if world.clock == "event":
@@ -138,6 +141,8 @@ def _admit(
             rows.append(row)
         elif fate != "duplicate":
             refused.add((log, index))
+        if fate in ("counted", "conflict"):
+            _toll(cells, log, row.seen, read=1, refused=int(fate == "conflict"))
     return rows, largest if largest == FAR else largest - world.lateness
 
 
@@ -193,6 +198,16 @@ def _outcome_blocks(item: Item, label: Item) -> list[tuple[str, int]]:
         ("calibration", score * 4 + label.answer),
         ("wrong", score * 2 + wrong),
     ]
+
+
+def _toll(cells: Counter, log: str, seen: int, *, read: int, refused: int) -> None:
+    """A record counts as read, and maybe as refused, in the pane its log had come to, if any."""
+    if abs(seen) > FAR // 2:
+        return
+    place = ("refusals", "", "*", seen // PANE, seen // PANE)
+    cells[*place, "read", log] += read
+    cells[*place, "refused", log] += refused
+    cells[*place, "rows", 0] += refused
 
 
 def _count(

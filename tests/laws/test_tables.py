@@ -115,7 +115,9 @@ def test_rows_of_a_table_count_as_single_events(form):
     for seed in range(12):
         expected, found = result(seed, "single"), result(seed, form)
         assert expected[:2] == found[:2], f"seed {seed}"
-        assert {"predictions", "outcomes", "revisions"} >= {key.kind for key in found[0]}
+        assert {"predictions", "outcomes", "revisions", "refusals"} >= {
+            key.kind for key in found[0]
+        }
 
 
 @pytest.mark.parametrize("form", ["json", "arrow"])

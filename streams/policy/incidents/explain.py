@@ -6,9 +6,13 @@ short. Leaves to others: who reads it.
 
 from typing import Final
 
+from schemas.durations import show_duration
 from schemas.finding import Cell, Finding
 from schemas.vocabulary import Severity
 from streams.policy.severity import Limits, fall_of
+
+_CODES: Final = 3
+"""Codes of refused records that a sentence names."""
 
 MAX_NAME: Final = 40
 """Characters of a cell's name in a sentence."""
@@ -29,6 +33,7 @@ _NAMES: Final = {
     "gain": "the share of right predictions",
     "calibration": "the calibration",
     "volume": "the volume",
+    "input_quality": "the input",
     "features": "the features together",
 }
 
@@ -45,13 +50,20 @@ def subject(signal: str) -> str:
 
 def place(model: str, version: str, segment: str) -> str:
     """Where: `fraud 1` or `fraud 1, SEX=2`."""
-    where = f"{model} {version}"
+    where = f"{model} {version}".strip()
     return where if segment == "*" else f"{where}, {segment}"
 
 
 def sentence(finding: Finding, severity: Severity | None, limits: Limits) -> str:
     """The whole sentence of a finding."""
     where = place(finding.model, finding.version, finding.segment)
+    if finding.symptom == "silence":
+        wait = show_duration(finding.window_end - finding.window_start)
+        return (
+            f"no prediction of {where} for {wait}" if finding.alarm else f"{where} is heard again"
+        )
+    if finding.symptom == "refused":
+        return _refused(finding, where)
     return (
         f"{subject(finding.signal)} in {where}: {movement(finding)} over {finding.rows:,} rows"
         f" ({extent(finding, severity, limits)})"
@@ -70,8 +82,6 @@ def movement(finding: Finding) -> str:
     cells = leading(finding.cells)
     if cells:
         return _cells(cells)
-    if finding.symptom == "silence":
-        return "fell silent"
     if finding.symptom == "constant":
         return "became constant"
     if effect.mean_shift_sd is not None:
@@ -87,6 +97,27 @@ def concentration(finding: Finding) -> str:
         for one in finding.slices[:3]
     ]
     return "errors concentrate in " + ", ".join(named)
+
+
+def _refused(finding: Finding, where: str) -> str:
+    """How many records were refused, for which reasons, beside how many may be."""
+    codes = [f"{one.name} {_percent(one.current)}" for one in finding.cells[:_CODES]]
+    reasons = f": {', '.join(codes)}" if codes else ""
+    share, most = finding.statistic or 0.0, finding.threshold or 0.0
+    return (
+        f"{_percent(share)} of {finding.rows:,} records of {where} refused{reasons}"
+        f" ({_percent(most)} may be)"
+    )
+
+
+def remedy(finding: Finding) -> str:
+    """How to look at what was refused, and to send it again."""
+    code = finding.cells[0].name if finding.cells else ""
+    chosen = f" --code {code}" if code else ""
+    return (
+        f"`windage dead-letters show{chosen}` shows them;"
+        f" `windage dead-letters replay{chosen}` sends them again after the fix"
+    )
 
 
 def leading(cells: tuple[Cell, ...], most: int = 2) -> list[Cell]:

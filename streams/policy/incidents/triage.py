@@ -15,7 +15,7 @@ from schemas.output_parts import Triage
 from schemas.vocabulary import RecommendedAction
 from streams.policy.desk import ALIVE, Desk
 from streams.policy.family import INPUTS, OUTCOMES, Family
-from streams.policy.incidents.explain import concentration, sentence, subject
+from streams.policy.incidents.explain import concentration, remedy, sentence, subject
 from streams.policy.severity import RANK
 from streams.policy.signals.observation import Observation
 from streams.policy.state import Incident, SignalKey, Tracked
@@ -99,6 +99,7 @@ def triage(desk: Desk, incident: Incident, members: list[Tracked]) -> Triage:
         sentence(t.last, t.severity, rules.limits_of(t.key)) for t in own[: MOST_REASONS - 2]
     ]
     because += [concentration(t.last) for t in own if t.last.slices][:1]
+    because += [remedy(t.last) for t in own if t.last.symptom == "refused"][:1]
     others = {key.signal for key in desk.seen if key.signal.startswith("feature")}
     quiet = len(others - {t.key.signal for t in members})
     if incident.kind in ("concept_drift", "calibration_drift", "prediction_drift", "label_drift"):
@@ -134,7 +135,8 @@ def _against(incident: Incident, members: list[Tracked]) -> list[str]:
         t.family in OUTCOMES and t.key.signal != "score" for t in members
     ):
         found.append("labels have not confirmed it yet")
-    own = [t for t in members if t.family == incident.kind]
+    ruled = ("silence", "refused")  # a rule assumes nothing, and has no reference
+    own = [t for t in members if t.family == incident.kind and t.last.symptom not in ruled]
     if own and all(t.last.dispersion == 1.0 for t in own):
         found.append("rows are assumed independent (dispersion 1)")
     least = min((t.last.reference_rows for t in own), default=0)

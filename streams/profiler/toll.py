@@ -1,0 +1,107 @@
+"""Toll: how many records of a batch were read and how many refused, by the pane of their arrival.
+
+A refused record has no event time that anyone could trust, so it counts in the pane that its log
+had come to: the pane of the log's watermark at the record.
+
+Promises: a function of the log alone; each new record (of a table: each row) counts once. Repeats
+and what has expired count neither as read nor as refused: that producers send the end of their logs
+again, however late, changes no share.
+Leaves to others: refusing (`model`), open profiles (`panes`), judging the share (monitor).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.journal import Counts
+from schemas.log import DAWN, DUSK, InputLog, Millis
+from schemas.refusals import READ, REFUSED, WIDTH
+from schemas.rows import ACCEPTED, CONFLICT, ROW_BITS, Ints, Refusal, Verdicts
+
+_NOWHERE: Final = 1 << 62
+"""The first offset of what has none."""
+
+_NONE: Final = np.empty(0, np.int64)
+
+
+class Taken(NamedTuple):
+    """Of one pane: counts (WIDTH,), first refused offset, last offset read."""
+
+    arrived: int
+    cells: Counts
+    span: tuple[int, int]
+
+
+class Toll:
+    """What is taken down of one batch.
+
+    A place is a record's position in the batch, shifted, and its row (`schemas/rows`).
+    """
+
+    def __init__(self, stamps: Ints, seen: Ints | None, before: Millis) -> None:
+        """`stamps` (n,): offsets of the batch's records; `seen` (n,): the watermark at each.
+
+        None: it follows from the rows (`date`), and stood at `before` in front of them.
+        """
+        self._offsets, self._seen, self._before = stamps, seen, before
+        self._read = self._dated = self._marks = _NONE
+
+    def take(self, records: Ints, rows: Ints | None, marks: Ints, verdicts: Verdicts) -> None:
+        """The batch has these rows (m,) with an instant, by record and row, in their order."""
+        self._dated, self._marks = _places(records, rows), marks
+        self._read = self._dated[(verdicts == ACCEPTED) | (verdicts == CONFLICT)]
+
+    def panes(
+        self, log: InputLog, pane: Millis, new: npt.NDArray[np.bool_], refused: Sequence[Refusal]
+    ) -> Iterator[Taken]:
+        """What to add to the refusals of each pane, in order; of records that are `new` (n,).
+
+        `refused` are all of the batch; those in conflict are among the rows that were taken. Before
+        the first dated record of a log there is no pane, and after its end none either; nothing is
+        counted there.
+        """
+        refused = [one for one in refused if one.code != "expired"]
+        unfit = _places_of([one for one in refused if one.code != "conflict"])
+        read = np.concatenate([self._read, unfit])
+        read = read[new[read >> ROW_BITS]]
+        levels = self._at(read)
+        known = (levels > DAWN) & (levels < DUSK)
+        read, panes = read[known], levels[known] // pane
+        if not len(read):
+            return
+        fresh = [one for one in refused if new[one.position]]
+        where = (self._at(_places_of(fresh)) // pane).tolist()
+        for number in np.unique(panes).tolist():
+            own = [one for one, arrived in zip(fresh, where, strict=True) if arrived == number]
+            cells = np.zeros(WIDTH, np.int64)
+            cells[READ[log]] = int((panes == number).sum())
+            for code, times in Counter(one.code for one in own).items():
+                cells[REFUSED[log, code]] = times
+            first = min((int(self._offsets[one.position]) for one in own), default=_NOWHERE)
+            last = int(self._offsets[read[panes == number] >> ROW_BITS].max())
+            yield Taken(number, cells, (first, last))
+
+    def _at(self, places: Ints) -> Ints:
+        """Watermarks (m,) at some places."""
+        if self._seen is not None:
+            seen: Ints = self._seen[places >> ROW_BITS]
+            return seen
+        if not len(self._dated):
+            return np.full(len(places), self._before, np.int64)
+        found = np.searchsorted(self._dated, places, "right")
+        before = np.int64(self._before)
+        return np.where(found > 0, self._marks[found - 1], before)
+
+
+def _places(records: Ints, rows: Ints | None) -> Ints:
+    """Places of rows by record and row; None: no record is a table."""
+    shifted = records << ROW_BITS
+    return shifted if rows is None else shifted | np.maximum(rows, 0)
+
+
+def _places_of(refused: Sequence[Refusal]) -> Ints:
+    records = np.array([one.position for one in refused], np.int64)
+    return _places(records, np.array([one.row for one in refused], np.int64))

@@ -177,7 +177,10 @@ class Redis(Part):
     username: SecretStr | None = None
     password: SecretStr | None = None
     ca: str | None = None
-    timeout: Duration = 500
+    timeout: Annotated[Duration, Field(ge=10, le=3_000)] = 500
+    """Within twice this Redis must answer; the worker stands still for so long."""
+    spare: Annotated[int, Field(ge=0)] = 200_000
+    """Rows of one model and partition that stay in memory while Redis takes none."""
     allow_insecure: bool = False
 
     @model_validator(mode="after")
@@ -275,11 +278,11 @@ class Limits(Part):
     """Per model and version; the rest is `other`."""
     category_rows: Annotated[int, Field(ge=1)] = 20
     """Categories seen fewer times in the reference are `other`."""
+    refused: Ratio = 0.2
+    """The share of a model's records; beyond it there is an incident, and nothing is learned."""
     memory: Bytes = 512 * 1024 * 1024
     """Per worker."""
     memory_red: Ratio = 0.9
-    refused: Ratio = 0.2
-    """The share of a model's records; beyond it there is an incident, and nothing is learned."""
     """The share of `memory` from which on nothing new is admitted."""
     stall: Annotated[Duration, Field(ge=5_000)] = 60_000
     """With records waiting and none counted for so long, a worker ends and is started anew."""

@@ -15,6 +15,9 @@ AHEAD: Final[Millis] = 5 * 60_000
 class Counting(msgspec.Struct, frozen=True, kw_only=True):
     """Times in milliseconds. `labelled`: labels are expected, so outcomes are waited for.
 
+    `share` of the ids are kept for joining. `source`: a name of the logs that are read, where what
+    waits lies in a store elsewhere (None: in memory); `spare` rows stay while it takes none.
+
     `learned`: type by name of the features whose raw values may be passed on to learn from, `tags`
     the tags that may; None: all that come.
     """
@@ -32,5 +35,8 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     features: int = 500
     depth: int = 32
     versions: int = 1_000
+    share: float = 1.0
+    source: str | None = None
+    spare: int = 200_000
     learned: Mapping[str, str] | None = None
     tags: frozenset[str] | None = None

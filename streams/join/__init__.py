@@ -2,5 +2,21 @@
 
 from schemas.frames.ids import Ids
 from streams.join.join import Arrivals, Join
+from streams.join.sampling import chosen
+from streams.join.shelf import Given, SavedShelf, Shelf
+from streams.join.stories import Form, Found, Leaving, Wanted, source_of
 
-__all__ = ["Arrivals", "Ids", "Join"]
+__all__ = [
+    "Arrivals",
+    "Form",
+    "Found",
+    "Given",
+    "Ids",
+    "Join",
+    "Leaving",
+    "SavedShelf",
+    "Shelf",
+    "Wanted",
+    "chosen",
+    "source_of",
+]

@@ -18,12 +18,20 @@ import numpy.typing as npt
 from schemas.frames.ids import Ids
 from schemas.log import Millis
 from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, SKIPPED, Ints, Joined, Verdicts
+from streams.join.couples import merged
 from streams.join.ledger import NONE, Column, Ledger
+from streams.join.sampling import chosen
 
 _TIMES: Final = {"offset": "<i8", "time": "<i8", "seen": "<i8", "reach": "<i8", "arrived": "<i8"}
 _PREDICTION: Final = {**_TIMES, "version": "<i4", "digest": "<u8", "joined": "<i8"}
 _STRETCH: Final = 4096
 _LABEL: Final = {**_TIMES, "label": "<i4", "value": "<f8", "revision": "<i4", "joins": "<i4"}
+_ELSEWHERE: Final = {"place": "<i8", "blind": "<i8", "kept": "?"}
+"""Of rows that are also kept elsewhere (`shelf`): their place, and whether they are there already.
+
+`blind` is 0 where all rows of the id were seen when the row was read; else the row met nobody of
+the other log below the offset `blind - 1`.
+"""
 
 
 class Arrivals(NamedTuple):
@@ -44,11 +52,29 @@ class Arrivals(NamedTuple):
 class Join:
     """Predictions and labels of one model in one partition that may still meet."""
 
-    def __init__(self, horizon: Millis, content: dict[str, str]) -> None:
-        """`content` names what is kept of a prediction for its outcome (column: dtype)."""
-        self._horizon = horizon
-        self.predictions = Ledger({**_PREDICTION, **content})
-        self.labels = Ledger(_LABEL)
+    def __init__(
+        self,
+        horizon: Millis,
+        content: dict[str, str],
+        *,
+        share: float = 1.0,
+        elsewhere: bool = False,
+    ) -> None:
+        """`content` names what is kept of a prediction for its outcome (column: dtype).
+
+        `share` of the ids are kept; with `elsewhere` rows leave memory for a `shelf`.
+        """
+        self._horizon, self._share = horizon, share
+        self.elsewhere = elsewhere
+        more = _ELSEWHERE if elsewhere else {}
+        self.predictions = Ledger({**_PREDICTION, **more, **content})
+        self.labels = Ledger({**_LABEL, **more})
+        self.cold = {"predictions": 0, "labels": 0}
+        """Records before these offsets have left memory."""
+        self.answered = True
+        """Whether what left memory of the ids at hand was brought back."""
+        self.unseen = np.zeros(0, np.bool_)
+        """Of the rows last read (n,): admitted without a look at what left memory of their ids."""
         self.forgotten = 0
         """Labels dropped so far."""
         self.skip: dict[str, set[int]] = {"predictions": set(), "labels": set()}
@@ -64,10 +90,11 @@ class Join:
         `content` is a structured array (n,) of the columns named at the start.
         """
         verdicts = self._verdicts("predictions", rows)
-        newest, suspects = self._suspects(self.predictions, rows.ids, verdicts)
+        wanted = (verdicts == ACCEPTED) & chosen(rows.ids, self._share)
+        newest, suspects = self._suspects(self.predictions, rows.ids, wanted)
         if suspects:
             self._dedupe(rows, versions, digests, verdicts, suspects, newest)
-        kept = np.flatnonzero(verdicts == ACCEPTED)
+        kept = np.flatnonzero(wanted & (verdicts == ACCEPTED))
         if not len(kept):
             return verdicts, []
         whole = len(kept) == len(rows.ids)
@@ -75,6 +102,7 @@ class Join:
         some = slice(None) if whole else kept
         columns: dict[str, Column | int] = {
             **_times(rows, some),
+            **self._beside("predictions", rows, some, ids),
             "version": versions[some],
             "digest": digests[some],
             "joined": NONE,
@@ -126,10 +154,11 @@ class Join:
     ) -> tuple[Verdicts, list[Joined]]:
         """Admit labels; gives a verdict a row, and the outcomes they make."""
         verdicts = self._verdicts("labels", rows)
-        newest, suspects = self._suspects(self.labels, rows.ids, verdicts)
+        wanted = (verdicts == ACCEPTED) & chosen(rows.ids, self._share)
+        newest, suspects = self._suspects(self.labels, rows.ids, wanted)
         if suspects:
             self._dedupe_labels(rows, labels, values, revisions, verdicts, suspects, newest)
-        kept = np.flatnonzero(verdicts == ACCEPTED)
+        kept = np.flatnonzero(wanted & (verdicts == ACCEPTED))
         if not len(kept):
             return verdicts, []
         whole = len(kept) == len(rows.ids)
@@ -139,13 +168,14 @@ class Join:
             ids,
             {
                 **_times(rows, some),
+                **self._beside("labels", rows, some, ids),
                 "label": labels[some],
                 "value": values[some],
                 "revision": revisions[some],
                 "joins": 0,
             },
         )
-        return verdicts, self._meet_predictions(ids, numbers)
+        return verdicts, self.meet(ids, numbers)
 
     def _dedupe_labels(
         self,
@@ -184,7 +214,7 @@ class Join:
 
     # -- meeting -------------------------------------------------------------------------------
 
-    def _meet_predictions(self, ids: Ids, numbers: Ints) -> list[Joined]:
+    def meet(self, ids: Ids, numbers: Ints) -> list[Joined]:
         """Join new labels with the predictions of their ids."""
         newest = self.predictions.newest(ids)
         hit = newest != NONE
@@ -237,7 +267,11 @@ class Join:
         time_p, time_l = take_p("time", rows), take_l("time", marks)
         near = np.abs(time_l - time_p) <= horizon
         near &= take_l("seen", marks) <= time_p + horizon
-        return np.asarray(near & (take_p("seen", rows) <= time_l + horizon), np.bool_)
+        near &= take_p("seen", rows) <= time_l + horizon
+        if self.elsewhere:
+            near &= take_p("offset", rows) >= take_l("blind", marks) - 1
+            near &= take_l("offset", marks) >= take_p("blind", rows) - 1
+        return np.asarray(near, np.bool_)
 
     def _marry(self, rows: Ints, marks: Ints, *, revision: bool = False) -> Joined:
         """Note the pairs in both ledgers; gives their outcome."""
@@ -281,6 +315,7 @@ class Join:
 
     def _verdicts(self, log: str, rows: Arrivals) -> Verdicts:
         """Which rows are too old for their log, or were refused before a restore."""
+        self.unseen = np.zeros(len(rows.ids), np.bool_)
         verdicts = np.zeros(len(rows.ids), np.int8)
         verdicts[rows.seen > rows.times + self._horizon] = EXPIRED
         refused = self.skip[log]
@@ -290,11 +325,28 @@ class Join:
         return verdicts
 
     @staticmethod
-    def _suspects(table: Ledger, ids: Ids, verdicts: Verdicts) -> tuple[Ints, list[int]]:
-        """The newest row of each id, and which admissible rows' id is known or may come twice."""
+    def _suspects(table: Ledger, ids: Ids, wanted: npt.NDArray[np.bool_]) -> tuple[Ints, list[int]]:
+        """The newest row of each id, and which wanted rows' id is known or may come twice."""
         newest = table.newest(ids)
-        known = ((newest != NONE) | ids.again) & (verdicts == ACCEPTED)
+        known = ((newest != NONE) | ids.again) & wanted
         return newest, np.flatnonzero(known).tolist()
+
+    def _beside(
+        self, log: str, rows: Arrivals, kept: Ints | slice, ids: Ids
+    ) -> dict[str, Column | int]:
+        """The columns of `_ELSEWHERE` for the rows of a batch that are kept."""
+        if not self.elsewhere:
+            return {}
+        unseen = np.full(len(ids), not self.answered)
+        for table in (self.predictions, self.labels):
+            newest = table.newest(ids)
+            here = newest != NONE  # what is here was read in sight, or its id's past is not known
+            last = newest[here]
+            unseen[here] = (table.take("blind", last) > 0) & ~table.take("kept", last)
+        self.unseen[kept] = unseen
+        before = self.cold["labels" if log == "predictions" else "predictions"]
+        blind = np.where(unseen, before + 1, 0)
+        return {"place": rows.places[kept], "blind": blind, "kept": False}
 
     def forget(self, before: Millis) -> None:
         """Drop the oldest rows that nothing can refer to once watermarks have passed `before`."""
@@ -336,30 +388,6 @@ def _first_needed(reach: Column, since: Millis) -> int:
         if needed.any():
             return begin + int(np.argmax(needed))
     return len(reach)
-
-
-def merged(joined: list[Joined]) -> list[Joined]:
-    """The same outcomes, those of one kind together."""
-    if len(joined) <= 1:
-        return joined
-    kinds: dict[tuple[int, bool], list[Joined]] = {}
-    for one in joined:
-        kinds.setdefault((one.sign, one.revision), []).append(one)
-    return [_together(ones) for ones in kinds.values()]
-
-
-def _together(ones: list[Joined]) -> Joined:
-    """Outcomes of one sign, and all or none of them revisions."""
-    return Joined(
-        predictions=np.concatenate([one.predictions for one in ones]),
-        labels=np.concatenate([one.labels for one in ones]),
-        prediction_offsets=np.concatenate([one.prediction_offsets for one in ones]),
-        label_offsets=np.concatenate([one.label_offsets for one in ones]),
-        arrived=np.concatenate([one.arrived for one in ones]),
-        sign=ones[0].sign,
-        revision=ones[0].revision,
-        first=np.concatenate([one.first for one in ones]),
-    )
 
 
 def _unique(rows: Ints) -> npt.NDArray[np.bool_]:

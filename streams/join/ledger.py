@@ -86,6 +86,12 @@ class Ledger:
         back = self.take("back", rows).astype(np.int64)
         return np.asarray((back == 0) | (rows - back < self.start), np.bool_)
 
+    def ids(self) -> Ids:
+        """The ids of the kept rows, oldest first: views, valid until the next append."""
+        begin = self._bytes_to(self._head)
+        content = self._ids[begin : self._bytes_to(self._head + self._size)]
+        return Ids(content, self.column("end") - begin)
+
     def chain(self, row: int) -> Iterator[int]:
         """Row numbers of one id from `row` back to the oldest kept."""
         while row >= self.start:

@@ -5,7 +5,7 @@ bytes in, no exception out; whatever is handed over twice is counted once.
 Leaves to others: fetching, appending, storing (`streams/runtime`); one model's counts (`model`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -21,16 +21,18 @@ from schemas.instants import rfc3339
 from schemas.journal import encode
 from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
-from streams.decode import Decoded, Decoder, Limits, RefusedError, model_of
+from streams.decode import Decoder, Limits, RefusedError, model_of
+from streams.join import Found, Leaving, Wanted
 from streams.profiler.admission import well_named
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.letters import letters
 from streams.profiler.model import ModelCounter
 from streams.profiler.postbag import Postbag
 from streams.profiler.saved import SavedModel, Tally, in_places
+from streams.profiler.stretches import part_of, stretches
 from streams.snapshot import DAMAGE, SnapshotError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of the snapshot; a worker refuses one from a later version."""
 
 _PLACES: Final = 2
@@ -144,6 +146,14 @@ class Profiler:
 
     def step(self, log: InputLog, records: Sequence[LogRecord]) -> None:
         """Read records of one log, in offset order; any overlap with earlier ones is fine."""
+        for wanted in self.steps(log, records):
+            self.recall(wanted, None)
+
+    def steps(self, log: InputLog, records: Sequence[LogRecord]) -> Iterator[Wanted]:
+        """As `step`, where what waits lies elsewhere: gives what must be recalled before going on.
+
+        Nothing else may be asked of this machine before it is through.
+        """
         start = self.positions()[log]
         if records and records[0].offset < start:
             records = [record for record in records if record.offset >= start]
@@ -152,13 +162,13 @@ class Profiler:
         if log in self._forwarders:
             self._forward(log, records)
         else:
-            self._route(log, records)
+            yield from self._route(log, records)
         self._spoken[log] = max(self._spoken[log], records[-1].offset + 1)
 
-    def _route(self, log: InputLog, records: Sequence[LogRecord]) -> None:
+    def _route(self, log: InputLog, records: Sequence[LogRecord]) -> Iterator[Wanted]:
         """Hand predictions or labels to their models."""
         if self._only is not None:
-            self._count(self._models[self._only], log, records, None)
+            yield from self._count(self._models[self._only], log, records, None)
             return
         owners: dict[str, list[int]] = {name: [] for name in self._models}
         for position, record in enumerate(records):
@@ -169,7 +179,7 @@ class Profiler:
             except KeyError:
                 self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
         for name, positions in owners.items():
-            self._count(self._models[name], log, records, positions)
+            yield from self._count(self._models[name], log, records, positions)
 
     def _owner(self, record: LogRecord) -> str:
         if record.value is None:
@@ -182,7 +192,7 @@ class Profiler:
         log: InputLog,
         records: Sequence[LogRecord],
         positions: list[int] | None,
-    ) -> None:
+    ) -> Iterator[Wanted]:
         """Let a model count its records (all, or those at `positions`) that it has not read."""
         offsets = np.array([r.offset for r in records], np.int64)
         read = int(np.searchsorted(offsets, model.position(log)))
@@ -195,7 +205,7 @@ class Profiler:
         if positions is not None:
             at = np.array([p - read for p in positions if p >= read], np.int64)
             own, stamps = [records[i] for i in at.tolist()], stamps.only(at)
-        self._count_fresh(model, log, own, records[-1].offset + 1, stamps)
+        yield from self._count_fresh(model, log, own, records[-1].offset + 1, stamps)
 
     def _count_fresh(
         self,
@@ -204,13 +214,17 @@ class Profiler:
         own: Sequence[LogRecord],
         end: int,
         stamps: Stamps,
-    ) -> None:
+    ) -> Iterator[Wanted]:
         """Decode and count what stands below offset `end`."""
         for first, last, decoded in model.decoders[log].parts(own):
             part, marked = own[first:last], stamps.only(slice(first, last))
-            for begin, stop, event in _stretches(decoded, len(part)):
+            for begin, stop, event in stretches(decoded, len(part)):
                 said = marked.only(slice(begin, stop))
-                refused = model.count(log, part[begin:stop], _part(decoded, begin, stop), said)
+                events = part_of(decoded, begin, stop)
+                wanted = model.pending.wanted(events)
+                if wanted is not None:
+                    yield wanted
+                refused = model.count(log, part[begin:stop], events, said)
                 for refusal in letters(refused):
                     record = part[begin + refusal.position]
                     if record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
@@ -267,6 +281,21 @@ class Profiler:
             seen = marks[name]
             if seen is not None:
                 seen[position + 1 :] = DUSK
+
+    # -- what lies elsewhere -----------------------------------------------------------------------
+
+    def recall(self, wanted: Wanted, found: Found | None) -> None:
+        """Hand over what `steps` has asked for; None: the store does not answer."""
+        self._models[wanted.model].pending.recall(wanted, found)
+
+    def leaving(self) -> list[Leaving]:
+        """What is to be stored elsewhere, model by model; ask before a flush, and say what came."""
+        told = (model.pending.leaving() for model in self._models.values())
+        return [leaving for leaving in told if leaving is not None]
+
+    def left(self, leaving: Leaving, known: int | None) -> None:
+        """It is stored durably (`known`: the last turn before), or None: it could not be."""
+        self._models[leaving.model].pending.left(leaving, known)
 
     # -- dead letters ------------------------------------------------------------------------------
 
@@ -347,31 +376,3 @@ class Profiler:
                 model.load(one)
             elif one.grid:
                 raise SnapshotError(f"model {one.model} was counted on another grid")
-
-
-def _stretches(decoded: Decoded, n: int) -> list[tuple[int, int, ModelEvent | None]]:
-    """The batch cut at control records: (begin, stop, the control record that stands at stop)."""
-    cuts = [(position, event) for position, event in decoded.controls]
-    begins = [0, *(position + 1 for position, _ in cuts)]
-    stops: list[tuple[int, ModelEvent | None]] = [*cuts, (n, None)]
-    return [(begin, stop, event) for begin, (stop, event) in zip(begins, stops, strict=True)]
-
-
-def _part(decoded: Decoded, begin: int, stop: int) -> Decoded:
-    """The decoded records at positions begin .. stop - 1, counted from begin."""
-    if not decoded.controls:
-        return decoded
-    positions = decoded.positions if decoded.positions is not None else range(stop)
-    kept = [i for i, position in enumerate(positions) if begin <= position < stop]
-    return Decoded(
-        [decoded.events[i] for i in kept],
-        [positions[i] - begin for i in kept],
-        None if decoded.rows is None else [decoded.rows[i] for i in kept],
-        [
-            refusal._replace(position=refusal.position - begin)
-            for refusal in decoded.refused
-            if begin <= refusal.position < stop
-        ],
-        [],
-        decoded.tombstones,
-    )

@@ -35,13 +35,14 @@ from schemas.rows import (
 from streams.clock import LogClock
 from streams.columns import Columns, digest
 from streams.decode import Decoded, Decoder, Limits
-from streams.join import Arrivals, Join
+from streams.join import Arrivals
 from streams.panes import Panes, Placed, Watermarks
 from streams.profiler.admission import of_names, unfit
-from streams.profiler.blocks import Mask, kept_content, outcome_blocks, prediction_blocks
+from streams.profiler.blocks import Mask, outcome_blocks, prediction_blocks
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lessons
 from streams.profiler.letters import MESSAGES, placed, tombstones
+from streams.profiler.pending import Pending
 from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
 from streams.profiler.toll import Toll
@@ -78,9 +79,10 @@ class ModelCounter:
         if self._layout:
             self._columns = Columns(self._layout)
             self._panes = Panes(self._layout, partition=partition, pane=counting.pane)
-        content = kept_content(self._layout)
-        self._content = np.dtype(list(content.items()))
-        self._join = Join(counting.horizon, content)
+        self.pending = Pending(
+            counting, self._layout, partition, self.tallies, self._read, self._versions
+        )
+        self._join, self._content = self.pending.join, self.pending.content
 
     def position(self, log: InputLog) -> int:
         """The offset to read next."""
@@ -93,7 +95,7 @@ class ModelCounter:
     @property
     def pending_bytes(self) -> int:
         """Memory of predictions and labels that may still meet."""
-        return self._join.predictions.nbytes + self._join.labels.nbytes
+        return self.pending.nbytes
 
     @property
     def rebuilding(self) -> bool:
@@ -283,6 +285,7 @@ class ModelCounter:
             fresh |= one.label_offsets >= self._boundary["labels"]
             tally = self.tallies["labels"]
             tally.joined += int((one.first & fresh).sum())
+            self.pending.met(one, fresh)
             if not one.revision:
                 tally.outcomes += int(fresh.sum())
             if self._layout is None or not fresh.any():
@@ -306,6 +309,7 @@ class ModelCounter:
         tally.duplicate += int((fresh == DUPLICATE).sum())
         tally.conflict += int((fresh == CONFLICT).sum())
         tally.expired += int((fresh == EXPIRED).sum())
+        self.pending.admitted(log, rows, verdicts, new)
         if not fresh.any():
             return []
         turned = new & ((verdicts == DUPLICATE) | (verdicts == CONFLICT))
@@ -336,13 +340,12 @@ class ModelCounter:
         return out
 
     def _forget(self) -> None:
-        before = self._forgettable()
-        self._join.forget(before)
-        for log, table in (("predictions", self._join.predictions), ("labels", self._join.labels)):
-            refused = self._refused[log]  # type: ignore[index]
+        self.pending.forget(self._forgettable())
+        for log, refused in self._refused.items():
             if refused:
-                first = int(table.column("offset")[0]) if len(table) else DUSK
-                self._refused[log] = [o for o in refused if o >> ROW_BITS >= first]  # type: ignore[index]
+                oldest = self.pending.oldest(log)
+                first = DUSK if oldest is None else oldest[0]
+                self._refused[log] = [o for o in refused if o >> ROW_BITS >= first]
 
     def _forgettable(self) -> Millis:
         margin = max(self.counting.horizon, 3_600_000)
@@ -354,21 +357,17 @@ class ModelCounter:
     def accounting(self) -> dict[InputLog, Tally]:
         """What became of every record read."""
         tallies = {log: msgspec.structs.replace(tally) for log, tally in self.tallies.items()}
-        tallies["labels"].orphaned = self._join.orphans(
-            self._forgettable(), tallies["labels"].joined
-        )
+        tallies["labels"].orphaned = self.pending.orphans(self._forgettable())
         return tallies
 
     def save(self) -> SavedModel:
         """The state, without the pending store (the topic holds that)."""
-        tables = {"predictions": self._join.predictions, "labels": self._join.labels}
         logs = {}
         for log in INPUT_LOGS:
-            clock, table = self._clocks[log], tables.get(log)
+            clock, oldest = self._clocks[log], self.pending.oldest(log)
             begin, largest = self._read[log], clock.largest
-            if table is not None and len(table):
-                begin = int(table.column("offset")[0])
-                largest = int(table.column("seen")[0]) + self.counting.lateness
+            if oldest is not None:
+                begin, largest = oldest[0], oldest[1] + self.counting.lateness
             tally = self.tallies[log]
             logs[log] = SavedLog(
                 self._read[log], begin, largest, clock.ticked, self._refused[log], tally
@@ -380,6 +379,7 @@ class ModelCounter:
             versions=list(self._versions),
             forgotten=self._join.forgotten,
             profiles=self._panes.save() if self._layout is not None else [],
+            shelf=self.pending.save(),
         )
 
     def load(self, saved: SavedModel) -> None:
@@ -390,7 +390,8 @@ class ModelCounter:
             self._refused[log], self.tallies[log] = list(one.refused), one.tally
             if one.rebuild_from < one.next:
                 self._join.skip[log] = set(one.refused)
-        self._versions = {version: code for code, version in enumerate(saved.versions)}
+        self._versions |= {version: code for code, version in enumerate(saved.versions)}
         self._join.forgotten = saved.forgotten
+        self.pending.load(saved.shelf)
         if self._layout is not None:
             self._panes.load(saved.profiles)

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.log import InputLog, Millis
 from schemas.rows import ROW_BITS
+from streams.join import SavedShelf
 from streams.panes import SavedProfile
 
 
@@ -29,6 +30,14 @@ class Tally(msgspec.Struct, kw_only=True):
     orphaned: int = 0
     """Of the counted labels: no prediction within the horizon."""
     outcomes: int = 0
+    unsampled: int = 0
+    """Of the counted: ids outside `labels.sample`, whose labels and duplicates are not known."""
+    unasked: int = 0
+    """Of the counted: read while the store elsewhere did not answer, so partners and duplicates
+    that wait there were not seen."""
+    unkept: int = 0
+    """Of the counted: lost by the store, or given up because it took no more; none of them can be
+    joined."""
     misplaced: int = 0
     """Of the counted rows of tables: a client that partitions by key would have sent them
     elsewhere, where their labels are."""
@@ -59,6 +68,8 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
     forgotten: int
     """Labels that the pending store has dropped."""
     profiles: list[SavedProfile]
+    shelf: SavedShelf | None = None
+    """What lies in a store elsewhere."""
 
 
 def in_places(saved: SavedModel) -> SavedModel:

@@ -9,20 +9,21 @@ from typing import Final
 
 from schemas.baseline import Baseline
 from schemas.config import Config
-from schemas.config_links import Limits
+from schemas.config_links import Limits, Redis
 from schemas.config_model import ModelConfig
 from schemas.counting import Counting
 from schemas.judging import Judging
 from schemas.log import INPUT_LOGS
 from streams.monitor import Monitor
 from streams.profiler import Profiler
+from streams.stores import Attended, Store
 
 _FIRST_ROWS: Final = 5000
 """Rows that build an outcome reference where the grid came from a file."""
 
 
-def counting(name: str, model: ModelConfig, config: Config) -> Counting:
-    """What a profiler needs of a model's config."""
+def counting(name: str, model: ModelConfig, config: Config, source: str | None = None) -> Counting:
+    """What a profiler needs of a model's config; `source` names the logs, where a store is used."""
     return Counting(
         model=name,
         task=model.task,
@@ -37,6 +38,9 @@ def counting(name: str, model: ModelConfig, config: Config) -> Counting:
         features=config.limits.features,
         depth=config.limits.depth,
         versions=config.limits.versions,
+        share=model.labels.sample,
+        source=source,
+        spare=(config.redis or Redis()).spare,
         learned=_declared(model),
         tags=frozenset(segment.tag for segment in model.segments if segment.tag),
     )
@@ -73,26 +77,46 @@ class ProfilerRole:
     name = "profiler"
     inputs: tuple[str, ...] = INPUT_LOGS
 
-    def __init__(self, config: Config, baselines: Mapping[str, Baseline]) -> None:
-        """`baselines` of models whose grid is known before the first record."""
-        self._counting = {n: counting(n, model, config) for n, model in config.models.items()}
+    def __init__(
+        self,
+        config: Config,
+        baselines: Mapping[str, Baseline],
+        store: Store | None = None,
+        source: str = "",
+    ) -> None:
+        """`baselines` of models whose grid is known before the first record.
+
+        What waits for labels lies in `store`, None: in memory. `source` names the logs there: two
+        that are counted apart must not have the same.
+        """
+        self._store = store
+        hashes = config.hashes()
+        self._counting = {
+            n: counting(n, model, config, None if store is None else f"{source} {hashes[n]}")
+            for n, model in config.models.items()
+        }
         self._grids = {name: baseline.grid for name, baseline in baselines.items()}
 
-    def fresh(self, partition: int, partitions: int) -> Profiler:
+    def fresh(self, partition: int, partitions: int) -> Profiler | Attended:
         """A profiler that has read nothing."""
-        return Profiler(
-            self._counting, partition=partition, partitions=partitions, grids=self._grids
+        return self._attended(
+            Profiler(self._counting, partition=partition, partitions=partitions, grids=self._grids)
         )
 
-    def restored(self, partition: int, partitions: int, snapshot: bytes) -> Profiler:
+    def restored(self, partition: int, partitions: int, snapshot: bytes) -> Profiler | Attended:
         """The profiler of a snapshot; SnapshotError with the reason if it cannot be."""
-        return Profiler.restore(
-            self._counting,
-            snapshot,
-            partition=partition,
-            partitions=partitions,
-            grids=self._grids,
+        return self._attended(
+            Profiler.restore(
+                self._counting,
+                snapshot,
+                partition=partition,
+                partitions=partitions,
+                grids=self._grids,
+            )
         )
+
+    def _attended(self, profiler: Profiler) -> Profiler | Attended:
+        return profiler if self._store is None else Attended(profiler, self._store)
 
 
 class MonitorRole:

@@ -1,0 +1,6 @@
+"""Stores: where predictions wait for their labels when memory is not the place for it."""
+
+from streams.stores.attended import Attended
+from streams.stores.store import Store
+
+__all__ = ["Attended", "Store"]

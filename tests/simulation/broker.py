@@ -38,6 +38,14 @@ class Broker:
         self.gates: list[asyncio.Future[None]] = []
         """Restores that wait to be let in."""
         self.gated = False
+        self._answer = SimpleNamespace(timestamp=now, timestamp_type=1, offset=0)
+
+    @property
+    def answer(self) -> SimpleNamespace:
+        """What is told who has appended something."""
+        if self._answer.timestamp != self.now:
+            self._answer = SimpleNamespace(timestamp=self.now, timestamp_type=1, offset=0)
+        return self._answer
 
     def log(self, place: Place) -> list[Record]:
         """Return one log, also one that nobody has written to."""
@@ -104,7 +112,8 @@ class Producer:
         self.broker, self.loop = broker, loop
         self.queued: dict[Place, deque[Send]] = {}
         self.logged: deque[Send] = deque()
-        self.sent: Callable[[Send], None] = lambda send: None
+        self.stored: Callable[[Send], None] = lambda send: None
+        """Called with every part of a state that is sent."""
 
     async def send(
         self,
@@ -121,7 +130,8 @@ class Producer:
         place = topic, partition or 0
         send = Send(place, key, value, tuple(headers), self.loop.create_future())
         self.queued.setdefault(place, deque()).append(send)
-        self.sent(send)
+        if topic in STATES:
+            self.stored(send)
         return send.future
 
     def land(self, place: Place) -> None:
@@ -136,9 +146,7 @@ class Producer:
         """The broker's answer about the oldest appended record arrives."""
         send = self.logged.popleft()
         if not send.future.done():
-            send.future.set_result(
-                SimpleNamespace(timestamp=self.broker.now, timestamp_type=1, offset=0)
-            )
+            send.future.set_result(self.broker.answer)
 
     def fail(self, place: Place, error: Exception) -> None:
         """The first record on its way to `place` is not delivered, nor anything behind it."""

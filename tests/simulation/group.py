@@ -7,6 +7,7 @@ Leaves to others: when it happens (`simulation`), what a worker does then (`Work
 
 import random
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aiokafka.errors import KafkaError
@@ -134,8 +135,14 @@ class Group:
             self.blame("a process ended", f"{type(reason).__name__}: {reason}")
 
 
+@lru_cache(maxsize=1_000)
+def _digest(value: bytes) -> bytes:
+    """The same states are looked at after every change of owners."""
+    return snapshots._digest(value, b"")
+
+
 def _best(log: Sequence[Record]) -> Best | None:
-    pieces = {snapshots._digest(r.value, b""): r.value for r in log if r.value is not None}
+    pieces = {_digest(r.value): r.value for r in log if r.value is not None}
     whole = []
     for record in log:
         if record.value is None or not (record.key or b"").endswith(_SEAL):

@@ -7,6 +7,7 @@ Leaves to others: what runs in it (the coroutines of the Kafka worker, unchanged
 import asyncio
 import heapq
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 
@@ -20,6 +21,14 @@ class Loop(asyncio.BaseEventLoop):
     def time(self) -> float:
         """Return virtual seconds."""
         return self.seconds
+
+    def call_soon(
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As asyncio's, without its checks: everything here is one thread."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Say nothing: tasks of killed processes are dropped where they stand."""

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+import streams.monitor.lane
 import streams.monitor.model
 import streams.profiler.model
 import tests.laws.mill
 from detectors import shiryaev_roberts
 from schemas.grid import Layout
 from streams.columns import Columns
+from streams.monitor.yardstick import Yardstick
 
 _known: dict[tuple[Any, ...], Any] = {}
 _MOST = 20_000
@@ -33,7 +35,7 @@ def remembered(function: Callable[..., Any], plain: Callable[[Any], Any]) -> Cal
     """
 
     def answer(first: Any, *args: Any, **more: Any) -> Any:
-        question = function, plain(first), args, tuple(sorted(more.items()))
+        question = function, plain(first), *map(_itself, args), *sorted(more.items())
         if question not in _known:
             if len(_known) > _MOST:
                 _known.clear()
@@ -54,7 +56,7 @@ def _grid(layout: Layout) -> Any:
 
 
 def _itself(one: Any) -> Any:
-    return one
+    return tuple(one) if isinstance(one, list) else one
 
 
 _FUNCTIONS: tuple[tuple[Any, str, Callable[..., Any], Callable[[Any], Any]], ...] = (
@@ -63,6 +65,7 @@ _FUNCTIONS: tuple[tuple[Any, str, Callable[..., Any], Callable[[Any], Any]], ...
     (streams.profiler.model, "Layout", Layout, _itself),
     (tests.laws.mill, "Layout", Layout, _itself),
     (streams.profiler.model, "Columns", Columns, _grid),
+    (streams.monitor.lane, "Yardstick", Yardstick, _itself),
 )
 """Where a function of constants is called, under which name, and what its answers depend on."""
 

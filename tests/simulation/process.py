@@ -23,8 +23,8 @@ from streams.runtime.kafka.worker import Worker
 from tests.simulation.broker import Broker, Producer, Send
 from tests.simulation.loop import Loop
 
-CHUNK_BYTES = 1_000
-"""So small that a state is several chunks."""
+CHUNK_BYTES = {"profiler": 600, "monitor": 6_000}
+"""So small that a state is several chunks: of 1 to 5 kB, and of 20 to 70 kB."""
 
 
 class LeftError(Exception):
@@ -67,14 +67,14 @@ class Process:
         self._acked: dict[TP, int] = {}
         self._leaving: asyncio.Task[Any] | None = None
         self.producer = Producer(broker, loop)
-        self.producer.sent = self._sent
+        self.producer.stored = self._stored
         settings = Settings(
             connection=Connection(bootstrap="nowhere"),
             group=role.name,
             names={name: name for name in _TOPICS},
             state_topic=f"{role.name}-state",
             partitions=group.partitions,
-            chunk_bytes=CHUNK_BYTES,
+            chunk_bytes=CHUNK_BYTES[role.name],
         )
         worker: Any = Worker(settings, role)
         worker._app = SimpleNamespace(consumer=self)
@@ -232,7 +232,7 @@ class Process:
 
     def ended(self) -> BaseException | None:
         """Return what has ended it, if anything has."""
-        done = [task for task in self.tasks if task.done()]
+        done = [task for task in self.tasks if task.done()] if self.tasks else None
         if not done:
             return None
         self.tasks = [task for task in self.tasks if not task.done()]
@@ -256,7 +256,7 @@ class Process:
             self.producer.confirm()
         self.loop.spin()
 
-    def _sent(self, send: Send) -> None:
+    def _stored(self, send: Send) -> None:
         """A snapshot may be begun only by who has not been told that it lost the partition."""
         begins = send.kind == "chunk" and (send.key or b"").endswith(b"/0")
         if begins and send.place[1] not in self.owned:

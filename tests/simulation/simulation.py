@@ -20,7 +20,7 @@ from streams.runtime.kafka import recovery, restore
 from streams.runtime.kafka import worker as runtime
 from streams.runtime.kafka.process import ConfiguredRole
 from tests.laws.world import PANE, T0
-from tests.simulation.broker import Broker, Detached
+from tests.simulation.broker import STATES, Broker, Detached
 from tests.simulation.group import Group
 from tests.simulation.loop import Loop
 from tests.simulation.memory import remembering
@@ -64,7 +64,9 @@ class Simulation:
         self.broker.heard = self._hear
 
     def _hear(self, place: tuple[str, int], record: Record) -> None:
-        self.result.hear(place, record)
+        if place[0] not in STATES:
+            self.result.hear(place, record)
+            return
         for group in self.groups:
             group.hear(place, record)
 
@@ -102,9 +104,11 @@ class Simulation:
 
         nothing = lambda: None
         patched: Any = runtime
-        kept = patched.gc, patched.time, patched.leave_because, restore.detached_consumer
+        kept = patched.gc, patched.time, patched.speak, patched.leave_because
+        connected = restore.detached_consumer
         patched.gc = SimpleNamespace(collect=nothing, freeze=nothing, disable=nothing)
         patched.time = SimpleNamespace(monotonic=self.loop.time)
+        patched.speak = lambda *_: SimpleNamespace(answered=nothing)
         patched.leave_because = left
         restore.detached_consumer = lambda _: Detached(self.broker)  # type: ignore[assignment]
         runtime._log.disabled = recovery._log.disabled = True
@@ -113,7 +117,8 @@ class Simulation:
             with remembering():
                 yield
         finally:
-            patched.gc, patched.time, patched.leave_because, restore.detached_consumer = kept
+            patched.gc, patched.time, patched.speak, patched.leave_because = kept
+            restore.detached_consumer = connected
             runtime._log.disabled = recovery._log.disabled = False
             self.loop.close()
 

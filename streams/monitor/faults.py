@@ -24,10 +24,11 @@ _ENOUGH: Final = 20
 """Rows from which a column can be called stuck or out of its range."""
 
 _STUCK: Final = 0.999
+_USUAL: Final = 0.5
 _VARIED: Final = 0.95
 _OTHERS: Final = 10.0
-"""A column is stuck when one cell holds this share now and held less than that before, and so many
-rows should have been elsewhere."""
+"""A column is stuck when one cell holds the first share now and held less than the second before.
+One that held less than the third may be stuck, too, if so many rows should have been elsewhere."""
 
 _ELSEWHERE: Final = 0.5
 _INSIDE: Final = 0.05
@@ -70,7 +71,7 @@ def fault(signal: Signal, reference: SignalReference, rows: Counts) -> Symptom |
         return None
     now, was = seen / total, before / known
     top = int(now.argmax())
-    if now[top] >= _STUCK and was[top] < _VARIED and total * (1 - was[top]) >= _OTHERS:
+    if now[top] >= _STUCK and was[top] < _USUAL:
         return "constant"
     numeric = signal.kind == "numeric"
     ends = [0, len(was) - 1] if numeric else [len(was) - 1]
@@ -82,9 +83,25 @@ def fault(signal: Signal, reference: SignalReference, rows: Counts) -> Symptom |
     width = reference.rows * known
     if numeric:
         return _of_number(signal, was, seen, top, width)
-    if now[top] >= _FILL_CATEGORY and was[top] < _VARIED - _FILL and top not in ends:
+    if now[top] >= _FILL_CATEGORY and was[top] < _USUAL and top not in ends:
         return "constant"
     return "rescaled" if _renamed(was, seen, width) else None
+
+
+def is_stuck_at_usual(reference: SignalReference, rows: Counts) -> bool:
+    """Whether only the value is left that was the usual one before.
+
+    A pipeline that fills in its default does that, and so does a group of people who all have it:
+    whoever asks must look at the other columns.
+    """
+    seen, before = rows[:-1], reference.shares[:-1]
+    total, known = int(seen.sum()), float(before.sum())
+    if total < _ENOUGH or known <= 0:
+        return False
+    top = int(seen.argmax())
+    was = float(before[top]) / known
+    stuck = seen[top] >= _STUCK * total and _USUAL <= was < _VARIED
+    return bool(stuck and total * (1 - was) >= _OTHERS)
 
 
 def _of_number(

@@ -24,7 +24,9 @@ from schemas.judging import Judging
 from schemas.log import Millis
 from streams.monitor.adaptive import WATCHED, SavedSeries, Series, Subject, standardised
 from streams.monitor.effects import Depth, Measure, glance, indicated, measure
+from streams.monitor.faults import is_stuck_at_usual
 from streams.monitor.yardstick import Yardstick
+from streams.policy.family import FAULTS
 
 WINDOW_ROWS: Final = 1000
 """Rows that a window should hold, so that effects are worth reading."""
@@ -159,6 +161,8 @@ class Panel:
         seen = [self._look(i, sight, said, new=moved[i] > before[i]) for i in range(len(said.logs))]
         if any(said.alarms):
             self._recruit(said, seen, sight)
+        if any(said.joins):
+            self._suspect(said, seen, sight)
         length = self._judging.pane
         span = self._window[0].pane * length, (pane + 1) * length
         assert self._first is not None
@@ -243,6 +247,26 @@ class Panel:
             closer = self._measure(index, sight, "shown")
             if not closer.inside:
                 said.joins[index], self._moved[index], seen[index] = True, 1, closer
+
+    def _suspect(self, said: Verdicts, seen: list[Measure], sight: Sight) -> None:
+        """Columns that only say their usual value are faulty if no other feature is drifting.
+
+        A group of people who all have that value would show in other features, too.
+        """
+        signals = self.yardstick.signals
+        moved = {
+            index
+            for index in np.flatnonzero(said.joins).tolist()
+            if signals[index].name.startswith("feature:") and seen[index].symptom not in FAULTS
+        }
+        stuck = set()
+        for index in moved:
+            recent = self._since(index, sight.begins[index])
+            if recent is not None and is_stuck_at_usual(self.yardstick.references[index], recent):
+                stuck.add(index)
+        if stuck == moved:
+            for index in stuck:
+                seen[index] = seen[index]._replace(symptom="constant")
 
     def _watched(self, pane: int, row: Counts) -> list[Finding]:
         """What the adaptive detectors say of the series among the signals."""

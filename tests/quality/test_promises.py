@@ -174,3 +174,70 @@ def test_rows_that_follow_one_another_keep_half_of_the_promise():
     event = next(one for one in changed.drift if one["signal"] == "feature:x0")
     # Sums of panes of 25 such rows vary 2.9 times as much as those of independent ones.
     assert 1.8 <= event["detector"]["dispersion"]
+
+
+def numbers(rng, rows):
+    """Columns of numbers of several laws."""
+    z = rng.normal(size=rows)
+    return {
+        "amount": np.exp(4 + z),
+        "heavy": np.exp(3 * z),
+        "rare": np.where(rng.random(rows) < 0.7, 0, np.round(np.exp(4 + z), 2)),
+        "sparse": np.where(rng.random(rows) < 0.9, np.nan, 50 + 10 * z),
+        "signed": z,
+        "age": rng.integers(18, 90, rows).astype(float),
+    }
+
+
+def names(rng, rows):
+    """Columns of categories, few and many."""
+    pick = lambda count, share: rng.choice(
+        np.array([f"c{i}" for i in range(count)], object), rows, p=share / share.sum()
+    )
+    skew = 1 / np.arange(1, 13) ** 1.5
+    return {
+        "two": pick(2, np.array([0.7, 0.3])),
+        "skewed": pick(12, skew),
+        "even": pick(40, np.ones(40)),
+        "sparse": np.where(rng.random(rows) < 0.5, None, pick(4, np.ones(4))),
+    }
+
+
+FAULTS = {
+    "times 100": (numbers, lambda x, _: x * 100, "data_quality"),
+    "a hundredth": (numbers, lambda x, _: x / 100, "data_quality"),
+    "default nought": (numbers, lambda x, _: np.where(np.isnan(x), x, 0.0), "data_quality"),
+    "default beyond": (numbers, lambda x, _: np.full(len(x), -1.0), "data_quality"),
+    "default for missing": (names, lambda x, _: np.full(len(x), "unknown", object), "data_quality"),
+    "usual everywhere": (names, lambda x, _: np.full(len(x), "c0", object), "data_quality"),
+    "renamed": (names, lambda x, _: np.where(x == "c0", "C0", x), "data_quality"),
+    "new category": (names, lambda x, rng: np.where(rng.random(len(x)) < 0.05, "n", x), "novelty"),
+}
+QUICK = {("times 100", "heavy"), ("default nought", "rare"), ("new category", "even")}
+
+
+@pytest.mark.parametrize(
+    ("fault", "column"),
+    [
+        pytest.param(fault, column, marks=() if (fault, column) in QUICK else pytest.mark.slow)
+        for fault, (made, _, _) in FAULTS.items()
+        for column in made(np.random.default_rng(0), 10)
+    ],
+)
+def test_faults_and_novelties_are_told_apart(fault, column):
+    """One column of its table is changed; the class of the incident ends as it should.
+
+    Another column does not change at all, so there is no other incident.
+    """
+    rng = random(6, *map(ord, fault + column))
+    made, change, expected = FAULTS[fault]
+    columns, at = made(rng, 9000), 7000
+    known = columns[column]
+    columns[column] = np.concatenate([known[:at], change(known[at:], rng)])
+    told = tell(config(50, 5000, 1, QUIET_FOR), columns)
+    assert {f"feature:{column}"} == {event["signal"] for event in told.drift}
+    assert [expected] == [one["triage"]["class"] for one in told.alerts[-1:]]
+    if expected == "data_quality":
+        assert [] == told.requests
+    else:
+        assert {expected} == {event["kind"] for event in told.drift}

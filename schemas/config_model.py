@@ -13,6 +13,7 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validator
 from pydantic import Discriminator as Choice
 
+from schemas.config_card import Card
 from schemas.config_policy import Holiday, Impact, Policy, Retrain, Rollback
 from schemas.config_rollout import Rollout
 from schemas.config_values import (
@@ -270,6 +271,7 @@ class ModelConfig(Part):
     silent_after: SilentAfter = "auto"
     impact: Impact = Impact()
     fairness: Fairness = Fairness()
+    card: Card = Card()
 
     @property
     def labelled(self) -> bool:

@@ -15,6 +15,7 @@ from schemas import inputs, outputs
 from schemas.asyncapi import asyncapi
 from schemas.config import Config
 from schemas.config_values import Part
+from schemas.config_words import WORDS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 NAMESPACE: Final = "urn:windage:schema"
@@ -57,6 +58,7 @@ def config_schema() -> Schema:
         defaults = part.model_construct().model_dump(mode="json", by_alias=True)
         for name, entry in described.get(part.__name__, {}).get("properties", {}).items():
             entry.pop("title", None)
+            entry["description"] = WORDS.get(part.__name__, {}).get(name, "")
             if name in defaults:
                 entry["default"] = defaults[name]
     _tidy(schema)

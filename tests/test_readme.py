@@ -4,8 +4,10 @@ The convention, for README.md and docs/**/*.md:
 
 - ```python   is run; the blocks of one page share their names, in order, as a reader would type;
 - ```py       is only compiled: it needs something a test has not, such as a broker;
-- ```console  each line after "$ " is run by bash in the checkout ("> " continues it) and must
-              succeed; lines below it, if any, must be its output, where "..." stands for anything;
+- ```console  each line after "$ " is run by bash ("> " continues it) and must succeed; lines below
+              it, if any, must be its output, where "..." stands for anything. The blocks of a page
+              share a folder, in order, that looks like the checkout and may be written to;
+- ```yaml     is a configuration, or a part of one or of a model, and must be valid;
 - ```shell and every other language is only shown.
 """
 
@@ -17,10 +19,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
+from schemas.config import Config
+from schemas.config_error import ConfigError
+from schemas.config_model import ModelConfig
+from schemas.load import load_text
 from tests.conftest import ROOT
 
-PAGES = [page for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))] if page.exists()]
+PAGES = [
+    page
+    for page in [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *sorted(ROOT.glob("docs/**/*.md")),
+    ]
+    if page.exists()
+]
 FENCE = re.compile(
     r"^(?P<fence>```+|~~~+) *(?P<language>[\w+-]*)[^\n]*\n(?P<text>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
@@ -126,15 +140,64 @@ def test_blocks_to_read_are_python(page):
             assert compile("\n" * (block.line - 1) + block.text, str(page), "exec")
 
 
+def shown(page, language):
+    """The blocks of a page in one language."""
+    return [block for block in blocks(page) if block.language == language]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder in which the files of the checkout are found, and which may be written to."""
+    for path in ROOT.iterdir():
+        if path.name != ".git" and not path.name.startswith("windage-"):
+            (tmp_path / path.name).symlink_to(path)
+    return tmp_path
+
+
 @pytest.mark.parametrize(
-    "block",
-    [block for page in PAGES for block in blocks(page) if block.language == "console"],
-    ids=lambda block: f"{named(block.page)}:{block.line}",
+    "page", [page for page in PAGES if shown(page, "console")], ids=named
 )
-def test_console_blocks_run(block):
-    """A command shown with its prompt succeeds and prints what stands below it."""
-    assert commands(block), "a console block without a `$ ` line runs nothing"
-    assert "" == console_failure(block, ROOT)
+def test_console_blocks_run(page, checkout):
+    """Commands shown with their prompt succeed, in order, and print what stands below them."""
+    for block in shown(page, "console"):
+        assert commands(block), f"line {block.line}: without a `$ ` line nothing is run"
+        assert "" == console_failure(block, checkout), f"line {block.line}"
+
+
+def config_problems(text):
+    """What is wrong with a configuration, a part of one, or a part of a model; as texts."""
+    told = yaml.safe_load(text)
+    if set(told) <= set(ModelConfig.model_fields):
+        told = {"models": {"m": {"task": "binary", **told}}}
+    elif set(told) <= set(Config.model_fields):
+        told.setdefault("models", {"m": {"task": "binary"}})
+    secret = "s3cret" * 8
+    environment = dict.fromkeys(re.findall(r"\$\{(\w+)", text), secret)
+    try:
+        load_text(yaml.safe_dump(told, sort_keys=False), environment, lambda _: secret)
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_configurations_are_valid(page):
+    """Whoever copies a piece of configuration from a page is not told of a mistake."""
+    for block in shown(page, "yaml"):
+        assert [] == config_problems(block.text), f"line {block.line}"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("labels: {horizn: 1d}", "horizon"),
+        ("kafka: {bootstrap: broker.example}", "host:port"),
+        ("models: {m: {task: binry}}", "binary"),
+    ],
+)
+def test_a_wrong_configuration_is_reported(text, complaint):
+    """Whether it is one, a part of one, or a part of a model."""
+    assert any(complaint in problem for problem in config_problems(text))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

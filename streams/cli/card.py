@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.config_card import Card
 from schemas.config_model import AUTO, ModelConfig
 from schemas.durations import Threshold, show_duration
 from schemas.instants import rfc3339
@@ -85,7 +86,7 @@ def _purpose(config: ModelConfig | None, history: History, model: str) -> list[B
         for said in history.said
         if said.event.model == model and said.event.type in ("deployed", "promoted")
     ]
-    points = ["Intended use and limits: not declared."]
+    points = _declared(config)
     if config is not None:
         points.append(f"Task: {config.task}; what is at stake: {config.impact.level}.")
     for said in deployed[-10:]:
@@ -100,6 +101,18 @@ def _purpose(config: ModelConfig | None, history: History, model: str) -> list[B
     if not deployed:
         points.append("Deployments: none were told of.")
     return [Heading("Model"), Points(points)]
+
+
+def _declared(config: ModelConfig | None) -> list[str]:
+    """What whoever answers for the model says of it, and what they have not said."""
+    card = Card() if config is None else config.card
+    told = {
+        "Intended use": card.intended_use,
+        "Not for": card.out_of_scope,
+        "Known limits": " ".join(card.limits) or None,
+        "Contact": card.contact,
+    }
+    return [f"{name}: {words or 'not declared.'}" for name, words in told.items()]
 
 
 def _watched(config: ModelConfig | None, latest: list[Reading]) -> list[Block]:

@@ -199,6 +199,18 @@ def test_the_card_is_markdown_or_one_html_file(command, tmp_path):
     assert 2 == command("card", "nobody").code
 
 
+def test_the_card_says_what_is_declared_of_its_use_and_what_is_not(command, tmp_path):
+    """Intended use and limits are those of the config, word for word."""
+    directory = build(tmp_path)
+    assert "Intended use: not declared." in command("card", "shop", "--data", directory).out
+    config = tmp_path / "windage.yaml"
+    card = 'card: {intended_use: "Ranking offers.", limits: ["No returns.", "Few of them."]}'
+    config.write_text(config.read_text().replace("    task:", f"    {card}\n    task:", 1))
+    text = command("card", "shop", "--data", directory, "--config", config).out
+    for words in ("Intended use: Ranking offers.", "No returns. Few of them.", "Not for: not"):
+        assert words in text
+
+
 @pytest.mark.parametrize(
     "name", ["elec2_full.csv.gz", "bike_sharing_hour_regression.csv.gz", "noaa_weather_raw.csv.gz"]
 )

@@ -12,13 +12,14 @@ import msgspec
 from schemas.config import Config
 from schemas.vocabulary import TopicName
 
-AccessRole = Literal["profiler", "monitor", "producer", "ops", "retrain-service"]
+AccessRole = Literal["profiler", "monitor", "sinks", "producer", "ops", "retrain-service"]
 Operation = Literal["Read", "Write", "Describe", "DescribeConfigs", "IdempotentWrite"]
 ResourceType = Literal["Topic", "Group", "Cluster"]
 
 ROLES: Final[tuple[AccessRole, ...]] = (
     "profiler",
     "monitor",
+    "sinks",
     "producer",
     "ops",
     "retrain-service",
@@ -47,6 +48,7 @@ _DECISIONS: Final[tuple[TopicName, ...]] = (
 READS: Final[dict[AccessRole, tuple[TopicName, ...]]] = {
     "profiler": (*_INPUTS, "profiler-state", "references"),
     "monitor": ("journal", "monitor-state", "references"),
+    "sinks": ("alerts", "retrain-requests", "rollback-requests"),
     "producer": (),
     "ops": (*_DECISIONS, "model-events"),
     "retrain-service": ("retrain-requests",),
@@ -54,6 +56,7 @@ READS: Final[dict[AccessRole, tuple[TopicName, ...]]] = {
 WRITES: Final[dict[AccessRole, tuple[TopicName, ...]]] = {
     "profiler": ("journal", "profiler-state", "dead-letters"),
     "monitor": (*_DECISIONS, "references", "monitor-state"),
+    "sinks": ("dead-letters",),
     "producer": ("predictions", "labels", "metrics"),
     "ops": ("model-events",),
     "retrain-service": ("model-events",),
@@ -66,7 +69,7 @@ def access(config: Config) -> tuple[Access, ...]:
 
 
 def group_of(config: Config, role: AccessRole) -> str:
-    """The consumer group of a role; people and services put a name of their own behind it."""
+    """The consumer group of a role; people, services, sinks put a name of their own behind it."""
     return f"{config.kafka.group}-{role}"
 
 

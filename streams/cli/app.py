@@ -142,6 +142,21 @@ def worker(
 
 
 @app.command()
+def sinks(
+    config: ConfigFile = DEFAULT_CONFIG,
+    http: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=1, max=65_535, help="/healthz, /readyz, /metrics."),
+    ] = None,
+    supervised: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Carry alerts and requests from Kafka to the sinks of the configuration."""
+    from streams.cli.sinks import run
+
+    run(config, http, supervised=supervised)
+
+
+@app.command()
 def replay(  # noqa: PLR0917 - typer passes options by name
     predictions: Annotated[Path, typer.Argument(help="CSV(.gz), JSON Lines(.gz) or Parquet.")],
     labels: Annotated[Path | None, typer.Option(help="A file of labels by id.")] = None,

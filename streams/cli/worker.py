@@ -1,5 +1,7 @@
 """`windage worker`: processes of the Kafka runtime.
 
+Without a role and with sinks in the config, the process that carries for them runs, too.
+
 Promises: a broker that does not answer is one line and exit code 3 within 15 seconds, before any
 process is started; without a role, all processes are kept running until a signal; a reset happens
 once, before the first process, and not again when one is started anew.
@@ -18,6 +20,7 @@ from streams.cli.endings import UNREACHABLE, OperatorError
 
 if TYPE_CHECKING:
     from streams.runtime.kafka.pulse import Pulse
+    from streams.runtime.kafka.supervisor import Command
 
 RoleName = Literal["profiler", "monitor"]
 
@@ -49,6 +52,7 @@ def run(path: Path, asked: Asked) -> int:
             lambda name, number: _one(path, name, asked, number),
             workers=asked.workers,
             reset_from=where,
+            more=[_sinks(path, asked)] if config.sinks else [],
         )
     if asked.workers == 1:
         if asked.supervised:
@@ -99,6 +103,16 @@ def _one(path: Path, role: RoleName, asked: Asked, number: int) -> tuple[str, ..
     if asked.instance is not None:
         own += ["--instance", f"{asked.instance}-{number}"]
     return (*start, "--config", str(path), *own, "--role", role)
+
+
+def _sinks(path: Path, asked: Asked) -> "Command":
+    """The process that carries for the sinks; whatever it meets, the machines go on."""
+    from streams.runtime.kafka.supervisor import Command
+
+    start = (sys.executable, "-m", "streams.cli", "sinks", "--config", str(path), "--supervised")
+    # Its page is behind those of the profilers and of the monitor.
+    page = () if asked.http is None else ("--http", str(asked.http + asked.workers + 1))
+    return Command(name="sinks", arguments=(*start, *page), needed=False)
 
 
 def _serve(config: Config, port: int | None, pulse: "Pulse") -> None:

@@ -1,5 +1,7 @@
 """What `windage worker` starts, and where a reset lets it begin."""
 
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
@@ -27,7 +29,8 @@ def asked(monkeypatch, tmp_path):
         calls.append(("supervise", [c.arguments[-2:] for c in commands]))
         return 7
 
-    def run_all(_config, command, *, workers, reset_from):
+    def run_all(_config, command, *, workers, reset_from, more):
+        assert [] == more, "there are no sinks"
         arguments = {
             name: command(name, number) for number, name in enumerate(("profiler", "monitor"))
         }
@@ -56,6 +59,40 @@ def test_without_a_role_profilers_and_one_monitor_are_kept_running(asked):
     assert [("all", roles, 1, None)] == asked()
     assert [("all", roles, 3, None)] == asked("--workers", "3")
     assert [("all", roles, 1, "earliest")] == asked("--reset-from", "earliest")
+
+
+def test_with_sinks_the_process_that_carries_for_them_runs_too(monkeypatch, tmp_path):
+    """It has a page of its own, and what it cannot do does not end the machines."""
+    path = tmp_path / "windage.yaml"
+    path.write_text(
+        "sinks: {s: {url: https://hooks.example/}}\nmodels:\n  fraud:\n    task: binary\n"
+    )
+    told = []
+    monkeypatch.setattr(process, "supervise", lambda commands: told.extend(commands) or 7)
+    monkeypatch.setattr(process, "check", lambda *_: None)
+    asked = ["worker", "--config", str(path), "--workers", "2", "--http", "9100"]
+    assert 7 == CliRunner().invoke(app, asked).exit_code
+    assert ["profiler 0", "profiler 1", "monitor", "sinks"] == [one.name for one in told]
+    assert [True, True, True, False] == [one.needed for one in told]
+    ports = [dict(zip(c.arguments, c.arguments[1:], strict=False))["--http"] for c in told]
+    assert ["9100", "9101", "9102", "9103"] == ports
+    assert {"sinks", "--supervised"} <= set(told[-1].arguments)
+
+
+def test_a_process_that_is_not_needed_ends_nobody(monkeypatch, tmp_path):
+    """It ends with 2, as whoever lacks a permission does, and is started again."""
+    there = tmp_path / "times"
+    refused = f"open({str(there)!r}, 'a').write('x'); raise SystemExit(2)"
+    there.touch()
+    size = f"os.path.getsize({str(there)!r})"
+    until = f"import os, time\nwhile {size} < 2: time.sleep(.05)\nraise SystemExit(2)"
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.05)
+    commands = [
+        supervisor.Command(name="sinks", arguments=(sys.executable, "-c", refused), needed=False),
+        supervisor.Command(name="machine", arguments=(sys.executable, "-c", until)),
+    ]
+    assert 2 == supervisor.supervise(commands)
+    assert len(there.read_text()) >= 2
 
 
 def test_one_worker_of_a_role_is_this_process(asked):

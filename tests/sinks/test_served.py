@@ -185,8 +185,8 @@ def test_kill_9_neither_forgets_an_alert_nor_changes_its_id(serve, hook):
     served.start()
     written = [id for id, _ in served.alerts()]
     assert written
-    patiently(lambda: _ids(hook.got), lambda ids: set(written) <= set(ids))
-    assert 2 == _ids(hook.begun).count(written[0])
+    patiently(lambda: _ids(hook.begun), lambda ids: set(written) <= set(ids))
+    patiently(lambda: _ids(hook.begun).count(written[0]), lambda count: count == 2)
     health = lambda: ask(f"{served.url}/healthz")["sinks"]["hook"]
     patiently(health, lambda told: told["waiting"] == 0)
     served.end(signal.SIGKILL)

@@ -103,11 +103,12 @@ def run_all(
     *,
     workers: int = 1,
     reset_from: str | int | None = None,
+    more: Sequence[Command] = (),
 ) -> int:
     """Keep `workers` profilers and one monitor running as processes; returns an exit code.
 
     `command` returns the arguments that start one worker (and do not reset again), of its role
-    and its number among all of them, from 0.
+    and its number among all of them, from 0. `more` are kept running beside them.
     """
     names: tuple[RoleName, ...] = ("profiler", "monitor")
     try:
@@ -123,7 +124,7 @@ def run_all(
         for number in range(workers)
     ]
     monitor = Command(name="monitor", arguments=command("monitor", workers))
-    return supervise([*profilers, monitor])
+    return supervise([*profilers, monitor, *more])
 
 
 def check(config: Config, name: RoleName) -> None:

@@ -31,10 +31,14 @@ LOOK_S: Final = 0.1
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """One process to keep running; `name` is for messages."""
+    """One process to keep running; `name` is for messages.
+
+    `needed`: the others are ended where it cannot go on; else it is tried again.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    needed: bool = True
 
 
 class _Child:
@@ -99,7 +103,7 @@ def supervise(commands: Sequence[Command]) -> int:
             for child in children:
                 child.start_if_due()
                 code = child.ended()
-                if code == REFUSED:
+                if code == REFUSED and child.command.needed:
                     _say(f"{child.command.name} cannot go on; stopping")
                     return REFUSED
                 if code is not None:

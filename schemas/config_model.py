@@ -26,8 +26,8 @@ from schemas.config_values import (
     Rate,
     Ratio,
     Selector,
-    Threshold,
     SilentAfter,
+    Threshold,
     fault,
 )
 from schemas.durations import Rate as Frequency
@@ -267,8 +267,8 @@ class ModelConfig(Part):
     retrain: Retrain = Retrain()
     rollback: Rollback = Rollback()
     rollout: Rollout = Rollout()
-    calendar: tuple[Holiday, ...] = ()
     silent_after: SilentAfter = "auto"
+    calendar: tuple[Holiday, ...] = ()
     impact: Impact = Impact()
     fairness: Fairness = Fairness()
     card: Card = Card()

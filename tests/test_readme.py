@@ -154,9 +154,7 @@ def checkout(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if shown(page, "console")], ids=named
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if shown(page, "console")], ids=named)
 def test_console_blocks_run(page, checkout):
     """Commands shown with their prompt succeed, in order, and print what stands below them."""
     for block in shown(page, "console"):

@@ -38,16 +38,16 @@ class Index:
         """Whether `more` rows want a new table first (`rebuild`)."""
         return self._taken + more > _FULL * len(self._slots)
 
-    def rebuild(self, hashes: Hashes, rows: Rows, *, start: int, more: int) -> None:
-        """Enter all rows (n,) anew, none before `start`, with space for `more`."""
+    def clear(self, count: int, *, start: int) -> None:
+        """Forget all, and have space for `count` rows from `start` on, to be entered."""
         size = _FIRST_SLOTS
-        while (len(rows) + more) > _FULL / 1.25 * size:
+        while count > _FULL / 1.25 * size:
             size *= 2
+        self._slots = np.zeros(0, np.int32)  # the old ones go before the new ones come
         self._slots = np.full(size, _EMPTY, np.int32)
         self._mask = np.uint64(size - 1)
         self._taken = 0
         self._base = start
-        self.enter(hashes, rows)
 
     def find(self, hashes: Hashes, known: Hashes, start: int) -> tuple[Rows, Rows]:
         """Rows (n,) entered under `hashes`, or NONE, and the slots of those found (n,).

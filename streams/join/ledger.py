@@ -23,6 +23,13 @@ Rows = npt.NDArray[np.int64]
 _Found = tuple[Rows, Rows, npt.NDArray[np.bool_]]
 
 _FIRST_CAPACITY: Final = 1024
+_LARGE: Final = 1 << 16
+_SHARE: Final = 8
+"""From so many rows on, columns grow by this part of themselves: what is spare stays little."""
+
+_STRETCH: Final = 1 << 16
+"""Rows that are entered into a new index at a time."""
+
 _OWN: Final = {"hash": "<u8", "end": "<i8", "back": "<u4"}
 """Of every row: hash and end of its id, and how many rows back that id stands before (0: not)."""
 
@@ -187,34 +194,35 @@ class Ledger:
             self._others[ids.key(i)] = int(numbers[i])
 
     def _rebuild(self, more: int, end: int) -> None:
-        """A new index of the newest row of each id below row number `end`."""
+        """A new index of the newest row of each id below row number `end`.
+
+        A stretch at a time, so that it takes no memory to speak of.
+        """
         count = end - self.start
         newest = np.ones(count, np.bool_)
-        numbers = np.arange(self.start, end)
-        back = self.column("back")[:count].astype(np.int64)
-        older = (numbers - back)[back > 0] - self.start
-        newest[older[older >= 0]] = False
+        back, hashes = self.column("back"), self.column("hash")
+        for begin in range(0, count, _STRETCH):
+            stretch = back[begin : min(begin + _STRETCH, count)].astype(np.int64)
+            older = (np.arange(begin, begin + len(stretch)) - stretch)[stretch > 0]
+            newest[older[older >= 0]] = False
         for row in self._others.values():
             newest[row - self.start] = False
-        hashes = self.column("hash")[:count][newest]
-        self._index.rebuild(hashes, numbers[newest], start=self.start, more=more)
+        self._index.clear(int(newest.sum()) + more, start=self.start)
+        for begin in range(0, count, _STRETCH):
+            rows = np.flatnonzero(newest[begin : begin + _STRETCH]) + begin
+            self._index.enter(hashes[rows], rows + self.start)
 
     # -- space -------------------------------------------------------------------------------------
 
     def _reserve(self, count: int, content: int) -> None:
         wanted = self._head + self._size + count
         if wanted > self._capacity:
-            while self._capacity < wanted:
-                self._capacity *= 2
-            for name, column in self._columns.items():
-                grown = np.zeros(self._capacity, self._types[name])
-                grown[: len(column)] = column
-                self._columns[name] = grown
+            self._capacity = _roomier(self._capacity, wanted)
+            for column in self._columns.values():
+                _resize(column, self._capacity)
         used = self._bytes_to(self._head + self._size)
         if used + content > len(self._ids):
-            ids = np.zeros(max(2 * len(self._ids), used + content), np.uint8)
-            ids[:used] = self._ids[:used]
-            self._ids = ids
+            _resize(self._ids, _roomier(len(self._ids), used + content))
 
     def _compact(self) -> None:
         """Move the kept rows to the front."""
@@ -224,3 +232,18 @@ class Ledger:
             column[: self._size] = column[self._head : self._head + self._size].copy()
         self._columns["end"][: self._size] -= begin
         self._head = 0
+
+
+def _roomier(capacity: int, wanted: int) -> int:
+    """A capacity for `wanted`: twice as much while that is little, then an eighth more."""
+    while capacity < wanted:
+        capacity += capacity if capacity < _LARGE else capacity // _SHARE
+    return capacity
+
+
+def _resize(column: Column, rows: int) -> None:
+    """Make a column longer where it lies: the system moves its pages, and nothing is copied.
+
+    Views of it must not be used any more.
+    """
+    column.resize((rows, *column.shape[1:]), refcheck=False)

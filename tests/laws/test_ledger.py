@@ -62,3 +62,29 @@ def newest(kept, start, name):
     """The last row of a name in a list."""
     rows = [start + i for i, one in enumerate(kept) if one == name]
     return rows[-1] if rows else NONE
+
+
+def test_columns_grow_and_the_index_is_made_anew_without_losing_a_row(monkeypatch):
+    """Contents, chains and newest rows of 30,000 rows, with steps that are met many times."""
+    monkeypatch.setattr("streams.join.ledger._STRETCH", 700)
+    monkeypatch.setattr("streams.join.ledger._LARGE", 1_500)
+    r, ledger = random.Random(4), Ledger({"number": "<i8", "pair": "(2,)u1"})
+    kept, start, capacities = [], 0, set()
+    for _ in range(60):
+        names = [f"id{r.randrange(9_000)}" for _ in range(500)]
+        pairs = np.array([[len(name), 7] for name in names], np.uint8)
+        first = start + len(kept)
+        ledger.append(Ids.of(names), {"number": np.arange(first, first + 500), "pair": pairs})
+        kept += names
+        capacities.add(ledger._capacity)
+        if r.random() < 0.2:
+            ledger.drop(600)
+            kept, start = kept[600:], start + 600
+    assert list(range(start, start + len(kept))) == ledger.column("number").tolist()
+    assert [[len(name), 7] for name in kept] == ledger.column("pair").tolist()
+    newest_of = {name: start + i for i, name in enumerate(kept)}
+    assert list(newest_of.values()) == ledger.newest(Ids.of(list(newest_of))).tolist()
+    name = kept[-1]
+    rows = [start + i for i, one in enumerate(kept) if one == name][::-1]
+    assert rows == list(ledger.chain(newest_of[name]))
+    assert len(capacities) > 10

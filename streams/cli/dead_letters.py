@@ -82,7 +82,7 @@ def replay(place: Place, choice: Choice, *, dry_run: bool, as_json: bool) -> Non
     where = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(by_topic.items()))
     say(f"{len(fresh):,} {verb}{': ' + where if where else ''}; {before:,} were sent before")
     if strange:
-        say(f"{strange:,} do not say where they came from, and stay")
+        say(f"{strange:,} came from no input (such as alerts that a sink did not take), and stay")
 
 
 def _chosen(place: Place, choice: Choice, newest: int | None) -> list[Located]:

@@ -5,7 +5,9 @@ Leaves to others: its records (`runtime.drill`).
 """
 
 import time
+from collections.abc import Sequence
 
+from schemas.config import Config
 from schemas.inputs import is_name
 from schemas.vocabulary import Severity
 from streams.cli.console import emit_object, say
@@ -29,4 +31,13 @@ def run(
     if as_json:
         emit_object({"drill": True, "incident_id": incident, "topics": topics})
     say(f"this was a DRILL: incident {incident} was opened and resolved in {', '.join(topics)}")
-    say("sinks deliver it as they deliver any alert; nothing in it asks for a retraining")
+    config = place.told()
+    told = [] if config is None else told_of_drills(config, topics)
+    if told:
+        say(f"sinks that are told of it, marked as a drill: {', '.join(told)}")
+    say("nothing in it asks for a retraining: sinks that are told of nothing else hear nothing")
+
+
+def told_of_drills(config: Config, topics: Sequence[str]) -> list[str]:
+    """The sinks that a drill in `topics` goes through, whatever routes say."""
+    return sorted(name for name, sink in config.sinks.items() if {*topics} & {*sink.told})

@@ -60,12 +60,15 @@ def embedded(place: Place, directory: Path) -> list[Check]:
 
 
 def about_models(reader: Reader, config: Config | None, place: Place) -> list[Check]:
-    """Redis, references, and whether predictions can be read; the same for every installation."""
+    """Redis, references, predictions, sinks; the same for every installation."""
     if config is None:
-        hint = "say --config FILE to have references, Redis and a sample of predictions checked"
+        hint = "say --config FILE to have references, Redis, sinks and a sample checked"
         return [Check(check="config", state="warn", found="no windage.yaml here", todo=hint)]
     folder = Path() if place.config is None else place.config.parent
-    return [redis(config), *references(reader, config, folder), sample(reader, config)]
+    from streams.cli.health_sinks import sinks
+
+    about = [*references(reader, config, folder), sample(reader, config)]
+    return [redis(config), *about, *sinks(config)]
 
 
 def _sound(reader: SqliteReader, directory: Path) -> Check:

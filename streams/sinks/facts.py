@@ -18,7 +18,8 @@ Fact = str | msgspec.Raw | None
 Facts = dict[str, Fact]
 
 NAMES: Final = (
-    *("id", "type", "topic", "time", "model", "version", "title", "summary", "severity", "drill"),
+    *("id", "type", "topic", "time", "model", "version", "title", "summary", "severity"),
+    *("drill", "exercise"),
     *("status", "incident_id", "class", "segment", "action", "owner", "acknowledged_by"),
     *("runbook_url", "dashboard_url", "starts_at", "ends_at"),
     *("request_id", "trigger", "urgency", "strategy", "to_version", "rows_from", "rows_until"),
@@ -38,6 +39,7 @@ def facts(message: Message, fields: Mapping[str, str], token: str | None) -> Fac
         "model": event.model,
         "version": event.version,
         "drill": "true" if message.drill else "false",
+        "exercise": "drill" if message.drill else None,
         "event": msgspec.Raw(message.content),
     }
     if isinstance(event, Alert):

@@ -10,7 +10,7 @@ from streams.sinks.template import Form, Template
 _RUN: Final[Form] = {
     "dag_run_id": "windage__{id}",
     "logical_date": None,
-    "conf": {"event_id": "{id}", "type": "{type}", "event": "{event}"},
+    "conf": {"event_id": "{id}", "type": "{type}", "drill": "{drill}", "event": "{event}"},
     "note": "{summary:900}",
 }
 

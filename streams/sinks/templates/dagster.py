@@ -32,6 +32,7 @@ _LAUNCH: Final[Form] = {
                     {"key": "windage/rows_from", "value": "{rows_from}"},
                     {"key": "windage/rows_until", "value": "{rows_until}"},
                     {"key": "windage/to_version", "value": "{to_version}"},
+                    {"key": "windage/drill", "value": "{exercise}"},
                 ]
             },
         }

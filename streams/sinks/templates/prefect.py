@@ -1,7 +1,7 @@
 """Prefect: a run of a deployment. `url` is `.../api/deployments/ID/create_flow_run`.
 
 The run has the event's id as its `idempotency_key`, so a second delivery of it starts nothing. The
-flow takes one parameter, `event`.
+flow takes one parameter, `event`; the run of a drill has the tag `drill`.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ _RUN: Final[Form] = {
     "name": "windage-{id}",
     "idempotency_key": "{id}",
     "parameters": {"event": "{event}"},
-    "tags": ["windage", "{model}"],
+    "tags": ["windage", "{model}", "{exercise}"],
 }
 
 PREFECT: Final = Template(

@@ -84,6 +84,11 @@ async def test_a_worker_serves_health_readiness_and_metrics(command):  # noqa: F
     assert '"partitions": [0, 1]' in (await until_says(port, "/readyz", "ready"))
     assert '"status": "ok"' in (await until_says(port, "/healthz", "profiler"))
     assert 0 == await asyncio.to_thread(command.stop)
+    command.start("--role", "profiler", "--http", str(port))
+    await until_says(port, "/readyz", "ready")
+    # Of the restored state, before anything new was read or stored.
+    assert counted in (await asyncio.to_thread(ask, port, "/metrics"))[1]
+    assert 0 == await asyncio.to_thread(command.stop)
 
 
 async def test_a_port_that_is_taken_is_one_line_and_exit_code_3(command):  # noqa: F811

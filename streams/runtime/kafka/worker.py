@@ -230,6 +230,7 @@ class Worker:
         gc.disable()  # collected by hand: full passes over the stores double the cost per event
         spent = time.monotonic() - begun
         self.pulse.owned = tuple(sorted(self._tenures))
+        self.pulse.account([tenure.machine for tenure in self._tenures.values()])
         self.pulse.ready, self.pulse.restored_s = True, spent
         self.pulse.rebalances += 1
         self.pulse.progress()

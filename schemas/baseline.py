@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from detectors.arrays import Counts
+from detectors.persistence import PROVEN, lasting
 from detectors.reference import SignalKind, SignalReference, reference_of
 from schemas.grid import Grid
 from schemas.journal import Sparse
@@ -30,9 +31,13 @@ class Normal(msgspec.Struct, frozen=True, array_like=True):
     patterns: tuple[float, ...] | None = None
 
     @classmethod
-    def of(cls, kind: SignalKind, panes: Counts) -> "Normal":
-        """What the counts of reference panes (panes, width) say."""
-        one = reference_of(kind, panes)
+    def of(cls, kind: SignalKind, panes: Counts, proof: float = PROVEN) -> "Normal":
+        """What the counts of reference panes (panes, width) say, one after the other.
+
+        Where neighbours are correlated by `proof` standard errors, their dispersion is that of
+        long sums.
+        """
+        one = lasting(reference_of(kind, panes), panes, proof)
         patterns = None if one.patterns is None else tuple(one.patterns.tolist())
         return cls(
             kind, tuple(one.counts.tolist()), one.rows, tuple(one.dispersion.tolist()), patterns

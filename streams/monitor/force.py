@@ -13,7 +13,6 @@ import numpy as np
 
 from detectors.blend import blend
 from detectors.moving import Weights, weights_of
-from detectors.persistence import lasting
 from detectors.reference import SignalReference
 from detectors.shiryaev_roberts import contrasts_of
 from schemas.baseline import Normal
@@ -51,7 +50,9 @@ class Force:
         """The reference that vectors (cells of all signals) make; `spans` are the signals'."""
         panes = np.array(rows)
         normals = tuple(
-            _lasting(signal, panes[:, span]) for signal, span in zip(signals, spans, strict=True)
+            # Neighbouring slots are correlated (weather), proven or not.
+            Normal.of(signal.kind, panes[:, span], proof=0.0)
+            for signal, span in zip(signals, spans, strict=True)
         )
         return cls(SavedForce(period, normals), signals, judging)
 
@@ -81,14 +82,6 @@ class Force:
             Standard.of(signal, reference)
             for signal, reference in zip(self._signals, self.references, strict=True)
         ]
-
-
-def _lasting(signal: Signal, panes: Counts) -> Normal:
-    """What is normal, with the dispersion that sums over many of the panes (in order) have."""
-    plain = Normal.of(signal.kind, panes)
-    found = lasting(plain.reference(), panes)
-    patterns = None if found.patterns is None else tuple(found.patterns.tolist())
-    return Normal(plain.kind, plain.counts, plain.rows, tuple(found.dispersion.tolist()), patterns)
 
 
 def standards_of(

@@ -17,6 +17,7 @@ from detectors.grid import numeric_grid
 from detectors.page_hinkley import PageHinkley
 from detectors.reference import reference_of
 from detectors.shiryaev_roberts import Bank
+from schemas.baseline import Normal
 from streams.monitor.adaptive import standardised
 from tests.quality.made import LAWS, binary_bank, false_alarms, numeric_bank, true_shares
 from tests.quality.row import SEEDS, Asked, Measured, run_lengths
@@ -141,7 +142,7 @@ def correlated(keep, pane, seed, signals, panes, promise):
         grid = numeric_grid(walk[:rows])
         codes = grid.codes(walk).reshape(-1, pane)
         counts = np.array([np.bincount(row, minlength=grid.width) for row in codes])
-        references.append(reference_of("numeric", counts[: rows // pane]))
+        references.append(Normal.of("numeric", counts[: rows // pane]).reference())
         streams.append(counts[rows // pane :])
     bank, alarms = Bank(references, tolerance=0.0), 0
     for i in range(panes):

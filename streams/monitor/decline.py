@@ -8,6 +8,7 @@ reference begins anew, so that a fall already told is not told again as a trend.
 Leaves to others: the slope (`detectors.trend`), sudden falls (`performance`), what follows.
 """
 
+from math import exp
 from typing import Final
 
 import msgspec
@@ -15,7 +16,7 @@ import numpy as np
 
 from detectors.trend import slope
 from schemas.finding import Finding, Measured
-from schemas.grid import WHOLE
+from schemas.grid import WHOLE, Layout
 from schemas.log import Millis
 from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.watch import Closing, Setting
@@ -24,15 +25,23 @@ WEEK: Final[Millis] = 7 * 86_400_000
 STRETCHES: Final = 28
 LEAST: Final = 8
 """Stretches with labels below which there is no slope to speak of."""
-CONFIDENCE: Final = 0.9995
-"""Two-sided. It is looked at once a stretch: in a year of days, less than one alarm in ten."""
+LEVEL: Final = 0.00025
+"""Chance of a look at an unchanged slope, at most; the budget may ask for less. It is looked at
+once a stretch: in a year of days, less than one alarm in ten."""
 MOST_VERSIONS: Final = 16
+_LARGEST: Final = 30.0
+"""Of the logarithm of a run length; no look is stricter."""
 
 Counted = dict[int, tuple[int, int]]
 """Stretch -> outcomes with a label, and how many of them were right."""
 
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
 _decoder: Final = msgspec.msgpack.Decoder(dict[str, list[tuple[int, int, int]]])
+
+
+def alerting(layout: Layout) -> int:
+    """Signals that alarm here: the budget must know of them."""
+    return int("confusion" in layout.outcomes)
 
 
 class Decline:
@@ -42,11 +51,14 @@ class Decline:
         """`setting` gives the rule, the pane and the layout."""
         layout, rule = setting.layout, setting.config.policy.trend
         self._judging, self._reference = setting.judging, setting.baseline.id
-        counted = setting.judging.labelled and "confusion" in layout.outcomes
+        counted = setting.judging.labelled and alerting(layout) > 0
         self._blocks = Blocks(layout) if counted else None
         self._span = rule.weeks * WEEK
         self._stretch = max(setting.judging.pane, self._span // STRETCHES)
         self._per_week = rule.per_week
+        # One signal of the budget, at one look in so many panes of its run length.
+        level = self._stretch / setting.judging.pane / exp(min(setting.threshold, _LARGEST))
+        self._confidence = 1 - 2 * min(LEVEL, level)
         self._versions: dict[str, Counted] = {}
 
     def close(self, closing: Closing) -> list[Finding]:
@@ -82,7 +94,7 @@ class Decline:
             return None
         times = np.array(whole, float) * self._stretch / WEEK
         values = np.array([counted[n][1] / counted[n][0] for n in whole])
-        found = slope(times, values, CONFIDENCE)
+        found = slope(times, values, self._confidence)
         if found is None:
             return None
         first = found.level - found.per_unit * float(times[-1] - times[0])

@@ -13,7 +13,7 @@ import msgspec
 
 from detectors.budget import Budget
 from schemas.baseline import Baseline, Normal
-from schemas.config_model import ModelConfig
+from schemas.config_model import Labels, ModelConfig
 from schemas.finding import Finding
 from schemas.grid import WHOLE, Grid, Layout
 from schemas.inputs import Metric, ModelEvent
@@ -25,6 +25,7 @@ from schemas.log import Millis
 from schemas.shadow import is_shadow
 from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
+from streams.monitor import decline
 from streams.monitor.declaration import budgeted
 from streams.monitor.evidence import Ranges, SavedRanges
 from streams.monitor.intake import Intake, SavedIntake, Taken
@@ -183,7 +184,7 @@ class ModelMonitor:
     def _beside(self, layout: Layout) -> int:
         """Signals that alarm beside those of the lanes."""
         groups = self._config.fairness.segments
-        return alerting(layout, groups) if self._judging.labelled else 0
+        return alerting(layout, groups) + decline.alerting(layout) if self._judging.labelled else 0
 
     def end_of(self, pane: int) -> Millis:
         """The instant at which a pane ends."""
@@ -256,6 +257,7 @@ class ModelMonitor:
             excepted=any(one.from_ < now and now - self._pane < one.to for one in calendar)
             or breaks(refusals, self._judging.refused),
             ended=self._intake.ended(pane),
+            joins=self._intake.joins,
         )
 
     def _troubles(self, now: Millis) -> tuple[tuple[Millis, Millis], ...]:
@@ -290,7 +292,7 @@ class ModelMonitor:
         assert baseline is not None
         enough = {
             "predictions": (pane >= baseline.learned_until, self._judging.learn_rows),
-            "outcomes": (True, int(self._judging.learn_rows * self._config.labels.min_coverage)),
+            "outcomes": (True, _share(self._judging.learn_rows, self._config.labels)),
         }
         for lane in self._lanes():
             growing, (due, rows) = lane.collecting, enough[lane.kind]
@@ -355,6 +357,11 @@ def _model_events(due: Iterable[Forwarded]) -> list[tuple[Millis, ModelEvent]]:
     """The model events among forwarded records, by time."""
     events = [_events.decode(one.value) for one in due if one.log == "model-events"]
     return sorted(((parse(event.timestamp), event) for event in events), key=itemgetter(0))
+
+
+def _share(rows: int, labels: Labels) -> int:
+    """How many of `rows` have labels that are kept, as far as that is promised."""
+    return int(rows * labels.min_coverage * labels.sample)
 
 
 def _metrics(due: Iterable[Forwarded]) -> list[Metric]:

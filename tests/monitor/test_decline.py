@@ -15,14 +15,16 @@ DAY = 4
 """Panes."""
 
 
-def watch(**trend):
-    """The watch of a model with panes of six hours."""
+def watch(threshold=None, **trend):
+    """The watch of a model with panes of six hours; `threshold` is the log of a run length."""
     made = setting()
     judging = type(made.judging)(
         **{n: getattr(made.judging, n) for n in made.judging.__struct_fields__} | {"pane": HOURS}
     )
     config = ModelConfig(task="binary", pane="6h", policy={"trend": trend})
     fields = {n: getattr(made, n) for n in made.__struct_fields__}
+    if threshold is not None:
+        fields["threshold"] = threshold
     return Decline(Setting(**fields | {"judging": judging, "config": config}))
 
 
@@ -67,6 +69,13 @@ def test_noise_and_a_fall_slower_than_the_rule_are_none():
     assert not any(f.alarm for f in steady)
     slow = run(watch(), 12, lambda week: 0.84 * (1 - 0.002 * week))
     assert not any(f.alarm for f in slow)
+
+
+def test_the_budget_asks_for_more_proof():
+    """A slope that is sure enough for a year's budget is not for that of a million years."""
+    fall = lambda week: 0.84 * (1 - 0.007 * week)
+    assert any(f.alarm for f in run(watch(threshold=np.log(400 * DAY)), 5, fall))
+    assert not any(f.alarm for f in run(watch(threshold=np.log(4e8 * DAY)), 5, fall))
 
 
 def test_a_restarted_signal_begins_anew():

@@ -34,6 +34,17 @@ def test_concept_drift_asks_once_for_the_rows_after_the_change():
     assert "2,000 labelled rows" in request.reason
 
 
+def test_labels_tell_late_of_rows_that_changed_before():
+    """The window begins a label delay before the labels of changed rows began to arrive."""
+    run = Run()
+    run.panes(20, *STILL)
+    change, delay = run.now - PANE, 5 * PANE
+    run.panes(60, *concept(change_point=change, label_delay=delay))
+    (request,) = run.retrains
+    assert change - delay == parse(request.data_window.start)
+    assert change - delay == parse(request.data_window.change_point)
+
+
 def test_covariate_drift_keeps_history_and_doubles_what_is_recent():
     """Window from the beginning, two weights meeting at the change point."""
     run = Run()

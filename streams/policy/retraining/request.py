@@ -16,6 +16,7 @@ from schemas.output_parts import Bound, DataWindow, Exclusion, Gates, Ground, Su
 from schemas.outputs import RetrainRequest
 from schemas.vocabulary import Strategy, Trigger, Urgency
 from streams.policy.desk import Desk, identity
+from streams.policy.family import OUTCOMES
 from streams.policy.incidents.alert import ranked_signals
 from streams.policy.incidents.explain import sentence
 from streams.policy.state import Incident
@@ -39,7 +40,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 def request_for(desk: Desk, cause: Cause, not_before: Millis | None) -> RetrainRequest:
     """The request of a cause, sent now."""
-    change = _change(cause)
+    change = _change(desk, cause)
     after_only = cause.trigger == "external" or any(
         i.kind in ("concept_drift", "performance_drop") for i in cause.incidents
     )
@@ -100,12 +101,23 @@ def expiry(desk: Desk, not_before: Millis | None) -> Millis:
     return max(desk.now, not_before or desk.now) + desk.rules.retraining.expires_after
 
 
-def _change(cause: Cause) -> Millis | None:
+def _change(desk: Desk, cause: Cause) -> Millis | None:
     """When the world changed: the estimated change points, else when the incidents opened."""
     if cause.since is not None:
         return cause.since
-    known = [i.opened if i.change_point is None else i.change_point for i in cause.incidents]
-    return min(known, default=None)
+    return min((_began(desk, incident) for incident in cause.incidents), default=None)
+
+
+def _began(desk: Desk, incident: Incident) -> Millis:
+    """When the rows of an incident changed.
+
+    What labels tell is dated by their arrival: the predictions are older by the delay of labels.
+    """
+    began = incident.opened if incident.change_point is None else incident.change_point
+    if incident.kind not in OUTCOMES:
+        return began
+    told = (t.last.label_delay for t in desk.alive(incident.id) if t.family in OUTCOMES)
+    return began - max(told, default=0)
 
 
 def _window(

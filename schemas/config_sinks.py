@@ -19,7 +19,14 @@ from schemas.config_values import Duration, Name, Part, fault
 
 SinkTopic = Literal["alerts", "retrain-requests", "rollback-requests"]
 TemplateName = Literal[
-    "slack", "pagerduty", "jira", "airflow", "prefect", "dagster", "github_actions"
+    "slack",
+    "pagerduty",
+    "jira",
+    "airflow",
+    "prefect",
+    "dagster",
+    "github_actions",
+    "openlineage",
 ]
 
 PREFIX: Final = "whsec_"
@@ -54,6 +61,7 @@ NEEDS: Final[dict[TemplateName, Needs]] = {
     "prefect": Needs(*_JOBS),
     "dagster": Needs(*_JOBS, required=("location", "job"), optional=("repository",)),
     "github_actions": Needs(*_JOBS, "alerts", optional=("event_type",), token=True),
+    "openlineage": Needs("alerts", required=("namespace", "dataset")),
 }
 
 

@@ -1,12 +1,14 @@
 """Facts: an event as a flat list of names and values, for templates to choose from.
 
 Promises: the names below are there for every event, None where it has no such thing; the only
-value that is not a text is `event`, the whole event as it stands in its topic.
+values that are no texts are `event`, the whole event as it stands in its topic, and `assertions`,
+the signals of an incident as OpenLineage has them.
 Leaves to others: what is made of them (`template`).
 """
 
 from collections.abc import Mapping
 from typing import Final
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
@@ -23,7 +25,7 @@ NAMES: Final = (
     *("status", "incident_id", "class", "segment", "action", "owner", "acknowledged_by"),
     *("runbook_url", "dashboard_url", "starts_at", "ends_at"),
     *("request_id", "trigger", "urgency", "strategy", "to_version", "rows_from", "rows_until"),
-    "event",
+    *("event", "uuid", "assertions"),
 )
 
 
@@ -41,6 +43,7 @@ def facts(message: Message, fields: Mapping[str, str], token: str | None) -> Fac
         "drill": "true" if message.drill else "false",
         "exercise": "drill" if message.drill else None,
         "event": msgspec.Raw(message.content),
+        "uuid": str(uuid5(NAMESPACE_URL, f"windage:{message.id}")),
     }
     if isinstance(event, Alert):
         found |= _alert(event)
@@ -67,7 +70,19 @@ def _alert(alert: Alert) -> Facts:
         "dashboard_url": alert.annotations.dashboard_url,
         "starts_at": alert.starts_at,
         "ends_at": alert.ends_at,
+        "assertions": msgspec.Raw(msgspec.json.encode(_assertions(alert))),
     }
+
+
+def _assertions(alert: Alert) -> list[dict[str, str | bool]]:
+    """That there is no such incident, and of each signal that it has not moved, by column."""
+    met = alert.status == "resolved"
+    said: list[dict[str, str | bool]] = [{"assertion": f"no {alert.triage.class_}", "success": met}]
+    for one in alert.signals:
+        kind, _, column = one.signal.partition(":")
+        where = {"column": column} if kind == "feature" else {}
+        said.append({"assertion": f"no {one.kind} of {one.signal}", "success": met, **where})
+    return said
 
 
 def _retraining(request: RetrainRequest) -> Facts:

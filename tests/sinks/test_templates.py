@@ -2,12 +2,13 @@
 
 import base64
 import re
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from schemas.config_sinks import NEEDS, Sink
-from schemas.output_parts import Annotations
+from schemas.output_parts import Annotations, SignalInIncident
 from streams.sinks.call import Answer, judge
 from streams.sinks.facts import NAMES
 from streams.sinks.signature import sign
@@ -18,7 +19,11 @@ from tests.sinks.world import RUNBOOK, alert, message, retraining, rollback
 
 EVENTS = {"alerts": alert(), "retrain-requests": retraining(), "rollback-requests": rollback()}
 TOKEN = "t0ken"
-FIELDS = {"jira": {"project": "OPS"}, "dagster": {"location": "defs", "job": "retrain"}}
+FIELDS = {
+    "jira": {"project": "OPS"},
+    "dagster": {"location": "defs", "job": "retrain"},
+    "openlineage": {"namespace": "kafka://broker:9092", "dataset": "predictions"},
+}
 
 
 def called(template, event, id="e-1", *, token=TOKEN, **more):
@@ -152,6 +157,48 @@ def test_github_dispatches_an_event_with_at_most_ten_members():
         call.headers["Authorization"],
     )
     assert "taken" == judge(call, Answer(status=204)).outcome
+
+
+SIGNALS = (
+    SignalInIncident(
+        signal="feature:age", segment="*", kind="covariate_drift", detector="psi", severity="red",
+        contribution=0.9,
+    ),
+    SignalInIncident(
+        signal="score", segment="*", kind="prediction_drift", detector="psi", severity="yellow",
+        contribution=0.1,
+    ),
+)  # fmt: skip
+
+
+def test_openlineage_gets_assertions_on_a_dataset():
+    """A run event with the facet dataQualityAssertions, by the published schemas of both."""
+    _, body = called("openlineage", alert(signals=SIGNALS), "e-1", token=None)
+    assert {"eventType", "eventTime", "producer", "schemaURL", "run", "job", "inputs"} == set(body)
+    assert "COMPLETE" == body["eventType"]
+    assert UUID(body["run"]["runId"]).version == 5
+    assert {"namespace": "kafka://broker:9092", "name": "windage.fraud"} == body["job"]
+    (dataset,) = body["inputs"]
+    assert ("kafka://broker:9092", "predictions") == (dataset["namespace"], dataset["name"])
+    facet = dataset["inputFacets"]["dataQualityAssertions"]
+    assert {"_producer", "_schemaURL", "assertions"} == set(facet)
+    assert [
+        {"assertion": "no covariate_drift", "success": False},
+        {"assertion": "no covariate_drift of feature:age", "success": False, "column": "age"},
+        {"assertion": "no prediction_drift of score", "success": False},
+    ] == facet["assertions"]
+
+
+def test_openlineage_is_told_when_it_is_over():
+    """The same assertions are met, in a run of its own; a repeated event is the same run."""
+    runs = []
+    for event, name in ((alert(), "e-1"), (alert(status="resolved"), "e-2"), (alert(), "e-1")):
+        _, body = called("openlineage", event, name, token=None)
+        facet = body["inputs"][0]["inputFacets"]["dataQualityAssertions"]
+        runs.append((body["run"]["runId"], facet["assertions"][0]["success"]))
+    assert [False, True, False] == [met for _, met in runs]
+    assert runs[0] == runs[2]
+    assert runs[0][0] != runs[1][0]
 
 
 def test_a_field_of_the_config_replaces_the_usual_one():

@@ -57,6 +57,9 @@ NEW_SHARES = (0.01, 0.05, 0.25)
 CONSTANT_WIDTH = 4
 """Cells of a constant signal, [below, value, above, missing]: it has no mean to shift."""
 
+NARROWEST = 0.05
+"""Of the spread, where the tolerance allows any: a tolerance of 1 and more has no lower end."""
+
 _FURTHER = 1.25
 """Factor of the odds by which an alternative moves on that is too near."""
 
@@ -243,7 +246,8 @@ def _law(reference: SignalReference, mean: float, spread: float) -> Floats:
 def _corners(reference: SignalReference, tolerance: float) -> list[Floats]:
     """The laws a tolerance allows at most: every combination of mean and spread."""
     steps = (-tolerance, 0.0, tolerance) if tolerance > 0 else (0.0,)
-    return [_law(reference, mean, 1 + spread) for mean in steps for spread in steps]
+    spreads = dict.fromkeys(max(1 + spread, NARROWEST) for spread in steps)
+    return [_law(reference, mean, spread) for mean in steps for spread in spreads]
 
 
 def _excess(weight: Floats, laws: list[Floats], phi: float, rows: int) -> float:

@@ -61,7 +61,7 @@ def test_no_alternative_is_expected_above_one_without_a_change(seed, tolerance):
         assert reference.shares @ np.exp(log_weight) <= 1 + 1e-9
 
 
-@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.05, 0.1, 0.3]))
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.05, 0.1, 0.3, 1.0, 2.5]))
 def test_no_alternative_is_expected_above_one_at_the_corners_of_the_tolerance(seed, tolerance):
     reference = random_reference(3 * seed)  # numeric
     if reference.counts[:-1].sum() == 0:

@@ -73,6 +73,18 @@ class Config(Part):
         return self
 
     @model_validator(mode="after")
+    def _segments_are_few(self) -> Self:
+        for name, model in self.models.items():
+            declared = sum(len(one.edges) + 1 for one in model.segments if one.edges)
+            if declared > self.limits.segments:
+                raise fault(
+                    f"models.{name}.segments",
+                    f"its edges make {declared} segments, more than limits.segments,"
+                    f" {self.limits.segments}",
+                )
+        return self
+
+    @model_validator(mode="after")
     def _retention_covers_the_horizon(self) -> Self:
         for name, model in self.models.items():
             for topic in ("predictions", "labels"):

@@ -275,15 +275,15 @@ class Limits(Part):
     versions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     """Of one model, ever; predictions of more are refused."""
     segments: Annotated[int, Field(ge=1, le=100_000)] = 200
-    """Per model and version; the rest is `other`."""
+    """Named ones, per model and version; the rest is `other`."""
     category_rows: Annotated[int, Field(ge=1)] = 20
-    """Categories seen fewer times in the reference are `other`."""
+    """Categories seen fewer times in the reference are `unseen`: no few rows are named."""
     refused: Ratio = 0.2
     """The share of a model's records; beyond it there is an incident, and nothing is learned."""
     memory: Bytes = 512 * 1024 * 1024
-    """Per worker."""
+    """Per worker; with more it ends and is started anew."""
     memory_red: Ratio = 0.9
-    """The share of `memory` from which on nothing new is admitted."""
+    """The share of `memory` from which on a worker cleans up and warns."""
     stall: Annotated[Duration, Field(ge=5_000)] = 60_000
     """With records waiting and none counted for so long, a worker ends and is started anew."""
     rebuild: Duration = 10_000

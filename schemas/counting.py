@@ -9,7 +9,7 @@ from schemas.grid import Task
 from schemas.log import Millis
 
 AHEAD: Final[Millis] = 5 * 60_000
-"""How far beyond broker time an event may lie before its clock is called wrong."""
+"""How far beyond broker time an event may lie before its clock is called wrong, by default."""
 
 
 class Counting(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,7 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     features: int = 500
     depth: int = 32
     versions: int = 1_000
+    ahead: Millis = AHEAD
     share: float = 1.0
     source: str | None = None
     spare: int = 200_000

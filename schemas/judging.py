@@ -11,7 +11,7 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
     """`allowed` false alarms of the whole model in each period of `per` milliseconds.
 
     `learn_rows`, `learn_span`: how many first rows, over which time, make a reference.
-    `refused`: the share of records that may be.
+    `refused`: the share of records that may be. `segments`, `category_rows`: what a grid may have.
     """
 
     model: str
@@ -25,3 +25,5 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
     learn_span: Millis
     positive: str | None = None
     refused: float = 0.2
+    segments: int = 200
+    category_rows: int = 20

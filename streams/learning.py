@@ -8,7 +8,7 @@ Leaves to others: which rows (monitor, `reference build`), counting them (`profi
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,13 @@ _MIN_CLASS: Final = 1
 """A class counts however rare it is: its name was chosen by the model, not by a person's row."""
 
 
+class Bounds(NamedTuple):
+    """What a grid may have: named segments, and rows behind each category that is named."""
+
+    segments: int = 200
+    category_rows: int = 20
+
+
 class LearningRows(NamedTuple):
     """Columns of rows to learn from, aligned (n,)."""
 
@@ -40,12 +47,20 @@ class LearningRows(NamedTuple):
     tags: Mapping[str, Sequence[str | None]]
 
 
-def build_grid(name: str, model: ModelConfig, rows: LearningRows) -> Grid:
+def build_grid(
+    name: str,
+    model: ModelConfig,
+    rows: LearningRows,
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+) -> Grid:
     """The grid of a model from rows; ValueError where a declared feature has no usable value."""
     features = tuple(
         signal
         for feature in _names(model, rows)
-        if (signal := _feature(feature, model, rows.features.get(feature, ()))) is not None
+        if (
+            signal := _feature(feature, model, rows.features.get(feature, ()), bounds.category_rows)
+        )
+        is not None
     )
     scores = [score for score in rows.scores if score is not None]
     return Grid(
@@ -55,7 +70,7 @@ def build_grid(name: str, model: ModelConfig, rows: LearningRows) -> Grid:
         score=_numeric("score", scores, important=True) if scores else None,
         target=_target(model, rows.predictions),
         positive=_positive(model, rows.predictions),
-        segments=tuple(_segment(segment, rows) for segment in model.segments),
+        segments=_segments(model.segments, rows, bounds.segments),
         counted=config_hash(model),
     )
 
@@ -69,7 +84,9 @@ def _names(model: ModelConfig, rows: LearningRows) -> list[str]:
     return sorted(sorted(known, key=lambda name: (-known[name], name))[:MOST_FEATURES])
 
 
-def _feature(name: str, model: ModelConfig, values: Sequence[Value]) -> SignalGrid | None:
+def _feature(
+    name: str, model: ModelConfig, values: Sequence[Value], category_rows: int
+) -> SignalGrid | None:
     """One feature's cells; None for an automatic feature without any value."""
     kind: FeatureType | None = None
     categories, important = 100, True
@@ -86,7 +103,7 @@ def _feature(name: str, model: ModelConfig, values: Sequence[Value]) -> SignalGr
     if (kind or _kind(known)) == "numeric":
         numbers = [value for value in known if not isinstance(value, str)]
         return _numeric(name, numbers, important=important) if numbers else None
-    grid = category_grid([category_text(value) for value in known], categories)
+    grid = category_grid([category_text(value) for value in known], categories, category_rows)
     return SignalGrid(
         name=name, type="categorical", categories=grid.categories, important=important
     )
@@ -146,12 +163,36 @@ def _positive(model: ModelConfig, predictions: Sequence[Value]) -> str | None:
     return classes[-1] if classes else None
 
 
-def _segment(segment: Segment, rows: LearningRows) -> SegmentGrid:
-    source: Literal["tag", "feature"] = "tag" if segment.tag else "feature"
-    name, edges = segment.name, segment.edges
-    if edges:
-        return SegmentGrid(name=name, source=source, edges=edges)
-    column = rows.tags.get(name, ()) if segment.tag else rows.features.get(name, ())
+def _segments(
+    segments: Sequence[Segment], rows: LearningRows, most: int
+) -> tuple[SegmentGrid, ...]:
+    """The segmentations, with at most `most` named segments of all together.
+
+    Those of numbers are declared, and stand; values get what is left, the most frequent first.
+    """
+    counts = {i: _counted(one, rows) for i, one in enumerate(segments) if not one.edges}
+    left = max(0, most - sum(len(one.edges) + 1 for one in segments if one.edges))
+    ranked = sorted(
+        (-count, i, text) for i, found in counts.items() for text, count in found.items()
+    )
+    named: dict[int, list[str]] = {i: [] for i in counts}
+    for _, i, text in ranked[:left]:
+        named[i].append(text)
+    return tuple(
+        SegmentGrid(name=one.name, source="tag" if one.tag else "feature", edges=one.edges)
+        if one.edges
+        else SegmentGrid(
+            name=one.name,
+            source="tag" if one.tag else "feature",
+            values=tuple(sorted(named[i])),
+        )
+        for i, one in enumerate(segments)
+    )
+
+
+def _counted(segment: Segment, rows: LearningRows) -> dict[str, int]:
+    """The most frequent values of one segmentation, with their rows."""
+    column = (rows.tags if segment.tag else rows.features).get(segment.name, ())
     counts = Counter(text for value in column if (text := category_text(value)) is not None)
     frequent = sorted(counts, key=lambda text: (-counts[text], text))[: segment.max_values]
-    return SegmentGrid(name=name, source=source, values=tuple(sorted(frequent)))
+    return {text: counts[text] for text in frequent}

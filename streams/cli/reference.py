@@ -66,11 +66,13 @@ def baseline_of_rows(
     path: Path, name: str, model: ModelConfig, config: Config, columns: Columns
 ) -> Baseline:
     """Grid and reference of a file of rows; FileError or OperatorError if it cannot be used."""
+    from streams.learning import Bounds
     from streams.runtime.reference import build_reference
     from streams.runtime.roles import counting
 
     try:
-        return build_reference(name, model, counting(name, model, config), path, columns)
+        bounds = Bounds(config.limits.segments, config.limits.category_rows)
+        return build_reference(name, model, counting(name, model, config), path, columns, bounds)
     except ValueError as error:
         raise OperatorError(f"{path}: {error}", REFUSED) from None
 

@@ -17,7 +17,7 @@ from schemas.config_model import ModelConfig
 from schemas.grid import Grid
 from schemas.journal import LearningBatch, Progress
 from schemas.log import DAWN, Millis
-from streams.learning import LearningRows, build_grid
+from streams.learning import Bounds, LearningRows, build_grid
 
 MIN_PANES: Final = 30
 """Panes that a reference needs at least, so that their dispersion is known."""
@@ -41,9 +41,15 @@ class SavedLearner(msgspec.Struct, frozen=True, kw_only=True):
 class Learner:
     """The rows of one model that has no grid yet."""
 
-    def __init__(self, name: str, model: ModelConfig, rows: int) -> None:
-        """`rows` are needed at least, over `MIN_PANES` panes."""
-        self._name, self._model, self._rows = name, model, rows
+    def __init__(
+        self,
+        name: str,
+        model: ModelConfig,
+        rows: int,
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+    ) -> None:
+        """`rows` are needed at least, over `MIN_PANES` panes; `bounds` of the grid."""
+        self._name, self._model, self._rows, self._bounds = name, model, rows, bounds
         self._batches: list[LearningBatch] = []
         self._seen: dict[int, int] = {}
         self._watermarks: dict[int, Millis] = {}
@@ -103,7 +109,7 @@ class Learner:
         last = self._last_pane()
         if last is None or min(self._watermarks.values()) < (last + 1) * pane:
             return None
-        return build_grid(self._name, self._model, self._until(last)), last
+        return build_grid(self._name, self._model, self._until(last), self._bounds), last
 
     def _last_pane(self) -> int | None:
         """The first arrival pane by which enough rows are there."""

@@ -25,6 +25,7 @@ from schemas.log import Millis
 from schemas.shadow import is_shadow
 from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
+from streams.learning import Bounds
 from streams.monitor import decline
 from streams.monitor.declaration import budgeted
 from streams.monitor.evidence import Ranges, SavedRanges
@@ -102,7 +103,8 @@ class ModelMonitor:
         self.baseline: Baseline | None = None
         self.announced: Baseline | None = None
         """A baseline that was learned since it was last asked for."""
-        self._learner = Learner(judging.model, config, judging.learn_rows)
+        bounds = Bounds(judging.segments, judging.category_rows)
+        self._learner = Learner(judging.model, config, judging.learn_rows, bounds)
         self._intake: Intake | None = None
         if baseline is not None:
             self._begin(baseline)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.counting import AHEAD, Counting
+from schemas.counting import Counting
 from schemas.frames.events import Events
 from schemas.frames.frame import Frame
 from schemas.instants import SECONDS_BELOW
@@ -42,7 +42,7 @@ def dated(counting: Counting, events: Events | Frame, broker: Ints) -> tuple[Int
         (strange, "unknown_model", "no such model"),
         (wrong & ~strange, "bad_timestamp", "the timestamp cannot be read as declared"),
         (
-            (times > broker + AHEAD) & ~strange,
+            (times > broker + counting.ahead) & ~strange,
             "future_timestamp",
             "the timestamp is ahead of broker time",
         ),

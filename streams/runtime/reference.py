@@ -18,7 +18,7 @@ from schemas.counting import Counting
 from schemas.grid import Grid, Layout
 from schemas.journal import Counts, Profile, Sparse, decode
 from schemas.log import Millis, Record
-from streams.learning import LearningRows, build_grid
+from streams.learning import Bounds, LearningRows, build_grid
 from streams.monitor.collector import Collector
 from streams.profiler import Profiler
 from streams.runtime.mapping import Columns
@@ -38,11 +38,16 @@ _ALWAYS: Final[Millis] = 1 << 60
 
 
 def build_reference(
-    name: str, model: ModelConfig, counting: Counting, path: Path, columns: Columns | None = None
+    name: str,
+    model: ModelConfig,
+    counting: Counting,
+    path: Path,
+    columns: Columns | None = None,
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen
 ) -> Baseline:
     """Grid and reference of a file; FileError or ValueError (operator) if it cannot be used."""
     recording = Recording(path, model=name, columns=_spaced(path, name, model, columns))
-    grid = build_grid(name, model, _rows(recording, model))
+    grid = build_grid(name, model, _rows(recording, model), bounds)
     layout = Layout(grid)
     lanes = {
         "predictions": (prediction_signals(layout), read_predictions),

@@ -38,6 +38,7 @@ def counting(name: str, model: ModelConfig, config: Config, source: str | None =
         features=config.limits.features,
         depth=config.limits.depth,
         versions=config.limits.versions,
+        ahead=config.limits.future,
         share=model.labels.sample,
         source=source,
         spare=(config.redis or Redis()).spare,
@@ -68,6 +69,8 @@ def judging(name: str, model: ModelConfig, limits: Limits = Limits()) -> Judging
         learn_rows=first.rows if first else _FIRST_ROWS,
         learn_span=first.min_duration if first else 0,
         refused=limits.refused,
+        segments=limits.segments,
+        category_rows=limits.category_rows,
     )
 
 

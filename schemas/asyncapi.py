@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from schemas.envelope import ARROW
 from schemas.topics import TOPICS, Topic, event_type
-from schemas.vocabulary import RefusalCode, TopicName, words
+from schemas.vocabulary import UNDELIVERED, RefusalCode, TopicName, words
 
 Document = dict[str, Any]
 
@@ -145,7 +145,7 @@ def _event(row: Topic, name: str) -> Document:
 def _dead_letter() -> Document:
     """A refused record: its bytes, its headers, and why."""
     properties: Document = {
-        "windage.error.code": {"type": "string", "enum": list(words(RefusalCode))}
+        "windage.error.code": {"type": "string", "enum": [*words(RefusalCode), UNDELIVERED]}
     }
     properties |= {header: {"type": "string"} for header in _DEAD_LETTER_HEADERS}
     return {

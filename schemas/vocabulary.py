@@ -50,6 +50,9 @@ RefusalCode = Literal[
 ]
 """Why a record is a dead letter."""
 
+UNDELIVERED: Final = "undelivered"
+"""Why an output is a dead letter: a sink did not take it."""
+
 # -- outputs -----------------------------------------------------------------------------------
 
 ReadingState = Literal[

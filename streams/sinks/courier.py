@@ -200,7 +200,8 @@ class Courier:
         else:
             self._failures += 1
             self._reason = verdict.reason
-            self._failing_since = self._failing_since or time.monotonic()
+            if verdict.outcome == "again":  # one that refuses a message is there, and takes others
+                self._failing_since = self._failing_since or time.monotonic()
         return verdict
 
     async def _say_again(self) -> None:

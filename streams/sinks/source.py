@@ -10,13 +10,11 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from schemas.vocabulary import UNDELIVERED
 from streams.runtime.reading import Located
 from streams.sinks.memory import IDS
 
 KEPT: Final = IDS
-CODE: Final = "undelivered"
-"""What the dead letter of a message says that a sink did not take."""
-
 Standing = Literal["new", "told", "missed"]
 """`told`: done before. `missed`: there before the sink was read for for the first time."""
 
@@ -79,14 +77,14 @@ class Source(Protocol):
 def reasons(record: Located, sink: str, reason: str) -> tuple[tuple[str, bytes], ...]:
     """The headers of a dead letter: those of the record, and why it is one."""
     said = {
-        "windage.error.code": CODE,
+        "windage.error.code": UNDELIVERED,
         "windage.error.message": reason,
         "windage.error.stage": f"sink {sink}",
         "windage.error.version": "1",
         "__connect.errors.topic": record.topic,
         "__connect.errors.partition": str(record.partition),
         "__connect.errors.offset": str(record.offset),
-        "__connect.errors.exception.class.name": f"windage.{CODE}",
+        "__connect.errors.exception.class.name": f"windage.{UNDELIVERED}",
         "__connect.errors.exception.message": reason,
     }
     return (*record.headers, *((name, text.encode()) for name, text in said.items()))

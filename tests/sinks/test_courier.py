@@ -126,9 +126,10 @@ async def test_what_is_wrong_for_good_is_not_tried_again(log, service, pauses):
     await begin(log, one)
     service.script.extend([400])
     write(log, output(alert(), "a-1"))
-    await carry(log, one)
+    courier = await carry(log, one)
     assert (1, []) == (len(service.got), pauses)
     assert 1 == len(log.read("dead-letters", 0, 0, 10))
+    assert (1, 0.0) == (courier.status().dead_letters, courier.status().failing_s)
 
 
 async def test_routes_say_which_sink_is_told(log, service):

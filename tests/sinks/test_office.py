@@ -72,8 +72,8 @@ async def test_one_sink_that_fails_does_not_keep_another_waiting(runtime, servic
         outputs = [output(alert(f"i-{n}"), f"a-{n}") for n in range(3)]
         runtime.log.commit([(one, 0) for one in outputs], {})
         await until(lambda: len(service.got) == 3)
+        await until(lambda: office.status()[0].failures and not office.status()[1].waiting)
         by_name = {one.sink: one for one in office.status()}
-        await until(lambda: not office.status()[1].waiting)
         assert (0, 3) == (by_name["sick"].sent, by_name["sick"].waiting)
         assert "cannot be connected to" == by_name["sick"].reason
     finally:

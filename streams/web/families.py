@@ -30,8 +30,9 @@ OTHER: Final = "other"
 
 _PLACE: Final = ("model", "version", "segment", "signal")
 _MONITOR: Final = (*_PLACE, "monitor")
-_DELAYS: Final = frozenset({"label:delay_p50_ms", "label:delay_p90_ms"})
-_COVERAGE: Final = "label:coverage"
+_DELAYS: Final = frozenset({("label:delay_p50_ms", "window"), ("label:delay_p90_ms", "window")})
+_COVERAGE: Final = ("label:coverage", "cohort")
+"""Signal and detector: these families have no label that would tell two detectors apart."""
 
 Counts = Mapping[str, Mapping[str, int]]
 """Records by log and by what became of them."""
@@ -115,9 +116,9 @@ class _Readings:
         if one.statistic is None:
             return
         self._statistic.add_metric(labels, one.statistic)
-        if one.signal == _COVERAGE:
+        if (one.signal, one.detector) == _COVERAGE:
             self._coverage.add_metric(place[:3], one.statistic)
-        elif one.signal in _DELAYS:
+        elif (one.signal, one.detector) in _DELAYS:
             self._delay.add_metric(place, one.statistic / 1000)
 
 

@@ -179,9 +179,10 @@ async def test_models_share_the_series(client, runtime, monkeypatch):
 async def test_metrics_of_labels(client, runtime):
     """How many predictions get a label, and how late, in seconds."""
     write(
-        runtime, "readings", reading("label:coverage", monitor="label:coverage/cohort",
-                                     statistic=0.75, effect=Effect()),
-        reading("label:delay_p90_ms", statistic=90_000.0, effect=Effect()),
+        runtime, "readings",
+        reading("label:coverage", detector="cohort", statistic=0.75, effect=Effect()),
+        reading("label:coverage", detector="adwin", monitor="another", statistic=0.5),
+        reading("label:delay_p90_ms", detector="window", statistic=90_000.0, effect=Effect()),
     )  # fmt: skip
     samples = await scraped(client)
     place = (("model", "m"), ("segment", "all"))

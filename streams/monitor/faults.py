@@ -14,6 +14,7 @@ import numpy as np
 
 from detectors.arrays import Floats
 from detectors.budget import Mask
+from detectors.merging import gather, quantile_groups
 from detectors.reference import SignalReference
 from detectors.units import laws_in_units
 from schemas.finding import Symptom
@@ -120,8 +121,11 @@ def _of_number(
         return "constant"
     if not signal.edges or _proportional(was, seen, reference_rows):
         return None
+    groups = quantile_groups(was, _GROUPS)
+    before = gather(was, groups)
     for law in laws_in_units(signal.edges, tuple(was.tolist())):
-        if _distance(law, was) < _APART or now[law <= 0].sum() > _MISFIT:
+        # Apart by groups: between single cells even a mirrored normal law is off by chance.
+        if _distance(gather(law, groups), before) < _APART or now[law <= 0].sum() > _MISFIT:
             continue
         if _distance(law, now) <= _MISFIT or _proportional(law, seen, reference_rows):
             return "rescaled"

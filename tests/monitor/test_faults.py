@@ -134,6 +134,14 @@ def test_a_column_that_only_says_its_default_is_stuck(law):
     assert "mostly nought" == law or "constant" == seen(law, default)
 
 
+@pytest.mark.parametrize("reference_rows", [300, 1000])
+def test_chance_is_not_taken_for_another_sign(reference_rows):
+    """A symmetric column that moves a little is not its own mirror image."""
+    for seed in range(40):
+        move = lambda values, _: values - 0.2
+        assert seen("normal", move, seed, reference_rows, rows=500) is None
+
+
 @pytest.mark.parametrize("law", LAWS)
 def test_no_change_and_dearer_rows_are_no_fault(law):
     """A factor of 1.6 is what prices do; chance is no fault either."""

@@ -53,7 +53,7 @@ _MAX_LINE: Final = 16 * 1024 * 1024
 def run(name: str, source: str, asked: Asked, to: Path | None) -> None:
     """Write the events of `source` to stdout, or to a file a kind in the directory `to`."""
     if name == EVIDENTLY:
-        _define(Path(source), asked)
+        _define(source, asked)
         return
     adapter = FORMATS[name](msgspec.structs.replace(asked, now=time.time_ns() // 1_000_000))
     misfits: Counter[str] = Counter()
@@ -135,18 +135,17 @@ def _files(folder: Path, stack: ExitStack) -> Callable[[InputLog, bytes], None]:
     return write
 
 
-def _define(path: Path, asked: Asked) -> None:
+def _define(source: str, asked: Asked) -> None:
     """Print a model of the configuration; which columns are what is said beside it."""
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
+        found = read(yaml.safe_load(content.decode()))
     except OSError as error:
-        raise OperatorError(f"{path}: {error.strerror or error}", UNREACHABLE) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise OperatorError(f"{path}: is neither JSON nor YAML", REFUSED) from None
-    try:
-        found = read(tree)
+        raise OperatorError(f"{source}: {error.strerror or error}", UNREACHABLE) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        raise OperatorError(f"{source}: is neither JSON nor YAML", REFUSED) from None
     except MisfitError as error:
-        raise OperatorError(f"{path}: {error}", REFUSED) from None
+        raise OperatorError(f"{source}: {error}", REFUSED) from None
     model: dict[str, Any] = {"task": found.task, "features": found.features}
     if found.positive is not None:
         model["positive"] = found.positive

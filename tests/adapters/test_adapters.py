@@ -295,6 +295,18 @@ def test_the_command_defines_a_model():
     model = ModelConfig(**yaml.safe_load(out)["models"]["loans"])
     assert "numeric" == model.features["Age"].type
     assert "--id Id --timestamp Date --prediction prediction --score probability" in err
+    piped = ran("evidently", "-", "--model", "loans", text=(SAMPLES / "evidently.json").read_text())
+    assert (0, out) == piped[:2]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1, 2]", "a: [", "numerical_columns: 7", "id: x", "[" * 5000]
+)
+def test_the_command_refuses_what_defines_nothing(text):
+    """One line and exit code 2."""
+    code, out, err = ran("evidently", "-", text=text)
+    assert (2, "") == (code, out)
+    assert err
 
 
 def test_adapted_logs_can_be_replayed(tmp_path):

@@ -122,10 +122,11 @@ def _of_number(
     if not signal.edges or _proportional(was, seen, reference_rows):
         return None
     groups = quantile_groups(was, _GROUPS)
-    before = gather(was, groups)
+    before, known = gather(was, groups), was * reference_rows
     for law in laws_in_units(signal.edges, tuple(was.tolist())):
-        # Apart by groups: between single cells even a mirrored normal law is off by chance.
-        if _distance(gather(law, groups), before) < _APART or now[law <= 0].sum() > _MISFIT:
+        # Apart by groups, and not by chance: a normal column is nearly its own mirror image.
+        near = _distance(gather(law, groups), before) < _APART
+        if near or now[law <= 0].sum() > _MISFIT or _proportional(law, known, reference_rows):
             continue
         if _distance(law, now) <= _MISFIT or _proportional(law, seen, reference_rows):
             return "rescaled"
@@ -162,7 +163,7 @@ def _distance(one: Floats, other: Floats) -> float:
     return float(np.abs(one - other).sum()) / 2
 
 
-def _proportional(law: Floats, seen: Counts, reference_rows: float) -> bool:
+def _proportional(law: Floats, seen: Counts | Floats, reference_rows: float) -> bool:
     """Whether counts (k,) are as a law (k,) of the reference mixes them, by chi-square.
 
     Two samples are compared, so the reference's own error widens the statistic.

@@ -169,7 +169,7 @@ def config_problems(text):
         told = {"models": {"m": {"task": "binary", **told}}}
     elif set(told) <= set(Config.model_fields):
         told.setdefault("models", {"m": {"task": "binary"}})
-    secret = "s3cret" * 8
+    secret = "whsec_" + "czNjcmV0" * 4  # long enough for all, and a key that can sign
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)", text), secret)
     try:
         load_text(yaml.safe_dump(told, sort_keys=False), environment, lambda _: secret)

@@ -26,6 +26,7 @@ from streams.runtime.kafka.marks import Marks
 from streams.runtime.kafka.pulse import Pulse
 from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
+from streams.runtime.kafka.rereading import Rereading
 from streams.runtime.kafka.settings import Settings
 from streams.runtime.kafka.speaking import speak
 from streams.runtime.kafka.tenure import Tenure
@@ -75,6 +76,7 @@ class Worker:
         self._ticker = None if tick is None else Ticker(self._clock, tick, slack)
         self._recovery = Recovery(settings, role, self._committed)
         self._marks = Marks()
+        self._again: Rereading | None = None
         self._restoring = asyncio.Lock()
         self._parting = asyncio.Lock()  # a revocation's last cycle, or that of the shutdown
         self._producer: AIOKafkaProducer | None = None
@@ -203,8 +205,7 @@ class Worker:
 
     async def _on_assigned(self, _app: Any, **_: Any) -> None:
         """Awaited by Faust before records flow."""
-        begun = time.monotonic()
-        self.pulse.ready = False
+        begun, self.pulse.ready = time.monotonic(), False
         self.pulse.progress()
         try:
             async with self._restoring:
@@ -228,14 +229,13 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.disable()  # collected by hand: full passes over the stores double the cost per event
-        spent = time.monotonic() - begun
+        self._again = Rereading(self._tenures.values(), begun, time.monotonic())
         self.pulse.owned = tuple(sorted(self._tenures))
         self.pulse.account([tenure.machine for tenure in self._tenures.values()])
-        self.pulse.ready, self.pulse.restored_s = True, spent
+        self.pulse.ready, self.pulse.restored_s = True, self._again.seconds
         self.pulse.rebalances += 1
         self.pulse.progress()
         self._speaker.answered()
-        _log.info("owns partitions %s, restored in %.1f s", sorted(self._tenures), spent)
 
     async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
         """Store what there is, within a bound, and set the states aside. Rebalances take all."""
@@ -352,9 +352,8 @@ class Worker:
 
     def _watch(self) -> None:
         """End a process whose fetching has died without a sound."""
-        silent = self._app.consumer.seconds_since_fetch()
-        if self._tenures and silent > SILENT_SECONDS:
-            leave(BROKEN, f"nothing was fetched for {silent:.0f} s")
+        if self._tenures and self._app.consumer.seconds_since_fetch() > SILENT_SECONDS:
+            leave(BROKEN, f"nothing was fetched for {SILENT_SECONDS:.0f} s")
 
     async def _tell(self, *, accounts: bool) -> None:
         """Let the pulse know how far we are, now and then also what became of the records."""
@@ -362,6 +361,8 @@ class Worker:
         for tp, log, _ in self._owned():
             lag[log] = lag.get(log, 0) + await self._lag(tp)
         self.pulse.behind(lag)
+        if self._again is not None:
+            self._again.look(time.monotonic())
         if accounts:
             self.pulse.account([tenure.machine for tenure in self._tenures.values()])
 

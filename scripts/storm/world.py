@@ -135,7 +135,7 @@ class World:
         if chance < BAD:
             return self._bad(step)
         if chance < BAD + METRIC:
-            return self._metric(step)
+            return self._metric()
         if chance < BAD + METRIC + STRANGER:
             return self._label("alpha", f"nobody-{step}", step, 1)
         return self._prediction(step)
@@ -152,15 +152,16 @@ class World:
         self.truth.refused[record.key, value] += 1
         return record
 
-    def _metric(self, step: int) -> Sent:
+    def _metric(self) -> Sent:
+        """Of the model on broker time: forwarded logs keep append time under both clocks."""
         body = {
-            "model": "alpha",
+            "model": "gamma",
             "name": "conversion",
             "value": round(self._chance.gauss(0.1, 0.01), 6),
-            "timestamp": BASE_MS + step * STEP_MS,
+            "timestamp": _now(),
             "kind": "kpi",
         }
-        return Sent("metrics", b"alpha", orjson.dumps(body))
+        return Sent("metrics", b"gamma", orjson.dumps(body))
 
     def _label(self, model: str, name: str, step: int, label: int) -> Sent:
         at = _now() if model == "gamma" else BASE_MS + step * STEP_MS

@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -174,38 +175,67 @@ def test_provisioning_names_the_source_of_the_dashboards() -> None:
 
 
 @pytest.fixture(scope="module")
-def prometheus(demo: str, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Alertmanager with our configuration."""
+    program = tool("prometheus-alertmanager")
+    address, folder = f"127.0.0.1:{free_port()}", tmp_path_factory.mktemp("alertmanager")
+    with running(
+        program,
+        f"--config.file={PROMETHEUS / 'alertmanager.yml'}",
+        f"--storage.path={folder}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+        "--log.level=error",
+    ):
+        until(lambda: read(f"{address}/-/ready"))
+        yield address
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    demo: str, worker: str, alertmanager: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The address of a Prometheus with our rules that has scraped both pages a few times."""
     program = tool("prometheus")
-    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
+    address, folder = f"127.0.0.1:{free_port()}", tmp_path_factory.mktemp("prometheus")
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(PROMETHEUS / "rules.yml")],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
         "scrape_configs": [
             {"job_name": "windage", "static_configs": [{"targets": [demo, worker]}]}
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [
-            program,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'store'}",
-            f"--web.listen-address={address}",
-            "--log.level=error",
-        ]
-    )
-    try:
-        end = time.monotonic() + 60
-        scraped = 'min(count_over_time(up{job="windage"}[1m]) and up == 1)'
-        while not (said := ask(address, scraped)) or float(said[0]["value"][1]) < 4:
-            assert time.monotonic() < end, said
-            time.sleep(0.5)
+    with running(
+        program,
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'store'}",
+        f"--web.listen-address={address}",
+        "--log.level=error",
+    ):
+        scraped = 'min(count_over_time(up{job="windage"}[1m]) and up == 1) >= 4'
+        until(lambda: ask(address, scraped))
         yield address
+
+
+@contextmanager
+def running(*command: str) -> Iterator[None]:
+    """A program that is ended again."""
+    process = subprocess.Popen(command)
+    try:
+        yield
     finally:
         process.terminate()
         process.wait(30)
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for something to be so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.25)
 
 
 def ask(address: str, query: str) -> list[Tree]:
@@ -236,3 +266,18 @@ def test_the_selectors_of_the_dashboards_offer_the_demo(prometheus: str) -> None
     """`label_values` of the variables finds its model."""
     found = ask(prometheus, "count by (model, version, segment) (windage_state)")
     assert "employment" in {one["metric"]["model"] for one in found}
+
+
+def test_a_real_alertmanager_receives_the_alerts(prometheus: str, alertmanager: str) -> None:
+    """The red incident of the monitor's page comes through both, with the link to its runbook."""
+
+    def received() -> list[Tree]:
+        alerts: list[Tree] = json.loads(read(f"{alertmanager}/api/v2/alerts") or "[]")
+        return [one for one in alerts if one["labels"]["alertname"] == "WindageRedIncident"]
+
+    assert ask(prometheus, "up")
+    until(received)
+    (alert,) = received()
+    assert ("m", "critical") == (alert["labels"]["model"], alert["labels"]["severity"])
+    assert "docs/runbooks/README.md" == alert["annotations"]["runbook_url"]
+    assert "nobody" == alert["receivers"][0]["name"]

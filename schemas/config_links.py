@@ -280,6 +280,8 @@ class Limits(Part):
     """Categories seen fewer times in the reference are `unseen`: no few rows are named."""
     refused: Ratio = 0.2
     """The share of a model's records; beyond it there is an incident, and nothing is learned."""
+    dead_letters: Ratio = 1.0
+    """The share of refused records that are written down; the books say how many were not."""
     memory: Bytes = 512 * 1024 * 1024
     """Per worker; with more it ends and is started anew."""
     memory_red: Ratio = 0.9

@@ -113,6 +113,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "segments": "Named segments of a model and version; the rest is `other`.",
         "category_rows": "Rows of the reference that a category must have; others are `unseen`.",
         "refused": "Share of a model's records, beyond which there is an incident.",
+        "dead_letters": "Share of refused records that are written down; the rest is counted.",
         "memory": "Of one worker; with more it ends and is started anew.",
         "memory_red": "Share of memory from which on a worker cleans up and warns, each minute.",
         "stall": "A worker that counts nothing for so long, though records wait, starts anew.",

@@ -19,7 +19,8 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     waits lies in a store elsewhere (None: in memory); `spare` rows stay while it takes none.
 
     `learned`: type by name of the features whose raw values may be passed on to learn from, `tags`
-    the tags that may; None: all that come.
+    the tags that may; None: all that come. `ahead`: how far beyond broker time an event may lie.
+    `letters`: the share of dead letters that are written.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 32
     versions: int = 1_000
     ahead: Millis = AHEAD
+    letters: float = 1.0
     share: float = 1.0
     source: str | None = None
     spare: int = 200_000

@@ -152,11 +152,15 @@ class Panes:
                     ]
                     profile.written = False
 
-    def note(self, log: InputLog, arrived: int, cells: Counts, span: tuple[int, int]) -> None:
-        """Add records (not rows) to the refusals of a pane: `cells` (width,) of `schemas/refusals`.
+    def note(self, log: InputLog, refusals: Iterable[tuple[int, Counts, tuple[int, int]]]) -> None:
+        """Add records (not rows) of a log to the refusals of panes.
 
-        `span`: the first and the last offset of them in their log.
+        Each: the pane, cells (width,) of `schemas/refusals`, first and last offset in their log.
         """
+        for arrived, cells, span in refusals:
+            self._note(log, arrived, cells, span)
+
+    def _note(self, log: InputLog, arrived: int, cells: Counts, span: tuple[int, int]) -> None:
         profile = self._profile(
             ProfileKey(
                 self._layout.grid.epoch,

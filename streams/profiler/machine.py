@@ -69,7 +69,8 @@ class Profiler:
         }
         self._spoken: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
         self._strays = {log: Tally() for log in INPUT_LOGS}
-        self._postbag = Postbag(partition)
+        share = max(one.letters for one in counting.values())
+        self._postbag = Postbag(partition, share)
         self._only = next(iter(counting)) if len(counting) == 1 else None
         limits = [
             (one.event_bytes, one.features, one.batch_bytes, one.depth) for one in counting.values()
@@ -116,6 +117,11 @@ class Profiler:
     def pending_bytes(self) -> int:
         """Memory of all predictions and labels that may still meet."""
         return sum(model.pending_bytes for model in self._models.values())
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Memory of dead letters that wait for a flush."""
+        return self._postbag.size
 
     @property
     def rebuilding(self) -> bool:
@@ -227,7 +233,9 @@ class Profiler:
                 refused = model.count(log, part[begin:stop], events, said)
                 for refusal in letters(refused):
                     record = part[begin + refusal.position]
-                    if record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
+                    if not self._postbag.keeps(record.offset):
+                        model.leave_out(log, record.offset)
+                    elif record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
                         self._postbag.add(log, record, refusal.code, refusal.message)
                 if event is not None:
                     ends = event.type == "end_of_stream"
@@ -304,6 +312,9 @@ class Profiler:
         if record.offset >= self._spoken[log]:
             self._strays[log].read += 1
             self._strays[log].dead_lettered += 1
+            if not self._postbag.keeps(record.offset):
+                self._strays[log].left_out += 1
+                return
             self._postbag.add(log, record, refusal.code, refusal.message)
 
     # -- writing -----------------------------------------------------------------------------------

@@ -191,8 +191,7 @@ class ModelCounter:
                 for one in self._settle(log, rows, verdicts, new[places])
             ]
         if self._layout is not None:
-            for taken in toll.panes(log, self.counting.pane, new, refused):
-                self._panes.note(log, *taken)
+            self._panes.note(log, toll.panes(log, self.counting.pane, new, refused))
         return refused
 
     def forward(self, log: InputLog, offset: int, acts: Millis, value: bytes) -> None:
@@ -203,6 +202,10 @@ class ModelCounter:
         self.tallies[log].counted += 1
         at = self._partition, offset, acts // self.counting.pane
         self._waiting.append(forwarded(self.counting.model, log, at, value))
+
+    def leave_out(self, log: InputLog, offset: int) -> None:
+        """The dead letter of a record is not written, because a sample is asked for."""
+        self.tallies[log].left_out += offset >= self._boundary[log]
 
     def unsaid(self, log: InputLog, record: LogRecord, refusal: Refusal) -> bool:
         """Whether a record that was read before is refused only now that there is a grid."""

@@ -38,6 +38,8 @@ class Tally(msgspec.Struct, kw_only=True):
     unkept: int = 0
     """Of the counted: lost by the store, or given up because it took no more; none of them can be
     joined."""
+    left_out: int = 0
+    """Of the refused: dead letters that were not written, as a sample was asked for."""
     misplaced: int = 0
     """Of the counted rows of tables: a client that partitions by key would have sent them
     elsewhere, where their labels are."""

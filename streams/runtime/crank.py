@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.lamp import Lamp
 from schemas.log import LogRecord, Millis, Output
-from streams.runtime.machine import Machine, Role
+from streams.runtime.machine import Machine, Role, unsent
 
 JOURNAL: Final = "journal"
 MONITOR: Final = "monitor"
@@ -139,6 +139,11 @@ class Crank:
         return [output for machine in self.profilers for output in machine.flush()]
 
     def judge(self, journal: Sequence[LogRecord]) -> list[Output]:
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the next harvest."""
+        return sum(map(unsent, self.profilers))
+
         """Step the monitor over journal records; gives what it has to say."""
         if journal:
             self.monitor.step(JOURNAL, journal)

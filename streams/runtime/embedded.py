@@ -20,7 +20,7 @@ from schemas.log import INPUT_LOGS, Headers, Millis, Output, Record
 from streams.runtime import counted
 from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank, lamps_of
 from streams.runtime.intake import Intake
-from streams.runtime.machine import Machine, Role
+from streams.runtime.machine import UNSENT_BYTES, Machine, Role
 from streams.runtime.partitions import partition_of
 from streams.runtime.sqlite_log import Entry, Group, LogError, Receipt, SqliteLog
 from streams.snapshot import SnapshotError
@@ -210,7 +210,7 @@ class Embedded:
     def run_until_idle(self, now: Millis | None = None) -> None:
         """Read all there is and commit; `now` is a tick to give at the end of each log."""
         while self._crank.feed(self.log, STEP_ROWS) or self._commit():
-            if self._uncommitted >= COMMIT_ROWS:
+            if self._uncommitted >= COMMIT_ROWS or self._crank.unsent_bytes > UNSENT_BYTES:
                 self._commit()
         if now is not None:
             self._crank.feed(self.log, STEP_ROWS, now)
@@ -251,7 +251,8 @@ class Embedded:
         rest = min(self._commit_took / COMMIT_SHARE, COMMIT_SECONDS_MOST)
         pause = max(COMMIT_SECONDS, rest)
         due = time.monotonic() - self._committed >= pause
-        if self._uncommitted >= COMMIT_ROWS or (due and (self._uncommitted or tick is not None)):
+        full = self._uncommitted >= COMMIT_ROWS or self._crank.unsent_bytes > UNSENT_BYTES
+        if full or (due and (self._uncommitted or tick is not None)):
             self._commit()
         return stepped
 

@@ -5,7 +5,7 @@ Leaves to others: what a machine counts, and where its records come from.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from schemas.log import LogRecord, Millis, Output
 
@@ -43,6 +43,24 @@ class Machine(Protocol):
 
     def paused(self) -> Collection[LogName]:
         """Return the logs that must wait for another one; a hint."""
+
+
+UNSENT_BYTES: Final = 16 << 20
+"""What may wait to be sent; with more, a runtime reads nothing until it is durable."""
+
+
+@runtime_checkable
+class Burdened(Protocol):
+    """A machine that keeps what it has to say until a flush: dead letters, which can be many."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Memory of what waits, about."""
+
+
+def unsent(machine: Machine) -> int:
+    """Bytes that wait in a machine to be flushed."""
+    return machine.unsent_bytes if isinstance(machine, Burdened) else 0
 
 
 class Role(Protocol):

@@ -39,6 +39,7 @@ def counting(name: str, model: ModelConfig, config: Config, source: str | None =
         depth=config.limits.depth,
         versions=config.limits.versions,
         ahead=config.limits.future,
+        letters=config.limits.dead_letters,
         share=model.labels.sample,
         source=source,
         spare=(config.redis or Redis()).spare,

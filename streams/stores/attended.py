@@ -79,6 +79,11 @@ class Attended:
         """Memory of what waits here."""
         return self.profiler.pending_bytes
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Memory of dead letters that wait for a flush."""
+        return self.profiler.unsent_bytes
+
     def trouble(self) -> str | None:
         """Why the store does not serve at present; None while it does."""
         return self._store.trouble()

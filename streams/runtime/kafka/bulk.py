@@ -20,6 +20,10 @@ from schemas.frames.murmur import partitions_of
 from schemas.log import Output
 from streams.runtime.partitions import partition_of
 
+BATCH_BYTES: Final = 256 << 10
+"""Of what is sent together to one partition; aiokafka sends one such batch after the other, and
+its own 16 KiB would make hundreds of round trips of a cycle's dead letters."""
+
 MANY: Final = 32
 """Records that are worth a batch of their own."""
 

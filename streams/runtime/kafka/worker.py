@@ -19,6 +19,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
+from streams.runtime.kafka import bulk
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
@@ -27,6 +28,7 @@ from streams.runtime.kafka.pulse import Pulse
 from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
 from streams.runtime.kafka.rereading import Rereading
+from streams.runtime.kafka.room import Room
 from streams.runtime.kafka.settings import Settings
 from streams.runtime.kafka.speaking import speak
 from streams.runtime.kafka.tenure import Tenure
@@ -45,12 +47,7 @@ SLOW_SECONDS: Final = 2.0
 """A cycle that takes longer is worth a line: the broker or the way to it is slow."""
 
 COLLECT_SECONDS: Final = 60.0
-BATCH_BYTES: Final = 256 << 10
-"""Of what is sent together to one partition; aiokafka sends one such batch after the other, and
-its own 16 KiB would make hundreds of round trips of a cycle's dead letters."""
-
-TICK_SECONDS: Final = 1.0
-MARK_SECONDS: Final = 1.0
+BEAT_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +74,7 @@ class Worker:
         self._recovery = Recovery(settings, role, self._committed)
         self._marks = Marks()
         self._again: Rereading | None = None
+        self._room = Room(lambda: (one.machine for one in self._tenures.values()))
         self._restoring = asyncio.Lock()
         self._parting = asyncio.Lock()  # a revocation's last cycle, or that of the shutdown
         self._producer: AIOKafkaProducer | None = None
@@ -111,6 +109,7 @@ class Worker:
         @app.agent(topic, name=f"windage.{self._role.name}")
         async def intake(stream: Any) -> None:
             async for event in stream.noack().events():
+                await self._room.wait()
                 self._take(event)
 
         app.on_rebalance_complete.connect(self._on_assigned, weak=False)
@@ -301,7 +300,7 @@ class Worker:
             enable_idempotence=True,
             compression_type="lz4",
             linger_ms=5,
-            max_batch_size=BATCH_BYTES,
+            max_batch_size=bulk.BATCH_BYTES,
             max_request_size=self._settings.record_bytes,
         )
         await self._producer.start()
@@ -326,7 +325,7 @@ class Worker:
         stored = time.monotonic()
         try:
             while True:
-                await asyncio.sleep(self._settings.cycle_s)
+                await self._room.rest(self._settings.cycle_s)
                 store = time.monotonic() - stored >= self._settings.store_s
                 # A shutdown ends this loop; a cycle that has begun must not end half-way.
                 await asyncio.shield(self._cycle(self._tenures.values(), store=store))
@@ -379,7 +378,7 @@ class Worker:
 
     async def _marking(self) -> None:
         while True:
-            await asyncio.sleep(MARK_SECONDS)
+            await asyncio.sleep(BEAT_SECONDS)
             durable = {tp: t.durable[log] for tp, log, t in self._owned() if log in t.durable}
             try:
                 await self._marks.offer(self._app.consumer, durable)
@@ -388,7 +387,7 @@ class Worker:
 
     async def _ticking(self) -> None:
         while self._ticker is not None:
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(BEAT_SECONDS)
             try:
                 await self._ticker.tick(self._app.consumer, self._owned(), self._reading)
             except Exception as error:  # noqa: BLE001 - a tick is a hint; the next one says it again

@@ -83,7 +83,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="
 
     `predictions` and `outcomes` include ticks (a tick may close a pane), the two `*_rows` are
     moved by rows alone (only they may forget a key). `events` is the watermark of the forwarded
-    logs. Lateness is subtracted already. `partitions` is how many the monitor must hear.
+    logs. Lateness is subtracted already. `partitions` is how many the monitor must hear. `missed`:
+    rows so far that were not joined because the store they wait in did not answer, or lost them;
+    `whole`: it serves at present.
     """
 
     model: str
@@ -96,6 +98,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="
     predictions_rows: Millis
     outcomes_rows: Millis
     events: Millis
+    missed: int = 0
+    whole: bool = True
 
 
 class LearningBatch(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="learning"):

@@ -65,10 +65,11 @@ def about_models(reader: Reader, config: Config | None, place: Place) -> list[Ch
         hint = "say --config FILE to have references, Redis, sinks and a sample checked"
         return [Check(check="config", state="warn", found="no windage.yaml here", todo=hint)]
     folder = Path() if place.config is None else place.config.parent
+    from streams.cli.health_redis import redis
     from streams.cli.health_sinks import sinks
 
     about = [*references(reader, config, folder), sample(reader, config)]
-    return [redis(config), *about, *sinks(config)]
+    return [*redis(config), *about, *sinks(config)]
 
 
 def _sound(reader: SqliteReader, directory: Path) -> Check:
@@ -113,34 +114,6 @@ def lag(waiting: dict[str, int] | None, hint: str) -> Check:
     if total <= _LAG:
         return Check(check="lag", state="ok", found=found)
     return Check(check="lag", state="warn", found=found, todo=hint)
-
-
-def redis(config: Config) -> Check:
-    """Whether the pending store answers, where one is configured."""
-    if config.redis is None:
-        return Check(check="redis", state="ok", found="not configured: labels wait in memory")
-    from redis import Redis
-    from redis.exceptions import RedisError
-
-    one = config.redis
-    seconds = one.timeout / 1000
-    client = Redis.from_url(
-        one.url,
-        username=None if one.username is None else one.username.get_secret_value(),
-        password=None if one.password is None else one.password.get_secret_value(),
-        socket_timeout=seconds,
-        socket_connect_timeout=seconds,
-        **({"ssl_ca_certs": one.ca} if one.ca else {}),
-    )
-    try:
-        client.ping()
-    except (RedisError, OSError) as error:
-        found = f"{one.url} does not answer ({type(error).__name__})"
-        todo = "start it, or mend redis.url; labels cannot be joined without it"
-        return Check(check="redis", state="fail", found=found, todo=todo, unreachable=True)
-    finally:
-        client.close()
-    return Check(check="redis", state="ok", found=f"{one.url} answers")
 
 
 def references(reader: Reader, config: Config, folder: Path) -> list[Check]:

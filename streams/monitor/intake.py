@@ -121,6 +121,12 @@ class Intake:
             return min(min(one.outcomes, one.events) for one in said)
         return min(min(one.predictions, one.events) for one in said)
 
+    @property
+    def joins(self) -> tuple[int, bool]:
+        """Rows that could not be joined so far, of all partitions, and whether they can be now."""
+        said = self._progress.values()
+        return sum(one.missed for one in said), all(one.whole for one in said)
+
     def closable(self, wakes: Callable[[], int | None] = lambda: None) -> Iterator[int]:
         """The panes that are over and not closed yet, in order; the caller takes each.
 

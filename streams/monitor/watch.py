@@ -48,6 +48,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     and of the calendar; `excepted`: this pane is in one of the calendar's, or too many of its
     records were refused, so nothing is learned from it. `refusals`: what was read and refused, by
     partition. `ended`: no prediction comes any more, because the stream is over.
+    `joins`: rows of all partitions that could not be joined so far, and whether they can be now.
     `shadows`, `shadow_outcomes`: as predictions and outcomes, of versions that answer nobody; none
     of their rows is in the other lists.
     """
@@ -68,6 +69,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     shadow_outcomes: tuple[Part, ...] = ()
     refusals: tuple[Taken, ...] = ()
     excepted: bool = False
+    joins: tuple[int, bool] = (0, True)
     ended: bool = False
 
 

@@ -13,6 +13,7 @@ from streams.monitor.canary import Canary
 from streams.monitor.comparisons import Comparisons
 from streams.monitor.declared import Declared
 from streams.monitor.decline import Decline
+from streams.monitor.joining import Joining
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
 from streams.monitor.refused import Refused
@@ -33,6 +34,7 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "canary": Canary,
     "decline": Decline,
     "shadows": Shadows,
+    "joining": Joining,
     "refused": Refused,
     "silence": Silence,
 }

@@ -336,7 +336,7 @@ class ModelCounter:
         self._forget()
         events = min(self._clocks[log].now for log in _FORWARDED)
         source, pane = (self._partition, self._partitions), self.counting.pane
-        said = progress(self.counting, self.grid, source, marks, events)
+        said = progress(self.counting, self.grid, source, marks, events, self.pending.joins)
         if self._told is None or panes_of(said, pane) != panes_of(self._told, pane):
             self._told = said
             out.append(said)

@@ -75,14 +75,10 @@ class Pending:
             )
 
     @property
-    def whole(self) -> bool:
-        """Whether the store elsewhere, if there is one, answered and took what it was given."""
-        return self._shelf is None or self._shelf.whole
-
-    @property
-    def missed(self) -> int:
-        """Rows read without a look at what is elsewhere, or lost there."""
-        return sum(self._tallies[log].unasked + self._tallies[log].unkept for log in _LOGS)
+    def joins(self) -> tuple[int, bool]:
+        """Rows read without a look at what is elsewhere, or lost there; whether it serves now."""
+        missed = sum(self._tallies[log].unasked + self._tallies[log].unkept for log in _LOGS)
+        return missed, self._shelf is None or self._shelf.whole
 
     @property
     def nbytes(self) -> int:

@@ -18,8 +18,12 @@ def progress(
     source: tuple[int, int],
     marks: Watermarks,
     events: Millis,
+    joins: tuple[int, bool],
 ) -> Progress:
-    """The record of one model in partition `source` (number, of how many)."""
+    """The record of one model in partition `source` (number, of how many).
+
+    `joins`: rows missed so far, and whether the store they wait in serves.
+    """
     return Progress(
         model=counting.model,
         partition=source[0],
@@ -31,6 +35,8 @@ def progress(
         predictions_rows=marks.predictions_rows,
         outcomes_rows=marks.outcomes_rows,
         events=events,
+        missed=joins[0],
+        whole=joins[1],
     )
 
 
@@ -56,4 +62,5 @@ def panes_of(said: Progress, pane: Millis) -> tuple[object, ...]:
         said.predictions_rows // pane,
         said.outcomes_rows // pane,
         said.events // pane,
+        said.whole,
     )

@@ -6,6 +6,7 @@ Leaves to others: reading configs and reference files (commands), running.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from streams.runtime.embedded import Embedded
 from streams.runtime.machine import Machine
 from streams.runtime.replay import Replay
 from streams.runtime.roles import MonitorRole, ProfilerRole
+from streams.runtime.sqlite_log import SqliteLog
+from streams.stores import Store, open_store
 
 _DAY: Final[Millis] = 86_400_000
 _EVIDENCE: Final[Millis] = 7 * _DAY
@@ -29,16 +32,26 @@ class Profilers:
     name = "profiler"
     inputs: tuple[str, ...] = INPUT_LOGS
 
-    def __init__(self, config: Config, known: Mapping[str, Baseline]) -> None:
-        """`known`: references made of files, by model."""
+    def __init__(
+        self,
+        config: Config,
+        known: Mapping[str, Baseline],
+        store: Store | None = None,
+        source: str = "",
+    ) -> None:
+        """`known`: references made of files, by model. `store` and `source` as `ProfilerRole`."""
         self._config = config
         self._known = dict(known)
-        self._role = ProfilerRole(config, self._known)
+        self._store, self._source = store, source
+        self._role = self._made(self._known)
 
     def know(self, references: Sequence[bytes]) -> None:
         """Make machines that know these records of `references`, besides those of files."""
         learned = {one.model: one for one in map(baselines.decode, references)}
-        self._role = ProfilerRole(self._config, {**learned, **self._known})
+        self._role = self._made({**learned, **self._known})
+
+    def _made(self, baselines: Mapping[str, Baseline]) -> ProfilerRole:
+        return ProfilerRole(self._config, baselines, self._store, self._source)
 
     def fresh(self, partition: int, partitions: int) -> Machine:
         """A profiler that has read nothing."""
@@ -56,8 +69,12 @@ def open_embedded(
 
     LogError, SnapshotError: the directory cannot be used, and why.
     """
+    store, source = open_store(config), ""
+    if store is not None:
+        with closing(SqliteLog(directory, partitions)) as log:
+            source = log.identity
     return Embedded(
-        Profilers(config, known),
+        Profilers(config, known, store, source),
         MonitorRole(config, known),
         directory,
         partitions=partitions,

@@ -48,6 +48,14 @@ class Standing(Protocol):
 
 
 @runtime_checkable
+class Storing(Protocol):
+    """A machine that keeps a part of its state in a store elsewhere."""
+
+    def trouble(self) -> str | None:
+        """Why the store does not serve at present; None while it does."""
+
+
+@runtime_checkable
 class Informed(Protocol):
     """A role whose machines must know what was learned before one can be restored."""
 
@@ -58,6 +66,12 @@ class Informed(Protocol):
 def lamps_of(machines: Iterable[Machine]) -> Sequence[Lamp]:
     """How the models of these machines stand; none where they judge nothing."""
     return [lamp for one in machines if isinstance(one, Standing) for lamp in one.lamps()]
+
+
+def store_of(machines: Iterable[Machine]) -> str | None:
+    """How the store of these machines is: `ok`, or why it does not serve; None without one."""
+    told = [one.trouble() for one in machines if isinstance(one, Storing)]
+    return next((one for one in told if one is not None), "ok") if told else None
 
 
 class Crank:
@@ -125,6 +139,11 @@ class Crank:
                 machine.tick(log, now)
         return stepped
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the next harvest."""
+        return sum(map(unsent, self.profilers))
+
     def cursor(self, partition: int, log: str) -> int:
         """The offset that log is read from next."""
         return min(self._cursors[partition][log], self.profilers[partition].positions()[log])
@@ -139,11 +158,6 @@ class Crank:
         return [output for machine in self.profilers for output in machine.flush()]
 
     def judge(self, journal: Sequence[LogRecord]) -> list[Output]:
-    @property
-    def unsent_bytes(self) -> int:
-        """What waits for the next harvest."""
-        return sum(map(unsent, self.profilers))
-
         """Step the monitor over journal records; gives what it has to say."""
         if journal:
             self.monitor.step(JOURNAL, journal)

@@ -18,7 +18,7 @@ import msgspec
 from schemas.lamp import Lamp
 from schemas.log import INPUT_LOGS, Headers, Millis, Output, Record
 from streams.runtime import counted
-from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank, lamps_of
+from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank, lamps_of, store_of
 from streams.runtime.intake import Intake
 from streams.runtime.machine import UNSENT_BYTES, Machine, Role
 from streams.runtime.partitions import partition_of
@@ -190,6 +190,10 @@ class Embedded:
     def lamps(self) -> Sequence[Lamp]:
         """How each model stands that was judged, as of the last commit."""
         return self._lamps
+
+    def store(self) -> str | None:
+        """How the store is in which predictions wait: `ok`, or what is wrong; None: in memory."""
+        return store_of(self._crank.profilers)
 
     # Running
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Final
+from uuid import uuid4
 
 import msgspec
 
@@ -128,6 +129,11 @@ class SqliteLog:
         stored = self.state("clock")
         self._clock: Millis = int(stored) if stored else 0
 
+    @property
+    def identity(self) -> str:
+        """What no other log is called."""
+        return (self.state("identity") or b"").decode()
+
     def _connect(self, name: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -152,6 +158,10 @@ class SqliteLog:
         expected = {"format": FORMAT, "partitions": self.partitions}
         for name, value in expected.items():
             writer.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (name, str(value).encode()))
+        # Tells logs of different directories apart, whose offsets all begin at 0.
+        writer.execute(
+            "INSERT OR IGNORE INTO state VALUES ('identity', ?)", (uuid4().hex.encode(),)
+        )
         writer.execute("COMMIT")
         for name, value in expected.items():
             found = self.state(name)

@@ -52,6 +52,13 @@ def build(role: str) -> Metric:
     return family
 
 
+def of_store(told: str | None) -> Iterator[Metric]:
+    """Whether the store serves in which predictions wait; nothing where they wait in memory."""
+    if told is not None:
+        text = "1 while the store in which predictions wait for labels serves."
+        yield GaugeMetricFamily("windage_store_serves", text, value=float(told == "ok"))
+
+
 def of_readings(said: Iterable[Said]) -> Iterator[Metric]:
     """What the monitors say now."""
     families, by_model = _Readings(), _by_model(said)

@@ -23,6 +23,7 @@ from streams.web.families import (
     of_incidents,
     of_readings,
     of_records,
+    of_store,
     of_time,
 )
 from streams.web.sinks import Statuses, of_sinks
@@ -37,6 +38,9 @@ class Running(Protocol):
 
     def accounting(self) -> Counts:
         """Records by log and outcome."""
+
+    def store(self) -> str | None:
+        """How the store is in which predictions wait; None: in memory."""
 
     def lamps(self) -> Sequence[Lamp]:
         """How each model stands that is judged in this process."""
@@ -95,6 +99,7 @@ class _Fold(Collector):
         spent = {lamp.model: lamp.spent for lamp in running.lamps()}
         yield from of_incidents(self._incidents(), {**board.budgets, **spent})
         yield from of_sinks(self._sinks())
+        yield from of_store(running.store())
 
     def _incidents(self) -> dict[str, dict[Severity, int]]:
         counts: dict[str, dict[Severity, int]] = {

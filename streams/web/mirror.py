@@ -126,6 +126,10 @@ class Mirror:
         """Nothing: the workers count, and tell of it on pages of their own."""
         return {}
 
+    def store(self) -> str | None:
+        """Not ours to know."""
+        return None
+
     def lamps(self) -> Sequence[Lamp]:
         """None: the monitors know, and tell of it on pages of their own."""
         return ()

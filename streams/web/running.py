@@ -57,5 +57,8 @@ class Runtime(Protocol):
     def accounting(self) -> Accounts:
         """Records by input log and outcome."""
 
+    def store(self) -> str | None:
+        """How the store is in which predictions wait: `ok`, or what is wrong; None: in memory."""
+
     def lamps(self) -> Sequence[Lamp]:
         """How each model stands that is judged in this process."""

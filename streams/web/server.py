@@ -238,7 +238,8 @@ class Site:
             "backlog": self._runtime.backlog(),
             # The kind only: a message might quote what it was about.
             "failure": None if failure is None else type(failure).__name__,
-            # A sink that is away does not make this process unwell.
+            # Neither a store nor a sink that is away makes this process unwell.
+            "store": self._runtime.store(),
             "sinks": sink_views(self._sinks()),
         }
         return views.answer(content, 200 if well else 503)

@@ -24,7 +24,7 @@ from schemas.log import Millis
 from streams.runtime.kafka.pulse import Pulse, resident_bytes
 from streams.web import otlp
 from streams.web.access import Access, guard
-from streams.web.families import build, of_incidents, of_readings, of_records, of_time
+from streams.web.families import build, of_incidents, of_readings, of_records, of_store, of_time
 from streams.web.heard import Heard
 from streams.web.tls import tls_context
 
@@ -67,6 +67,7 @@ class Page:
             "role": pulse.role,
             "lag": waiting,
             "progress_seconds_ago": round(pulse.still_s(), 3),
+            "store": pulse.store,
         }
         return web.json_response(body, status=200 if well else 503)
 
@@ -95,6 +96,7 @@ class _Fold(Collector):
         pulse = self._pulse
         yield build(pulse.role)
         yield from of_records(pulse.accounts, pulse.lag, self._heard.refused)
+        yield from of_store(pulse.store)
         yield from self._process()
         if pulse.role == "monitor":
             yield from self._judged()

@@ -25,7 +25,7 @@ def both(seed, clock, steps):
 
 
 @pytest.mark.parametrize("clock", ["broker", "event"])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_both_stores_count_the_same_through_crashes_and_stale_owners(seed, clock):
     """Same profiles, accounts and readings, though memory is emptied at every flush."""
     plain, mill, store = both(seed, clock, 150)

@@ -89,8 +89,12 @@ class Labels:
 
     def enough(self, cohort: Cohort) -> bool:
         """Whether so many labels have come that a cohort may be judged."""
-        least = self._setting.config.labels.min_coverage
-        return self._blocks.rows(cohort.outcomes) >= least * cohort.rows
+        labels = self._setting.config.labels
+        return self._blocks.rows(cohort.outcomes) >= labels.min_coverage * self._kept(cohort.rows)
+
+    def _kept(self, rows: int) -> int:
+        """How many of so many rows are kept for their labels: all, or a sample of the ids."""
+        return round(rows * self._setting.config.labels.sample)
 
     def close(self, closing: Closing, normal: Normal, arrived: Windows) -> list[Finding]:
         """Delays and corrections of the labels that came in a pane."""
@@ -168,8 +172,12 @@ class Labels:
     def coverage(
         self, teller: Teller, asked: Counts, counts: Counts, normal: Normal
     ) -> list[Finding]:
-        """How many of a mature cohort got a label, and whether they are like the others."""
-        rows, labelled = int(asked.sum()), self._blocks.rows(counts)
+        """How many of a mature cohort got a label, and whether they are like the others.
+
+        Where ids are sampled, of those that are kept: their number is known by its expectation, and
+        the interval is as wide as so few rows make it.
+        """
+        rows, labelled = self._kept(int(asked.sum())), self._blocks.rows(counts)
         share = wilson(min(labelled, rows), rows)
         if share is None:
             return []
@@ -206,13 +214,13 @@ class Labels:
 
     def _strata(self, asked: Counts, counts: Counts) -> dict[str, tuple[Counts, ...]]:
         """By predicted class (asked, labelled), by bin of the score (asked, labelled, right)."""
-        blocks = self._blocks
+        blocks, share = self._blocks, self._setting.config.labels.sample
         if blocks.layout.regression is not None:
             return {}
         table = blocks.table(counts)
         width = len(table)
         out: dict[str, tuple[Counts, ...]] = {
-            "class": (asked.reshape(-1, width).sum(axis=0), table[:, :-1].sum(axis=1))
+            "class": (_part(asked.reshape(-1, width).sum(axis=0), share), table[:, :-1].sum(axis=1))
         }
         if "wrong" in blocks and blocks.layout.score is not None:
             by_score = asked.reshape(blocks.layout.score.width, -1).sum(axis=1)
@@ -224,6 +232,7 @@ class Labels:
                 np.bincount(bins, one, GROUPS).astype(np.int64)
                 for one in (by_score, right + wrong, right)
             )
+            out["score"] = (_part(out["score"][0], share), *out["score"][1:])
         return out
 
     # -- delay -----------------------------------------------------------------------------------
@@ -313,3 +322,8 @@ class Labels:
         self._stacks = {}
         for version, stack in saved.stacks.items():
             self._stack(version).load(stack)
+
+
+def _part(rows: Counts, share: float) -> Counts:
+    """So many of each stratum's rows (k,) are kept."""
+    return rows if share >= 1.0 else np.rint(rows * share).astype(np.int64)

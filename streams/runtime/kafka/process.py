@@ -27,6 +27,7 @@ from streams.runtime.kafka.watchdog import Limits
 from streams.runtime.kafka.worker import Worker
 from streams.runtime.machine import Machine, Role
 from streams.runtime.roles import MonitorRole, ProfilerRole
+from streams.stores import open_store
 
 RoleName = Literal["profiler", "monitor"]
 ROLES: Mapping[RoleName, type[ProfilerRole] | type[MonitorRole]] = {
@@ -43,14 +44,26 @@ class ConfiguredRole:
         self.inputs = ROLES[name].inputs
         self._config = config
         self._baselines = baselines
-        self._role: Role = ROLES[name](config, baselines)
+        self._store = open_store(config) if name == "profiler" else None
+        self._source = ""
+        self._role: Role = self._made(baselines)
+
+    def reads(self, topics: Mapping[str, str]) -> None:
+        """Say which topics are read, by their identities: rows in a store are named by them."""
+        self._source = " ".join(f"{log}={identity}" for log, identity in sorted(topics.items()))
+        self._role = self._made(self._baselines)
+
+    def _made(self, baselines: Mapping[str, Baseline]) -> Role:
+        if self.name == "monitor":
+            return MonitorRole(self._config, baselines)
+        return ProfilerRole(self._config, baselines, self._store, self._source)
 
     def know(self, references: Sequence[bytes]) -> None:
         """Make machines that know these references, besides those of files."""
         if self.name == "monitor":
             return  # its snapshot holds them, and a new one is handed them by adopt()
         told = {one.model: one for one in map(baseline.decode, references)}
-        self._role = ROLES[self.name](self._config, {**told, **self._baselines})
+        self._role = self._made({**told, **self._baselines})
 
     def fresh(self, partition: int, partitions: int) -> Machine:
         """Return a machine that has read nothing."""
@@ -86,6 +99,7 @@ def run(
             instance=instance or config.kafka.instance,
             **settings_of(config, name),
         )
+        role.reads(settings.topics)
         check(config, name)
         if reset_from is not None:
             reset(config, name, reset_from)

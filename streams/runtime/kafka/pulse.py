@@ -17,7 +17,7 @@ import msgspec
 
 from schemas.lamp import Lamp
 from schemas.log import Output
-from streams.runtime.crank import Accountable, lamps_of
+from streams.runtime.crank import Accountable, lamps_of, store_of
 from streams.runtime.machine import Machine
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -49,6 +49,8 @@ class Pulse:
         self.stood_s = 0.0
         """The longest time the event loop has stood still."""
         self.accounts: Accounts = {}
+        self.store: str | None = None
+        """How the store is in which predictions wait: `ok`, or what is wrong; None: in memory."""
         self.lamps: Sequence[Lamp] = ()
         """How the models stand that are judged here."""
         self.away_since: float | None = None
@@ -69,6 +71,7 @@ class Pulse:
     def account(self, machines: Sequence[Machine]) -> None:
         """Note what became of the records of these machines, and how their models stand."""
         self.accounts, self.lamps = accounted(machines), lamps_of(machines)
+        self.store = store_of(machines)
 
     def still_s(self) -> float:
         """For how long nothing has moved although something waits."""

@@ -46,18 +46,28 @@ def test_new_segments_and_categories(flood, rows):
     assert "feature:c" in {one["signal"] for one in alert["signals"]}
 
 
-def test_new_models_are_refused(flood):
-    """A hundred thousand would be as many dead letters; nothing is kept of their names."""
+@pytest.mark.parametrize(
+    "rows", [10_000, pytest.param(100_000, marks=pytest.mark.slow)], ids=["short", "all"]
+)
+def test_new_models_are_refused(flood, rows):
+    """Each is a dead letter, nothing is kept of their names, and one alert says so."""
     before = flood.sizes()
-    flood.pour(10_000, lambda number: {"model": f"m{number}"})
-    assert {"unknown_model": 10_000} == flood.codes
-    assert flood.sizes()[0] < 2 * before[0]
+    flood.pour(rows, lambda number: {"model": f"m{number}"})
+    assert {"unknown_model": rows} == flood.codes
+    after = flood.sizes()
+    assert all(now < 2 * was for now, was in zip(after[:2], before[:2], strict=True))
+    assert after[2] - before[2] < GROWTH_MB
+    (alert,) = flood.alerts.values()
+    assert ["input_quality"] == [one["signal"] for one in alert["signals"]]
+    assert "unknown_model" in alert["summary"]
 
 
 def test_new_versions_are_refused_beyond_the_limit(flood):
     """The first are counted, the rest are refused as `cardinality`; those known go on."""
     flood.pour(4_000, lambda number: {"version": f"v{number}"})
     assert {"cardinality": 4_000 - (VERSIONS - 1)} == flood.codes
+    alerts = [one for one in flood.alerts.values() if one["triage"]["class"] == "data_quality"]
+    assert ["input_quality"] == [one["signals"][0]["signal"] for one in alerts]
     flood.pour(100, lambda _: {"version": "1"})
     assert {"cardinality": 4_000 - (VERSIONS - 1)} == flood.codes
 

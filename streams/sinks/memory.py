@@ -1,8 +1,9 @@
 """What one sink remembers of what it was told: ids, and the alert last said of each incident.
 
 Promises: a fold of the messages in their order, so a restart that reads them again knows the same;
-bounded by `IDS` and `INCIDENTS`, the longest unchanged forgotten first; an event that stands twice
-in a topic, or an alert with a lower sequence than one before, is not said.
+bounded by `IDS` and `INCIDENTS`: those that are over are forgotten first, then the longest
+unchanged; an event that stands twice in a topic, or an alert with a lower sequence than one before,
+is not said.
 Leaves to others: reading again after a restart (`source`), sending (`courier`).
 """
 
@@ -15,7 +16,8 @@ from schemas.outputs import Alert
 from streams.sinks.message import Message
 
 IDS: Final = 10_000
-INCIDENTS: Final = 5_000
+INCIDENTS: Final = 1_000
+"""Their alerts are kept whole, tens of kilobytes each at most."""
 
 Fate = Literal["say", "repeated", "superseded", "elsewhere"]
 
@@ -66,7 +68,14 @@ class Memory:
         sequence = max(alert.sequence, -1 if known is None else known.sequence)
         self._incidents[alert.incident_id] = Known(sequence=sequence, said=last)
         if len(self._incidents) > INCIDENTS:
-            self._incidents.popitem(last=False)
+            del self._incidents[self._dispensable()]
+
+    def _dispensable(self) -> str:
+        """The incident to forget: the first that the sink does not believe open, or the first."""
+        over = (
+            name for name, one in self._incidents.items() if one.said is None or not one.said.firing
+        )
+        return next(over, next(iter(self._incidents)))
 
     def open_ones(self) -> list[Message]:
         """The alerts of incidents that the sink believes open, the longest unchanged first."""

@@ -89,8 +89,10 @@ class Office:
                 source = await self._opening(name, self._sinks[name])
                 async with self._callers[name]:
                     await self._couriers[name].run(source)
-            except Exception:
-                logger.exception("sink %s: the topics cannot be read; trying again", name)
+            except Exception as error:
+                kind = type(error).__name__
+                logger.warning("sink %s: the topics cannot be read (%s); again", name, kind)
+                logger.debug("sink %s", name, exc_info=error)
             finally:
                 if source is not None:
                     await source.close()

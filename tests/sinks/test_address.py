@@ -1,9 +1,14 @@
 """No sink is spoken to at an address of our own network, whatever it is called."""
 
 import ipaddress
+import shutil
 import socket
+import ssl
+import subprocess
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from schemas.config_sinks import Sink
 from streams.sinks import caller as callers
@@ -191,3 +196,51 @@ async def test_a_failure_says_neither_path_nor_host(monkeypatch):
         with pytest.raises(CallError) as caught:
             await caller.make(Call(url="http://hooks.example/geheim", body=b"{}"))
     assert not [word for word in ("geheim", "hooks.example", "10.0.0.1") if word in str(caught)]
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for localhost that nobody knows, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make a certificate")
+    wanted = "-x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out ca.pem"
+    name = "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    made = subprocess.run(
+        ["openssl", "req", *wanted.split(), *name.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert 0 == made.returncode, made.stderr
+    return tmp_path / "ca.pem", tmp_path / "key.pem"
+
+
+@pytest.fixture
+async def private(certificate):
+    """The address of a service with that certificate, and the file that makes it known."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    async def take(_):
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", take)
+    server = TestServer(app, scheme="https", host="localhost")
+    await server.start_server(ssl=context)
+    yield f"https://localhost:{server.port}/", certificate[0]
+    await server.close()
+
+
+async def test_a_certificate_is_checked_and_may_be_of_the_operators_own(private):
+    """Without `ca` it is not trusted, neither by a call nor by a try; with it both work."""
+    url, ca = private
+    call, port = Call(url=url, body=b"{}"), int(url.rstrip("/").rpartition(":")[2])
+    async with Caller(Sink(url=url, allow_private=True, ca=str(ca))) as caller:
+        assert 200 == (await caller.make(call)).status
+        await caller.touch("localhost", port, tls=True)
+    async with Caller(Sink(url=url, allow_private=True)) as caller:
+        with pytest.raises(CallError, match="not trusted"):
+            await caller.make(call)
+        with pytest.raises(CallError, match="not trusted"):
+            await caller.touch("localhost", port, tls=True)

@@ -4,18 +4,26 @@ import asyncio
 
 import msgspec
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from schemas.config import Config
 from schemas.config_sinks import Sink
 from schemas.load import load_text
+from streams.cli.dead_letters import Choice, replay, show
 from streams.cli.drill import told_of_drills
 from streams.cli.health_sinks import sinks
+from streams.cli.places import Place
 from streams.runtime import drill
 from streams.runtime.reading import Located
+from streams.runtime.sqlite_log import SqliteLog
+from streams.sinks.courier import Status
 from streams.sinks.memory import Memory
 from streams.sinks.message import message_of
 from streams.sinks.webhook import Webhook
-from tests.sinks.world import rollback
+from streams.web.access import Access
+from streams.web.sinks import application
+from tests.sinks.test_courier import carry, write
+from tests.sinks.world import alert, output, rollback
 
 
 def config(models=None, **named):
@@ -105,6 +113,46 @@ def test_a_drill_goes_through_every_sink_and_says_so_in_each():
     )
     body = msgspec.json.decode(Webhook(airflow).compose(messages[0], None, 0).body)
     assert "true" == body["conf"]["drill"]
+
+
+async def test_what_a_sink_did_not_take_is_shown_among_the_dead_letters(
+    tmp_path, service, capsysbinary
+):
+    """By its code, with the reason; and `replay` leaves it where it is."""
+    log = SqliteLog(tmp_path)
+    sink = Sink(url=service.url, allow_private=True)
+    await carry(log, sink)
+    service.script.append(400)
+    write(log, output(alert(), "a-1"))
+    await carry(log, sink)
+    log.close()
+    place = Place(data=tmp_path)
+    show(place, Choice(code="undelivered"), None, as_json=True)
+    (shown,) = [msgspec.json.decode(one) for one in capsysbinary.readouterr().out.splitlines()]
+    assert ("undelivered", "answered 400") == (
+        shown["code"],
+        shown["headers"]["windage.error.message"],
+    )
+    replay(place, Choice(), dry_run=False, as_json=True)
+    told = msgspec.json.decode(capsysbinary.readouterr().out)
+    assert (0, 1) == (told["replayed"], told["without_origin"])
+
+
+async def test_the_page_of_the_process_that_carries_tells_of_each_sink():
+    """It is well while a sink is away."""
+    away = Status(
+        sink="s", sent=1, failures=2, dead_letters=0, waiting=3, failing_s=4.0, reason="gone"
+    )
+    async with TestClient(TestServer(application(lambda: [away], Access()))) as client:
+        health = await client.get("/healthz")
+        told = await health.json()
+        page = await (await client.get("/metrics")).text()
+        ready = await client.get("/readyz")
+    assert (200, 200, "sinks") == (health.status, ready.status, told["role"])
+    assert ("failing", 3, "gone") == tuple(
+        told["sinks"]["s"][name] for name in ("state", "waiting", "reason")
+    )
+    assert 'windage_sink_failing_seconds{sink="s"} 4.0' in page
 
 
 def test_a_request_that_is_no_drill_does_not_say_so():

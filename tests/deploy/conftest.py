@@ -93,6 +93,7 @@ def worker() -> str:
     """Host and port of the page of a monitor with a red incident, which has refused a record."""
     pulse = Pulse("monitor")
     pulse.ready, pulse.owned, pulse.lag = True, (0, 1), {"journal": 3}
+    pulse.store = "ok"
     pulse.lamps = [Lamp(model="m", until=0, incidents={"yellow": 0, "red": 1}, spent=0.5)]
     port = serve(pulse, Http(port=0), 60.0, {"m": 90_000})
     assert pulse.heard is not None

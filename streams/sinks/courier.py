@@ -68,6 +68,7 @@ class Courier:
         self._sent = self._failures = self._dead = 0
         self._failing_since: float | None = None
         self._reason = ""
+        self._cut_off = False
         self._missed: dict[str, tuple[Arrived, Message]] = {}
         self._past: dict[tuple[str, int], Arrived] = {}
         self._said_again: Millis = 0
@@ -85,8 +86,15 @@ class Courier:
             reason=self._reason,
         )
 
+    def cut_off(self, reason: str) -> None:
+        """Its source has failed; it is failing until it can be read again."""
+        self._reason, self._cut_off = reason, True
+        self._failing_since = self._failing_since or time.monotonic()
+
     async def run(self, source: Source) -> None:
         """Carry until cancelled; with a fresh memory, because the source tells again what was."""
+        if self._cut_off:
+            self._failing_since, self._reason, self._cut_off = None, "", False
         self._source = source
         self._memory = Memory(self.name, self._named)
         self._missed.clear()

@@ -91,7 +91,8 @@ class Office:
                     await self._couriers[name].run(source)
             except Exception as error:
                 kind = type(error).__name__
-                logger.warning("sink %s: the topics cannot be read (%s); again", name, kind)
+                self._couriers[name].cut_off(f"its topics cannot be read ({kind})")
+                logger.warning("sink %s: its topics cannot be read (%s); again", name, kind)
                 logger.debug("sink %s", name, exc_info=error)
             finally:
                 if source is not None:

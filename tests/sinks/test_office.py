@@ -11,6 +11,7 @@ from streams.runtime import embedded
 from streams.runtime.embedded import Embedded
 from streams.sinks import office as offices
 from streams.sinks.log_source import LogSource
+from streams.sinks.office import Office
 from streams.web.server import Site
 from tests.runtime.counting import CountingMonitors, CountingProfilers
 from tests.sinks.world import alert, output
@@ -100,6 +101,39 @@ async def test_a_source_that_fails_is_opened_again(runtime, service, monkeypatch
     finally:
         office.stop()
     assert [] == failures
+
+
+async def test_a_sink_whose_topics_cannot_be_read_does_not_look_well(monkeypatch):
+    """Whoever watches sees it, and sees when it is over."""
+    monkeypatch.setattr(offices, "AGAIN_S", 0.01)
+    gone = [True]
+
+    class Silent:
+        async def next(self, seconds):
+            await asyncio.sleep(seconds)
+
+        def waiting(self):
+            return 0
+
+        async def close(self):
+            pass
+
+    async def opening(_name, _sink):
+        if gone:
+            raise ConnectionRefusedError
+        return Silent()
+
+    office = Office(config(s={"url": "https://hooks.example/"}), opening)
+    carrying = asyncio.create_task(office.run())
+    try:
+        await until(lambda: office.status()[0].failing_s)
+        assert "its topics cannot be read (ConnectionRefusedError)" == office.status()[0].reason
+        gone.clear()
+        await until(lambda: not office.status()[0].failing_s)
+        assert "" == office.status()[0].reason
+    finally:
+        carrying.cancel()
+        await asyncio.gather(carrying, return_exceptions=True)
 
 
 async def test_health_and_metrics_tell_of_a_sink_that_is_away(runtime):

@@ -23,7 +23,9 @@ topics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]
-Column = Annotated[str | None, typer.Option(metavar="COLUMN", show_default=False)]
+Column = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Which one it is.", show_default=False)
+]
 Every = Annotated[
     str | None,
     typer.Option(metavar="30s", help="Time between rows, where they have no timestamps."),
@@ -161,7 +163,9 @@ def replay(  # noqa: PLR0917 - typer passes options by name
     predictions: Annotated[Path, typer.Argument(help="CSV(.gz), JSON Lines(.gz) or Parquet.")],
     labels: Annotated[Path | None, typer.Option(help="A file of labels by id.")] = None,
     reference: Annotated[Path | None, typer.Option(help="A file of what is normal.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Else one is made that fits the file.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Which model of the config.")] = None,
     id: Column = None,
     timestamp: Column = None,
@@ -171,7 +175,9 @@ def replay(  # noqa: PLR0917 - typer passes options by name
     every: Every = None,
     pane: Annotated[str | None, typer.Option(metavar="5m", help="Default: 10 x every.")] = None,
     tolerance: Annotated[float | None, typer.Option(min=0, help="In reference sd.")] = None,
-    false_alarms: Annotated[str | None, typer.Option(metavar='"1 per 30d"')] = None,
+    false_alarms: Annotated[
+        str | None, typer.Option(metavar='"1 per 30d"', help="Allowed, for the whole model.")
+    ] = None,
     json: Json = False,
     fail_on: Annotated[Literal["yellow", "red"] | None, typer.Option(help="Exit with 1.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write one HTML file too.")] = None,

@@ -10,7 +10,9 @@ import typer
 
 from streams.cli.options import Json
 
-Column = Annotated[str | None, typer.Option(metavar="COLUMN", show_default=False)]
+Column = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Which one it is.", show_default=False)
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -30,7 +32,9 @@ def backtest(  # noqa: PLR0917 - typer passes options by name
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="A file of labels by id.")] = None,
     reference: Annotated[Path | None, typer.Option(help="A file of what is normal.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Else one is made that fits the file.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Which model of the config.")] = None,
     id: Column = None,
     timestamp: Column = None,
@@ -40,7 +44,9 @@ def backtest(  # noqa: PLR0917 - typer passes options by name
     every: Annotated[str | None, typer.Option(metavar="30s", help="Time between rows.")] = None,
     pane: Annotated[str | None, typer.Option(metavar="5m", help="Default: 10 x every.")] = None,
     tolerance: Annotated[float | None, typer.Option(min=0, help="In reference sd.")] = None,
-    false_alarms: Annotated[str | None, typer.Option(metavar='"1 per 30d"')] = None,
+    false_alarms: Annotated[
+        str | None, typer.Option(metavar='"1 per 30d"', help="Allowed, for the whole model.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """A recording judged against known changes, and what would have been sent."""

@@ -14,7 +14,7 @@ Tool = Literal[
     "arize", "bentoml", "evidently", "great-expectations", "kserve", "sagemaker", "seldon"
 ]
 Verdict = Literal["true_drift", "false_alarm", "data_issue"]
-Text = Annotated[str | None, typer.Option(show_default=False)]
+Text = Annotated[str | None, typer.Option(help="In your words.", show_default=False)]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="Which model.")]
 
 
@@ -28,16 +28,16 @@ def add(app: typer.Typer) -> None:
 def event(  # noqa: PLR0917 - typer passes options by name
     type: Annotated[str, typer.Argument(help="deployed, promoted, silence, annotation, ...")],
     model: ModelName,
-    version: Text = None,
+    version: Annotated[str | None, typer.Option(help="Of the model.")] = None,
     note: Text = None,
     author: Annotated[str | None, typer.Option(envvar="USER", help="Who says it.")] = None,
     at: When = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME")] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="As --at.")] = None,
     until: When = None,
     incident: Annotated[str | None, typer.Option(help="Its id.")] = None,
     request: Annotated[str | None, typer.Option(help="Id of a retrain request.")] = None,
-    verdict: Annotated[Verdict | None, typer.Option()] = None,
-    severity: Annotated[Literal["yellow", "red"] | None, typer.Option()] = None,
+    verdict: Annotated[Verdict | None, typer.Option(help="What it was.")] = None,
+    severity: Annotated[Literal["yellow", "red"] | None, typer.Option(help="How bad.")] = None,
     matcher: Annotated[
         list[str] | None, typer.Option(metavar="FIELD=TEXT", help="signal=..., segment=...")
     ] = None,
@@ -120,8 +120,10 @@ def label(  # noqa: PLR0917 - typer passes options by name
     id: Annotated[str, typer.Argument(help="Of the prediction.")],
     value: Annotated[str, typer.Argument(help="What turned out to be true.")],
     at: When = None,
-    annotator: Text = None,
-    source: Annotated[Literal["truth", "feedback"] | None, typer.Option()] = None,
+    annotator: Annotated[str | None, typer.Option(help="Who labelled it.")] = None,
+    source: Annotated[
+        Literal["truth", "feedback"] | None, typer.Option(help="How it is known.")
+    ] = None,
     revision: Annotated[int | None, typer.Option(min=0, help="A higher one corrects.")] = None,
     weight: Annotated[float | None, typer.Option(min=0)] = None,
     config: ConfigMaybe = None,
@@ -168,7 +170,7 @@ def label_sample(
 def drill(  # noqa: PLR0917 - typer passes options by name
     model: Annotated[str, typer.Argument(help="Which model.")],
     version: Annotated[str, typer.Option(help="Of the model.")] = "drill",
-    severity: Annotated[Literal["yellow", "red"], typer.Option()] = "red",
+    severity: Annotated[Literal["yellow", "red"], typer.Option(help="How bad.")] = "red",
     rollback: Annotated[bool, typer.Option(help="Ask for a rollback too, to itself.")] = False,
     config: ConfigMaybe = None,
     data: DataMaybe = None,

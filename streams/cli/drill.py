@@ -1,11 +1,13 @@
 """`windage drill`: an exercise through the outputs.
 
 Promises: says before and after that it is a drill, and where it went.
-Leaves to others: its records (`runtime.drill`).
+Leaves to others: its records (`runtime.drill`); with --url the server writes them (`web.drilling`).
 """
 
 import time
 from collections.abc import Sequence
+
+import orjson
 
 from schemas.config import Config
 from schemas.inputs import is_name
@@ -14,6 +16,7 @@ from streams.cli.console import emit_object, say
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.places import Place, writer_of
 from streams.runtime import drill
+from streams.runtime.writing import HttpWriter
 
 
 def run(
@@ -23,11 +26,16 @@ def run(
     for option, name in (("MODEL", model), ("--version", version)):
         if not is_name(name):
             raise OperatorError(f"{option}: up to 128 letters, digits and _ . : -", REFUSED)
-    now = time.time_ns() // 1_000_000
-    letters = drill.letters(model, version, now, severity=severity, rollback=rollback)
-    writer_of(place).write(letters)
-    incident = (letters[-1].key or b"").decode()
-    topics = [letter.topic for letter in letters]
+    if place.url is not None:
+        wanted = {"model": model, "version": version, "severity": severity, "rollback": rollback}
+        answered = HttpWriter(place.url, place.token).ask("/v1/drill", orjson.dumps(wanted))
+        incident, topics = answered["incident_id"], answered["topics"]
+    else:
+        now = time.time_ns() // 1_000_000
+        letters = drill.letters(model, version, now, severity=severity, rollback=rollback)
+        writer_of(place).write(letters)
+        incident = (letters[-1].key or b"").decode()
+        topics = [letter.topic for letter in letters]
     if as_json:
         emit_object({"drill": True, "incident_id": incident, "topics": topics})
     say(f"this was a DRILL: incident {incident} was opened and resolved in {', '.join(topics)}")

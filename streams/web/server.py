@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from schemas.config_links import Http, Mlflow
 from schemas.instants import rfc3339
-from streams.web import charts, metrics, otlp, stream, views
+from streams.web import charts, drilling, metrics, otlp, stream, views
 from streams.web.access import PAGES, Access, Session, guard, problem
 from streams.web.board import Board
 from streams.web.casefile import Casefile, casefile
@@ -87,6 +87,7 @@ class Site:
                 web.post("/v1/events", self._receiver.receive),
                 web.post("/v1/model-events", self._model_events),
                 web.post("/v1/mlflow", self._mlflow),
+                web.post("/v1/drill", self._drill),
                 web.get("/v1/models", self._models),
                 web.get("/v1/incidents", self._incidents),
                 web.get("/v1/readings", self._readings),
@@ -142,6 +143,9 @@ class Site:
         if self._registry is None:
             return problem(404, "mlflow", "http.mlflow is not configured")
         return await self._registry.receive(request, self._runtime)
+
+    async def _drill(self, request: web.Request) -> web.StreamResponse:
+        return await drilling.receive(request, self._runtime)
 
     async def _models(self, _: web.Request) -> web.StreamResponse:
         return views.models(await self._fresh(), self._models_known)

@@ -156,3 +156,11 @@ def test_every_command_listed_says_what_it_does(windage, command):
 def test_the_version_is_that_of_the_package(command):
     """For reports of bugs."""
     assert f"windage {windage_package.__version__}" == command("--version").out.strip()
+
+
+def test_every_option_says_what_it_is(root):
+    """Nobody is left with a name alone; the page of commands is made of the same words."""
+    page = (root / "docs" / "reference" / "commands.md").read_text("utf-8")
+    options = [line for line in page.splitlines() if line.startswith("| `")]
+    assert len(options) > 100
+    assert [] == [line for line in options if line.endswith("|  |")]

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -68,12 +70,42 @@ def test_an_incident_is_closed_over_http(command, served):
     assert before["incident_id"] == after["incident_id"]
 
 
+def test_a_drill_goes_through_a_running_server(command, served):
+    """Opened and resolved, as the list of incidents says while the server holds the log."""
+    folder, url = served
+    ended = command("drill", "shop", "--url", url, "--rollback", "--json")
+    assert 0 == ended.code, ended.err
+    told = json.loads(ended.out)
+    assert ["drift-events", "rollback-requests", "alerts", "alerts"] == told["topics"]
+    listed = command("incidents", "--data", folder / "windage-data", "--json").out
+    drilled = [one for one in map(json.loads, listed.splitlines()) if one["drill"]]
+    assert [(told["incident_id"], "closed")] == [
+        (one["incident_id"], one["status"]) for one in drilled
+    ]
+    asked = f"{url}/v1/incidents?limit=100"
+    with urllib.request.urlopen(asked) as answer:  # noqa: S310 - our own server
+        assert told["incident_id"] in answer.read().decode()
+
+
 def test_what_the_server_refuses_is_told(command, served):
     """Its reason, and code 2."""
     _, url = served
-    ended = command("drill", "shop", "--url", url)
-    assert 2 == ended.code
-    assert "a server takes input events only" in ended.err
+    ended = command("label", "shop", "p3", "1", "--url", f"{url}/elsewhere")
+    assert (2, True) == (ended.code, "/elsewhere: Not Found" in ended.err)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"{", "malformed"), (b'{"model": "a b"}', "name"), (b'{"model": "m", "x": 1}', "malformed")],
+)
+def test_a_drill_that_means_nothing_is_refused(served, body, code):
+    """400 with a code, and nothing is written."""
+    _, url = served
+    asked = urllib.request.Request(f"{url}/v1/drill", body)  # noqa: S310 - our own server
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked)  # noqa: S310 - as above
+    with refused.value as answer:
+        assert (400, code) == (answer.code, json.loads(answer.read())["error"]["code"])
 
 
 def test_a_label_is_counted(command, served):

@@ -174,28 +174,32 @@ class Labels:
     ) -> list[Finding]:
         """How many of a mature cohort got a label, and whether they are like the others.
 
-        Where ids are sampled, of those that are kept: their number is known by its expectation, and
-        the interval is as wide as so few rows make it.
+        Where ids are sampled, a label is found for a share of those that came. The share is known,
+        how many ids it chose is not: so it is the share of all rows that has an interval, and both
+        are divided by it. `rows` are those that are kept, as many as are to be expected.
         """
-        rows, labelled = self._kept(int(asked.sum())), self._blocks.rows(counts)
-        share = wilson(min(labelled, rows), rows)
-        if share is None:
+        every, labelled = int(asked.sum()), self._blocks.rows(counts)
+        rows, sample = self._kept(every), self._setting.config.labels.sample
+        found = wilson(min(labelled, every), every)
+        if found is None:
             return []
+        value, low, high = (min(one / sample, 1.0) for one in (found.value, found.low, found.high))
         least = self._setting.config.labels.min_coverage
         out = [
             teller.tell(
                 "label:coverage",
                 "cohort",
-                statistic=share.value,
+                statistic=value,
                 threshold=least,
                 rows=rows,
-                breach=share.value < least,
-                effect=Measured(current=share.value, low=share.low, high=share.high),
+                breach=value < least,
+                effect=Measured(current=value, low=low, high=high),
             )
         ]
         for name, strata in self._strata(asked, counts).items():
             gap = covered.gap(strata[0], strata[1])
             if gap is not None:
+                gap = gap._replace(size=min(gap.size / sample, 1.0))
                 finding = teller.tell(
                     f"label:bias:{name}",
                     "coverage",
@@ -214,13 +218,13 @@ class Labels:
 
     def _strata(self, asked: Counts, counts: Counts) -> dict[str, tuple[Counts, ...]]:
         """By predicted class (asked, labelled), by bin of the score (asked, labelled, right)."""
-        blocks, share = self._blocks, self._setting.config.labels.sample
+        blocks = self._blocks
         if blocks.layout.regression is not None:
             return {}
         table = blocks.table(counts)
         width = len(table)
         out: dict[str, tuple[Counts, ...]] = {
-            "class": (_part(asked.reshape(-1, width).sum(axis=0), share), table[:, :-1].sum(axis=1))
+            "class": (asked.reshape(-1, width).sum(axis=0), table[:, :-1].sum(axis=1))
         }
         if "wrong" in blocks and blocks.layout.score is not None:
             by_score = asked.reshape(blocks.layout.score.width, -1).sum(axis=1)
@@ -232,7 +236,6 @@ class Labels:
                 np.bincount(bins, one, GROUPS).astype(np.int64)
                 for one in (by_score, right + wrong, right)
             )
-            out["score"] = (_part(out["score"][0], share), *out["score"][1:])
         return out
 
     # -- delay -----------------------------------------------------------------------------------
@@ -322,8 +325,3 @@ class Labels:
         self._stacks = {}
         for version, stack in saved.stacks.items():
             self._stack(version).load(stack)
-
-
-def _part(rows: Counts, share: float) -> Counts:
-    """So many of each stratum's rows (k,) are kept."""
-    return rows if share >= 1.0 else np.rint(rows * share).astype(np.int64)

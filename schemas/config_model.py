@@ -127,8 +127,16 @@ class FromFirst(Part):
     min_duration: Duration = 14 * 86_400_000
 
 
+FEWEST_PANES: Final = 30
+"""Of a stretch, so that dispersion is known."""
+
+
 class FromTopic(Part):
-    """A reference made of a stretch of the predictions topic."""
+    """A reference made of a stretch of the predictions topic, which must still hold it.
+
+    The first pane with rows that ends after it is the last one counted; where it has fewer than 30
+    panes with rows, it goes on until it has.
+    """
 
     from_: Literal["topic"] = Field(alias="from")
     start: Begin
@@ -288,6 +296,16 @@ class ModelConfig(Part):
             )
         if self.labelled and self.labels.sample == 0:
             raise fault("labels.sample", "must be more than 0; write labels: none to have none")
+        return self
+
+    @model_validator(mode="after")
+    def _learned(self) -> Self:
+        if self.reference.from_ == "topic":
+            panes = (self.reference.end - self.reference.start) // self.pane
+            if panes < FEWEST_PANES:
+                raise fault(
+                    "reference.end", f"must be {FEWEST_PANES} panes after start, not {panes}"
+                )
         return self
 
     @model_validator(mode="after")

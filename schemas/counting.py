@@ -20,7 +20,8 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
 
     `learned`: type by name of the features whose raw values may be passed on to learn from, `tags`
     the tags that may; None: all that come. `ahead`: how far beyond broker time an event may lie.
-    `letters`: the share of dead letters that are written.
+    `letters`: the share of dead letters that are written. `since`: nothing is learned of rows that
+    arrived before this instant.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     versions: int = 1_000
     ahead: Millis = AHEAD
     letters: float = 1.0
+    since: Millis = 0
     share: float = 1.0
     source: str | None = None
     spare: int = 200_000

@@ -12,6 +12,7 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
 
     `learn_rows`, `learn_span`: how many first rows, over which time, make a reference.
     `refused`: the share of records that may be. `segments`, `category_rows`: what a grid may have.
+    `learn_from`, `learn_until`: rows before the one are no reference, and it lasts to the other.
     """
 
     model: str
@@ -27,3 +28,11 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
     refused: float = 0.2
     segments: int = 200
     category_rows: int = 20
+    learn_from: Millis = 0
+    learn_until: Millis = 0
+
+    @property
+    def stretch(self) -> tuple[int, int]:
+        """The first pane that a reference may be made of, and of how many; 0 if nobody says."""
+        first = -(-self.learn_from // self.pane)
+        return first, max(0, self.learn_until // self.pane - first)

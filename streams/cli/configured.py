@@ -55,9 +55,6 @@ def load_baselines(config: Config, folder: Path) -> dict[str, Baseline]:
     for name, model in config.models.items():
         if isinstance(model.reference, FromFile):
             found[name] = load_baseline(folder / model.reference.path, name, model, config)
-        elif model.reference.from_ == "topic":
-            message = f"models.{name}.reference.from: {model.reference.from_} is not supported yet"
-            raise OperatorError(message, REFUSED)
     return found
 
 

@@ -20,19 +20,23 @@ class SavedCollector(msgspec.Struct, frozen=True, kw_only=True):
 
     panes: dict[str, dict[int, list[bytes]]]
     since: int
+    every: int = 1
 
 
 class Collector:
     """Counts of the panes that describe what is normal."""
 
-    def __init__(self, signals: Sequence[Signal], since: int = 0) -> None:
-        """`signals` in the order of the counts; rows of panes before `since` are left out."""
-        self._signals, self._since = signals, since
+    def __init__(self, signals: Sequence[Signal], since: int = 0, every: int = 1) -> None:
+        """`signals` in the order of the counts; rows of panes before `since` are left out.
+
+        `every`: of so many panes one is taken, where they are more than can be kept one by one.
+        """
+        self._signals, self._since, self._every = signals, since, every
         self._panes: dict[str, dict[int, list[Counts]]] = {}
 
     def add(self, segment: str, pane: int, counts: Sequence[Counts]) -> None:
         """Add the rows of a pane to a segment."""
-        if pane < self._since:
+        if pane < self._since or (pane - self._since) % self._every:
             return
         held = self._panes.setdefault(segment, {}).get(pane)
         if held is None:
@@ -69,6 +73,7 @@ class Collector:
         """The state, for a snapshot."""
         return SavedCollector(
             since=self._since,
+            every=self._every,
             panes={
                 segment: {p: [v.tobytes() for v in vectors] for p, vectors in panes.items()}
                 for segment, panes in self._panes.items()
@@ -77,7 +82,7 @@ class Collector:
 
     def load(self, saved: SavedCollector) -> None:
         """Take a snapshot up."""
-        self._since = saved.since
+        self._since, self._every = saved.since, saved.every
         self._panes = {
             segment: {
                 p: [np.frombuffer(v, np.int64).copy() for v in vectors]

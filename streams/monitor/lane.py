@@ -33,6 +33,9 @@ MAX_VERSIONS: Final = 16
 """Versions judged at a time; the one not seen for longest gives way, but none of this pane."""
 
 
+MOST_PANES: Final = 2_000
+"""Panes of a stretch that are kept one by one; of a longer one as many, evenly spread."""
+
 Normals = dict[str, dict[str, Normal]]
 """What is normal, by segment and signal."""
 
@@ -81,7 +84,8 @@ class Lane:
         self._states: dict[Place, BankState] = {}
         self.adopt(setting.baseline.normals, setting.baseline.id)
         if not self._normals:
-            self.collect()
+            first, panes = setting.judging.stretch
+            self.collect(first, -(-panes // MOST_PANES) or 1)
 
     @classmethod
     def predictions(cls, setting: Setting) -> "Lane":
@@ -111,12 +115,12 @@ class Lane:
         """The reference of all versions that is being built, if one is."""
         return self._collector
 
-    def collect(self, since: int = 0) -> None:
-        """Build a new reference of panes from `since` on; nothing is judged meanwhile.
+    def collect(self, since: int = 0, every: int = 1) -> None:
+        """Build a new reference of every so manieth pane from `since` on, and judge none meanwhile.
 
         Panes that are still in a window count as well.
         """
-        self._collector = Collector(self._signals, since)
+        self._collector = Collector(self._signals, since, every)
         for (_, segment), panel in self._panels.items():
             for pane, counts in panel.held():
                 self._collector.add(segment, pane, counts)

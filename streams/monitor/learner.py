@@ -23,6 +23,9 @@ MIN_PANES: Final = 30
 """Panes that a reference needs at least, so that their dispersion is known."""
 
 
+MOST_KEPT: Final = 50_000
+"""Rows kept of a stretch and partition, spread over its panes."""
+
 LEAST_KEPT: Final = 1000
 """Rows kept of a pane and partition at least; where the reference is larger, as many as it has."""
 
@@ -47,9 +50,17 @@ class Learner:
         model: ModelConfig,
         rows: int,
         bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+        stretch: tuple[int, int] = (0, 0),
     ) -> None:
-        """`rows` are needed at least, over `MIN_PANES` panes; `bounds` of the grid."""
+        """`rows` are needed at least, over `MIN_PANES` panes; `bounds` of the grid.
+
+        `stretch`: the first pane that may count, and how many do at least.
+        """
         self._name, self._model, self._rows, self._bounds = name, model, rows, bounds
+        self._first, panes = stretch
+        self._until_pane = self._first + panes - 1
+        self._most = max(1, MOST_KEPT // panes) if panes else max(LEAST_KEPT, rows)
+        """Rows kept of a pane and partition."""
         self._batches: list[LearningBatch] = []
         self._seen: dict[int, int] = {}
         self._watermarks: dict[int, Millis] = {}
@@ -63,9 +74,11 @@ class Learner:
         """Take the rows of a batch that were not seen before."""
         seen = self._seen.get(batch.partition, -1)
         fresh = [i for i, offset in enumerate(batch.offsets) if offset > seen]
+        if fresh:
+            self._seen[batch.partition] = batch.offsets[-1]
+        fresh = [i for i in fresh if batch.arrived[i] >= self._first]
         if not fresh:
             return
-        self._seen[batch.partition] = batch.offsets[-1]
         for i in fresh:
             self._counts[batch.arrived[i]] = self._counts.get(batch.arrived[i], 0) + 1
         self._keep(batch, fresh)
@@ -79,11 +92,10 @@ class Learner:
             self._batches = [_rows(one, _until(one, last)) for one in self._batches]
             self._batches = [one for one in self._batches if one.offsets]
             self._kept = Counter({key: n for key, n in self._kept.items() if key[1] <= last})
-        most = max(LEAST_KEPT, self._rows)
         kept = []
         for i in fresh:
             place = batch.partition, batch.arrived[i]
-            if (last is None or place[1] <= last) and self._kept[place] < most:
+            if (last is None or place[1] <= last) and self._kept[place] < self._most:
                 self._kept[place] += 1
                 kept.append(i)
         if kept:
@@ -117,7 +129,7 @@ class Learner:
         for number, arrived in enumerate(sorted(self._counts), start=1):
             total += self._counts[arrived]
             if total >= self._rows and number >= MIN_PANES:
-                return arrived
+                return max(arrived, self._until_pane)
         return None
 
     def _until(self, last: int) -> LearningRows:

@@ -104,7 +104,7 @@ class ModelMonitor:
         self.announced: Baseline | None = None
         """A baseline that was learned since it was last asked for."""
         bounds = Bounds(judging.segments, judging.category_rows)
-        self._learner = Learner(judging.model, config, judging.learn_rows, bounds)
+        self._learner = Learner(judging.model, config, judging.learn_rows, bounds, judging.stretch)
         self._intake: Intake | None = None
         if baseline is not None:
             self._begin(baseline)
@@ -148,7 +148,7 @@ class ModelMonitor:
             Baseline(
                 model=grid.model,
                 grid=grid,
-                source="first rows",
+                source="topic" if self._judging.learn_until else "first rows",
                 learned_until=last,
                 provisional=span < self._judging.learn_span,
             )
@@ -292,9 +292,10 @@ class ModelMonitor:
         """A reference that has grown enough is in force from the next pane on."""
         baseline = self.baseline
         assert baseline is not None
+        judging, over = self._judging, self.end_of(pane) >= self._judging.learn_until
         enough = {
-            "predictions": (pane >= baseline.learned_until, self._judging.learn_rows),
-            "outcomes": (True, _share(self._judging.learn_rows, self._config.labels)),
+            "predictions": (pane >= baseline.learned_until, judging.learn_rows),
+            "outcomes": (over, _share(judging.learn_rows, self._config.labels)),
         }
         for lane in self._lanes():
             growing, (due, rows) = lane.collecting, enough[lane.kind]

@@ -25,7 +25,15 @@ _CELLS: Final = 2_000_000
 def lessons(
     counting: Counting, partition: int, rows: Arrivals, events: Sequence[Any]
 ) -> Iterator[LearningBatch]:
-    """Typed predictions as batches of bounded size; rows of one record stay together."""
+    """Typed predictions as batches of bounded size; rows of one record stay together.
+
+    Rows that arrived before what is to be learned from are left out.
+    """
+    if counting.since and events:
+        kept = np.flatnonzero(rows.arrived * counting.pane >= counting.since)
+        rows, events = rows.only(kept), [events[i] for i in kept.tolist()]
+    if not events:
+        return
     names = {name for event in events for name in event.features}
     cuts = np.flatnonzero(np.diff(rows.offsets)) + 1
     if len(names) * len(events) <= _CELLS or not len(cuts):

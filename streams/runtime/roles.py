@@ -18,6 +18,9 @@ from streams.monitor import Monitor
 from streams.profiler import Profiler
 from streams.stores import Attended, Store
 
+_STRETCH_ROWS: Final = 30
+"""Rows that a stretch of the topic must have; with fewer it goes on until they are there."""
+
 _FIRST_ROWS: Final = 5000
 """Rows that build an outcome reference where the grid came from a file."""
 
@@ -40,6 +43,7 @@ def counting(name: str, model: ModelConfig, config: Config, source: str | None =
         versions=config.limits.versions,
         ahead=config.limits.future,
         letters=config.limits.dead_letters,
+        since=model.reference.start if model.reference.from_ == "topic" else 0,
         share=model.labels.sample,
         source=source,
         spare=(config.redis or Redis()).spare,
@@ -59,6 +63,7 @@ def _declared(model: ModelConfig) -> dict[str, str] | None:
 def judging(name: str, model: ModelConfig, limits: Limits = Limits()) -> Judging:  # noqa: B008 - frozen
     """What a monitor needs of a model's config, besides the policy."""
     first = model.reference if model.reference.from_ == "first" else None
+    stretch = model.reference if model.reference.from_ == "topic" else None
     return Judging(
         model=name,
         pane=model.pane,
@@ -67,11 +72,13 @@ def judging(name: str, model: ModelConfig, limits: Limits = Limits()) -> Judging
         null=model.null,
         allowed=model.false_alarms.count,
         per=model.false_alarms.per,
-        learn_rows=first.rows if first else _FIRST_ROWS,
+        learn_rows=first.rows if first else _STRETCH_ROWS if stretch else _FIRST_ROWS,
         learn_span=first.min_duration if first else 0,
         refused=limits.refused,
         segments=limits.segments,
         category_rows=limits.category_rows,
+        learn_from=stretch.start if stretch else 0,
+        learn_until=stretch.end if stretch else 0,
     )
 
 

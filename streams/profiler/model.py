@@ -307,13 +307,13 @@ class ModelCounter:
         self, log: InputLog, rows: Arrivals, verdicts: Verdicts, new: Mask
     ) -> list[Refusal]:
         """Tally verdicts of new rows; gives the refusals, by row, that become dead letters."""
-        tally, fresh = self.tallies[log], verdicts[new]
-        tally.counted += int((fresh == ACCEPTED).sum())
-        tally.duplicate += int((fresh == DUPLICATE).sum())
-        tally.conflict += int((fresh == CONFLICT).sum())
-        tally.expired += int((fresh == EXPIRED).sum())
+        tally, fates = self.tallies[log], np.bincount(verdicts[new], minlength=EXPIRED + 1).tolist()
+        tally.counted += fates[ACCEPTED]
+        tally.duplicate += fates[DUPLICATE]
+        tally.conflict += fates[CONFLICT]
+        tally.expired += fates[EXPIRED]
         self.pending.admitted(log, rows, verdicts, new)
-        if not fresh.any():
+        if not any(fates[DUPLICATE:]):
             return []
         turned = new & ((verdicts == DUPLICATE) | (verdicts == CONFLICT))
         self._refused[log] += rows.places[turned].tolist()

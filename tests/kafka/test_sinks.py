@@ -206,6 +206,46 @@ def test_kill_9_between_sending_and_committing_sends_the_same_id_again(
         hook.close()
 
 
+@pytest.mark.slow
+def test_windage_worker_carries_a_drill_to_its_sinks(broker, topic_prefix, tmp_path):
+    """As an operator would try it: the workers run, a drill is said, the receiver hears it once."""
+    hook = Listener()
+    process = None
+    try:
+        world = World(broker, topic_prefix, hook.url)
+        world.document["sinks"]["s"]["secret"] = "${SIGNING}"
+        (tmp_path / "windage.yaml").write_text(json.dumps(world.document))
+        key = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIGNING": key}
+        command = [sys.executable, "-m", "streams.cli"]
+        with (tmp_path / "worker.log").open("wb") as said:
+            process = subprocess.Popen(
+                [*command, "worker"], cwd=tmp_path, env=environment, stderr=said
+            )
+        for _ in range(20):  # what was over before the sink was read for is not told
+            subprocess.run(
+                [*command, "drill", "m", "--config", "windage.yaml"],
+                cwd=tmp_path,
+                env=environment,
+                check=True,
+                timeout=60,
+                capture_output=True,
+            )
+            if hook.begun:
+                break
+        patiently(lambda: len(hook.got), lambda count: count and not count % 2)
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(60)
+        told = [(body["data"]["status"], body["data"]["labels"]["drill"]) for _, body in hook.got]
+        assert [("firing", "true"), ("resolved", "true")] == told[-2:]
+        assert len(hook.got) == len(set(_ids(hook.got)))
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait(30)
+        hook.close()
+
+
 def _ids(got):
     return [headers["webhook-id"] for headers, _ in got]
 

@@ -40,7 +40,7 @@ def _print(found: list[dict[str, Any]]) -> None:
         *("incident", "model", "class", "opened", "closed", "signals"),
         *("detected after", "acknowledged", "recovered", "verdict"),
     ):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "incident")
     for one in found:
         kind = one["class"].replace("_", " ") + (" (drill)" if one["drill"] else "")
         who = one["acknowledged_by"]
@@ -49,8 +49,8 @@ def _print(found: list[dict[str, Any]]) -> None:
             one["incident_id"],
             f"{one['model']} {one['version']}",
             Text(kind, style=_COLOURS[one["severity"]]),
-            one["opened_at"],
-            one["closed_at"] or "open",
+            _minute(one["opened_at"]),
+            _minute(one["closed_at"]) if one["closed_at"] else "open",
             ", ".join(one["signals"]),
             span_of(one["detect_seconds"]),
             "no" if who is None else f"{who}, after {after}",
@@ -58,6 +58,11 @@ def _print(found: list[dict[str, Any]]) -> None:
             _verdict(one),
         )
     results().print(table)
+
+
+def _minute(instant: str) -> str:
+    """An instant for a table; the exact one is in the JSON."""
+    return instant.replace("T", " ")[:16]
 
 
 def span_of(seconds: float | None) -> str:

@@ -18,6 +18,7 @@ from schemas.config_model import ModelConfig
 from schemas.log import Millis
 from schemas.vocabulary import TopicName
 from streams.cli.configured import load_config
+from streams.cli.console import say
 from streams.cli.endings import REFUSED, OperatorError
 from streams.runtime.reading import FILE, Reader
 from streams.runtime.writing import Writer
@@ -53,7 +54,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         if self.bootstrap is None:
             if known is None:
                 raise OperatorError(_WHERE, REFUSED)
-            return load_config(known)
+            config = load_config(known)
+            if self.config is None and "kafka" not in config.model_fields_set:
+                say(f"no {USUAL_DATA} here: asking Kafka at {config.kafka.bootstrap}")
+            return config
         if known is None:
             kafka = _kafka_at(self.bootstrap)
             return Config(kafka=kafka, models={"*": ModelConfig.model_validate({"task": "none"})})

@@ -6,6 +6,7 @@ Leaves to others: incidents (`history`), where it reads (`places`).
 """
 
 from collections import Counter
+from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from schemas.outputs import Alert, Reading
 from streams.cli.casebook import Case
 from streams.cli.console import emit_object, results
+from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.history import History, alert_of, content_of, read_history
 from streams.cli.places import Place, reading
 from streams.runtime.reading import Located, Reader, Span
@@ -40,12 +42,16 @@ def run(place: Place, model: str | None, *, as_json: bool) -> None:
 
 
 def status_of(reader: Reader, place: Place, model: str | None) -> dict[str, Any]:
-    """Models, lag and dead letters as one JSON object."""
+    """Models, lag and dead letters as one JSON object; OperatorError for an unknown model."""
     history = read_history(reader)
     latest = latest_readings(reader)
     config = place.told()
     configured = [] if config is None else [name for name in config.models if name != "*"]
     names = sorted({*configured, *history.models(), *(one.model for one in latest)})
+    if model is not None and model not in names:
+        near = get_close_matches(model, names, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names) or 'none'}"
+        raise OperatorError(f"{model}: nothing is known of this model{hint}", REFUSED)
     tasks = {} if config is None else {name: one.task for name, one in config.models.items()}
     return {
         "models": [

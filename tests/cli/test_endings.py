@@ -164,3 +164,12 @@ def test_every_option_says_what_it_is(root):
     options = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(options) > 100
     assert [] == [line for line in options if line.endswith("|  |")]
+
+
+def test_looking_where_nothing_is_says_what_was_looked_for(command, tmp_path, closed_port):
+    """Whoever has not started `serve` yet did not mean Kafka."""
+    (tmp_path / "windage.yaml").write_text("models: {fraud: {task: binary}}\n")
+    told = command("status", "--json").err.splitlines()
+    assert "no windage-data here: asking Kafka at localhost:9092" == told[0]
+    (tmp_path / "windage.yaml").write_text(CONFIG.replace("PORT", str(closed_port)))
+    assert "no windage-data here" not in command("status", "--json").err

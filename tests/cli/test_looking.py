@@ -57,6 +57,11 @@ def test_status_for_people_names_the_incident(look, incident):
     assert "dead letters: 3 malformed" in out
 
 
+def test_a_model_nobody_knows_is_told_with_the_nearest(look):
+    """An empty table would look like health."""
+    assert "did you mean shop?" in look("status", "--model", "shpo", code=2).err
+
+
 def test_the_incident_has_its_times(incident):
     """The change was made at row 900, that is at 00:15:00."""
     assert "2026-01-01T00:15:00Z" <= incident["change_point"] <= "2026-01-01T00:16:30Z"

@@ -26,6 +26,8 @@ ROWS = 9_000
 ENOUGH = "windage_label_coverage_ratio{"
 """What comes last of all that the demo's page will say."""
 
+SECONDS = 120
+
 
 def free_port() -> int:
     """A port that nobody listens at."""
@@ -43,27 +45,21 @@ def read(place: str) -> str:
         return ""
 
 
-def wait_for(place: str, text: str, seconds: float = 120) -> str:
-    """The page, once it holds `text`."""
-    end = time.monotonic() + seconds
-    while text not in (page := read(place)):
-        assert time.monotonic() < end, f"{place} never said {text}: {page[-500:]}"
-        time.sleep(0.25)
-    return page
-
-
 @pytest.fixture(scope="session")
-def demo() -> Iterator[str]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Host and port of `windage demo`, which has judged what it was given and goes on serving."""
-    port = free_port()
+    port, said = free_port(), tmp_path_factory.mktemp("demo") / "said.txt"
     command = ["demo", "--rows", str(ROWS), "--port", str(port)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streams.cli", *command],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with said.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams.cli", *command], stdout=file, stderr=file
+        )
     try:
-        wait_for(f"127.0.0.1:{port}/metrics", ENOUGH)
+        end = time.monotonic() + SECONDS
+        while ENOUGH not in read(f"127.0.0.1:{port}/metrics"):
+            assert process.poll() is None, said.read_text()[-2000:]
+            assert time.monotonic() < end, "the demo has judged no labels"
+            time.sleep(0.25)
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()

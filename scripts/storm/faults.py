@@ -192,6 +192,10 @@ async def too_large(field: Field) -> None:
         field.found.append(f"offsets advanced by {after - before} while the journal took nothing")
 
 
+NOTICED_S: Final = 3.0
+"""Whoever is stopped so long says so when it goes on."""
+
+
 async def topic_gone(field: Field) -> None:
     """The dead letters' topic is deleted, and made again seconds later."""
     pids = [pid for member in field.fleet.members for pid in member.pids()]
@@ -199,6 +203,7 @@ async def topic_gone(field: Field) -> None:
     try:
         await asyncio.sleep(0.5)  # what was on its way has arrived
         await field.topics.rescue_and_delete()
+        await asyncio.sleep(NOTICED_S)  # what follows may find no letter to be written
     finally:
         for pid in stopped:
             send(pid, signal.SIGCONT)
@@ -294,7 +299,7 @@ FAULTS: Final = (
         work=too_large,
         traces=("MessageSizeTooLarge", "takes records of"),
     ),
-    Fault(kind="F9", name="topic deleted", seconds=14, work=topic_gone, traces=_STOOD),
+    Fault(kind="F9", name="topic deleted", seconds=17, work=topic_gone, traces=_STOOD),
 )
 KINDS: Final = tuple(dict.fromkeys(fault.kind for fault in FAULTS))
 

@@ -43,6 +43,13 @@ STOP_SECONDS = 20.0
 POLL_SECONDS = 0.25
 """Longest wait for records, so that a seek asked for meanwhile is done soon."""
 
+FETCH_BYTES = 2 << 20
+"""Of one partition at a time (one larger record comes all the same): batches wait in memory, as
+they came and taken apart, and each is counted without a pause for the event loop."""
+
+BATCHES_WAITING = 2
+"""Batches that wait for their machine: the next is fetched while one is counted."""
+
 LISTEN_SECONDS = 1.0
 """How often the group is asked whether it lets us in."""
 
@@ -353,14 +360,14 @@ def make_app(
         autodiscover=False,
         processing_guarantee="at_least_once",
         stream_wait_empty=False,
-        stream_buffer_maxsize=8,
+        stream_buffer_maxsize=BATCHES_WAITING,
         table_standby_replicas=1,  # keeps the assignor that gives out partitions by number
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
         worker_redirect_stdouts=False,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=4 << 20,
+        consumer_max_fetch_size=FETCH_BYTES,
         consumer_group_instance_id=instance,
         broker_max_poll_records=5000,
         broker_commit_interval=1.0,

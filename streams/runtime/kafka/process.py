@@ -15,6 +15,7 @@ from schemas import access, baseline, topics
 from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.vocabulary import TopicName
+from streams.runtime import allocator
 from streams.runtime.kafka import survey
 from streams.runtime.kafka.connection import Connection, connection_of
 from streams.runtime.kafka.exits import REFUSED, UNREACHABLE, RefusedError, UnreachableError
@@ -105,6 +106,7 @@ def run(
             reset(config, name, reset_from)
     except (RefusedError, UnreachableError) as error:
         return last_line(error)
+    allocator.settle()
     worker = Worker(settings, role)
     if show is not None:
         show(worker.pulse)
@@ -197,6 +199,7 @@ def run_role(
         settings = ask(role, connection, group=group, names=names, **more)
     except (RefusedError, UnreachableError) as error:
         return last_line(error)
+    allocator.settle()
     return Worker(settings, role).run()
 
 

@@ -243,7 +243,7 @@ class Decoder:
         order = np.argsort(places, kind="stable")
         events = [*events, *(event for _, _, event in saved)]
         events = [events[i] for i in order.tolist()]
-        several = rows[order] if bool((rows != ALONE).any()) else None
+        several = rows[order].tolist() if bool((rows != ALONE).any()) else None
         return Decoded(events, places[order], several, refused, controls, tombstones)
 
 

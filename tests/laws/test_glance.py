@@ -86,3 +86,18 @@ def test_most_poison_needs_no_second_look():
     }
     words = {value: decode([value], tables=True)[1][0][1] for value in poison}
     assert poison == {value: proven(value, said, look) for value, said in words.items()}
+
+
+def test_rows_of_a_table_beside_plain_records_are_told_by_number():
+    """Who asks whether a row was taken asks a list; a bad row and a broken record are refused."""
+    rows = [prediction(f"t{i}", T0) for i in range(3)]
+    columns = {name: [row[name] for row in rows] for name in ("prediction_id", "prediction")}
+    columns |= {"timestamp": [T0, [], T0], "features": {"x": [1, 2, 3], "c": ["a", "b", "c"]}}
+    table = written({"model": "m", "version": "1", "columns": columns})
+    log = [written(prediction("a", T0)), table, b"{", written(prediction("b", T0))]
+    records = [Record(offset=i, timestamp=T0, value=value) for i, value in enumerate(log)]
+    found = Decoder(None, LIMITS).batch(records)
+    assert [-1, 0, 2, -1] == found.rows
+    assert [0, 1, 1, 3] == list(found.positions)
+    assert ["a", "t0", "t2", "b"] == [event.prediction_id for event in found.events]
+    assert [(1, "schema", 1), (2, "malformed", -1)] == [(r[0], r[1], r[3]) for r in found.refused]

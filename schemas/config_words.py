@@ -58,6 +58,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "password": "Where Redis asks for one.",
         "ca": "File of the certificates that are trusted.",
         "timeout": "How long an answer is waited for.",
+        "spare": "Rows of a model and partition that stay in memory while Redis takes none.",
         "allow_insecure": "Whether plaintext is allowed beyond this machine.",
     },
     "Http": {

@@ -14,6 +14,7 @@ PACKAGE_OF = {
     "faust": "faust-streaming",
     "kafka": "kafka-python",
     "mode": "mode-streaming",
+    "opentelemetry": "opentelemetry-exporter-otlp-proto-http",
     "prometheus_client": "prometheus-client",
     "yaml": "pyyaml",
 }

@@ -223,24 +223,28 @@ class Bank:
             updates=self.updates[signals].astype("<i8").tobytes(),
         )
 
+    def takes(self, state: BankState, first: int | None = None) -> bool:
+        """Whether `load` takes a state: its signals have as many alternatives as these."""
+        whole, first = first is None, first or 0
+        last = first + state.signals
+        if last > len(self._widths) or (whole and last < len(self._widths)):
+            return False
+        return int(self._bounds[last] - self._bounds[first]) == state.alternatives
+
     def load(self, state: BankState, first: int | None = None) -> None:
         """Continue where `state` was taken, with the signals from `first` on (None: it is all).
 
         Raises ValueError if these signals are not the state's, by number of alternatives.
         """
-        whole, first = first is None, first or 0
-        last = first + state.signals
-        own = slice(self._bounds[first], self._bounds[min(last, len(self._widths))])
-        if (
-            last > len(self._widths)
-            or own.stop - own.start != state.alternatives
-            or (whole and last < len(self._widths))
-        ):
+        if not self.takes(state, first):
             raise ValueError("the state belongs to a bank of other signals or alternatives")
+        begin = first or 0
+        last = begin + state.signals
+        own = slice(self._bounds[begin], self._bounds[last])
         self._evidence[own] = np.frombuffer(state.evidence, "<f8")
         self._drift[own] = np.frombuffer(state.drift, "<f8")
         self._since[own] = np.frombuffer(state.since, "<i8")
-        self.updates[first:last] = np.frombuffer(state.updates, "<i8")
+        self.updates[begin:last] = np.frombuffer(state.updates, "<i8")
 
     def _best(self) -> list[int]:
         """Index of the leading alternative among its signal's own; -1 without evidence."""

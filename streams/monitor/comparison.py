@@ -29,6 +29,7 @@ from streams.monitor.force import Force, SavedForce, standards_of
 from streams.monitor.panel import FALSE_DISCOVERIES, WINDOW_PANES, WINDOW_ROWS
 from streams.monitor.sources import MAX_SEGMENTS, Source
 from streams.monitor.watch import Closing, Part, Setting
+from streams.monitor.yardstick import tolerance_of
 from streams.signals import Signal
 
 MAX_PLACES: Final = 16 * MAX_SEGMENTS
@@ -219,7 +220,7 @@ class Comparison:
         if at <= 0 and signal.kind != "binary":
             return glance(standard, cells)
         found = effect(cells, standard.reference)
-        tolerance = self._judging.tolerance
+        tolerance = tolerance_of(signal, standard.reference, self._judging.tolerance)
         return measure(signal, standard, cells, found, tolerance, "shown" if joined else "effect")
 
     def _waiting(self, signal: Signal, part: Part, closing: Closing, role: Role) -> Finding:

@@ -19,6 +19,7 @@ from schemas.baseline import Normal
 from schemas.journal import Counts
 from schemas.judging import Judging
 from streams.monitor.effects import Standard
+from streams.monitor.yardstick import tolerances
 from streams.signals import Signal
 
 
@@ -66,7 +67,7 @@ class Force:
         """What the detectors of all signals weigh a row by; dear, so once."""
         contrasts = contrasts_of(
             self.references,
-            tolerance=self._judging.tolerance,
+            tolerance=tolerances(self._signals, self.references, self._judging.tolerance),
             null=self._judging.null,
             upward=[signal.kind == "binary" for signal in self._signals],
         )

@@ -150,8 +150,10 @@ class Evidence:
         return msgspec.msgpack.encode(self._bank.state())
 
     def load(self, saved: bytes) -> None:
-        """Go on with that evidence."""
-        self._bank.load(msgspec.msgpack.decode(saved, type=BankState))
+        """Go on with that evidence; under another tolerance it begins anew."""
+        state = msgspec.msgpack.decode(saved, type=BankState)
+        if self._bank.takes(state):
+            self._bank.load(state)
 
 
 class Window:

@@ -242,7 +242,7 @@ class Panel:
         found = benjamini_hochberg([one.p_value for one in seen], FALSE_DISCOVERIES)
         for index in np.flatnonzero(found).tolist():
             effect = None if said.joins[index] else sight.effect(index)
-            if effect is None or effect.inside(self._judging.tolerance):
+            if effect is None or effect.inside(self.yardstick.tolerances[index]):
                 continue
             closer = self._measure(index, sight, "shown")
             if not closer.inside:
@@ -296,7 +296,7 @@ class Panel:
 
     def _measure(self, index: int, sight: Sight, depth: Depth) -> Measure:
         signal, standard = self.yardstick.signals[index], self.yardstick.standards[index]
-        window, tolerance = self._cells(index), self._judging.tolerance
+        window, tolerance = self._cells(index), self.yardstick.tolerances[index]
         if signal.kind == "binary":
             return indicated(signal, sight.yes(index), standard.reference, window, tolerance)
         found = sight.effect(index)

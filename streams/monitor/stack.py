@@ -64,8 +64,10 @@ class Stack:
             (), tolerance=0.0, known=[one for stick in sticks for one in stick.contrasts]
         )
         for panel in panels:
-            if panel.place in states:
-                self._bank.load(states[panel.place], self._begin(panel.place))
+            state, begin = states.get(panel.place), self._begin(panel.place)
+            # Under another tolerance there are other alternatives: evidence begins anew.
+            if state is not None and self._bank.takes(state, begin):
+                self._bank.load(state, begin)
         self.effects = EffectBank([one for stick in sticks for one in stick.references])
         categorical = [(n, i) for n, stick in enumerate(sticks) for i in stick.categorical]
         self.categorical = {

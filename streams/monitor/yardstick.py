@@ -7,9 +7,11 @@ Leaves to others: the windows that are measured (`panel`), all of them at once (
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
+from detectors.arcsine import points_as_angle
 from detectors.reference import SignalReference
 from detectors.shiryaev_roberts import contrasts_of
 from schemas.baseline import Normal
@@ -17,6 +19,30 @@ from schemas.journal import Counts
 from schemas.judging import Judging
 from streams.monitor.effects import Standard
 from streams.signals import Signal
+
+POINTS: Final = 0.2
+"""How far an error rate may rise per unit of tolerance: at the usual .1 by two points (.02)."""
+
+
+def tolerances(
+    signals: Sequence[Signal], references: Sequence[SignalReference], tolerance: float
+) -> list[float]:
+    """What is tolerated of each signal, in its own units (standard deviations, angles).
+
+    An angle of .1 would let an accuracy of .76 fall by five points unnoticed, which is more than
+    what is red; so error rates are held to points, where that is less.
+    """
+    return [
+        tolerance_of(signal, reference, tolerance)
+        for signal, reference in zip(signals, references, strict=True)
+    ]
+
+
+def tolerance_of(signal: Signal, reference: SignalReference, tolerance: float) -> float:
+    """The same of one signal."""
+    if signal.kind != "binary" or not signal.name.startswith("error"):
+        return tolerance
+    return min(tolerance, points_as_angle(float(reference.shares[1]), POINTS * tolerance))
 
 
 class Yardstick:
@@ -32,9 +58,10 @@ class Yardstick:
             Standard.of(signal, reference)
             for signal, reference in zip(signals, self.references, strict=True)
         ]
+        self.tolerances = tolerances(signals, self.references, judging.tolerance)
         self.contrasts = contrasts_of(
             self.references,
-            tolerance=judging.tolerance,
+            tolerance=self.tolerances,
             null=judging.null,
             upward=[signal.kind == "binary" for signal in signals],
         )

@@ -1,8 +1,10 @@
 """A lane judges every version against its reference, and builds one anew when it is told to."""
 
+import msgspec
 import numpy as np
 import pytest
 
+from detectors.arcsine import angle, share
 from detectors.reference import reference_of
 from detectors.shiryaev_roberts import Bank
 from schemas.grid import WHOLE, Layout
@@ -10,7 +12,9 @@ from streams.monitor.lane import MAX_VERSIONS, Lane
 from streams.monitor.learner import MIN_PANES
 from streams.monitor.panel import WINDOW_PANES
 from streams.monitor.watch import Part, Setting
+from streams.monitor.yardstick import tolerance_of
 from streams.runtime.roles import judging
+from streams.signals import Signal
 from tests.laws.world import BASELINE, GRID, MODEL, World
 from tests.monitor.closing import closing
 
@@ -21,10 +25,10 @@ ROWS = 30
 """Rows of a version in each pane."""
 
 
-def lane():
+def lane(judging=JUDGING, of=Lane.predictions):
     """Predictions against the reference of the tiny model."""
-    return Lane.predictions(
-        Setting(layout=LAYOUT, baseline=BASELINE, judging=JUDGING, config=CONFIG, threshold=9.0)
+    return of(
+        Setting(layout=LAYOUT, baseline=BASELINE, judging=judging, config=CONFIG, threshold=9.0)
     )
 
 
@@ -68,6 +72,33 @@ def test_a_reference_is_built_of_panes_since_the_instant(since, panes):
     while not close(one, 3 + silent, "1"):
         silent += 1
     assert panes == silent
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.3, 2.5])
+def test_another_tolerance_acts_after_a_restart(tolerance):
+    """Where there are other alternatives, the evidence of a state begins anew."""
+    before = lane()
+    for pane in range(5):
+        close(before, pane, "1")
+    after = lane(msgspec.structs.replace(JUDGING, tolerance=tolerance))
+    after.load(before.save())
+    fresh = lane(msgspec.structs.replace(JUDGING, tolerance=tolerance))
+    for pane in range(5, 60):
+        found = after.close(closing(pane, predictions=[part("1", pane)]))
+        plain = fresh.close(closing(pane, predictions=[part("1", pane)]))
+    assert [f.signal for f in plain] == [f.signal for f in found]
+    assert [f.alarm for f in plain] == [f.alarm for f in found]
+
+
+def test_error_rates_are_held_to_points():
+    """At the usual tolerance two points, less where an angle of it is less; nothing else is."""
+    signal = lambda name, kind: Signal(name, kind, ("no", "yes"), None, important=True)
+    rate = lambda yes: reference_of("binary", np.array([[1000 - yes, yes]]))
+    of = lambda name, yes, tolerance=0.1: tolerance_of(signal(name, "binary"), rate(yes), tolerance)
+    assert 0.26 == pytest.approx(share(angle(0.24) + of("error", 240)))
+    assert 0.25 == pytest.approx(share(angle(0.24) + of("error:false_negative", 240, 0.05)))
+    assert 0.1 == of("error", 5) == of("gain", 240) == of("label", 240)
+    assert 0.0 == of("error", 240, 0.0)
 
 
 def test_a_version_whose_reference_grows_goes_on_after_a_snapshot():

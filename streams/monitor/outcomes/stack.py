@@ -166,7 +166,8 @@ class Stack:
 
     def load(self, saved: SavedStack) -> None:
         """Take a snapshot up."""
-        self._bank.load(saved.bank)
+        if self._bank.takes(saved.bank):  # under another tolerance it begins anew
+            self._bank.load(saved.bank)
         self._panes = list(saved.panes)
         self._window.load(saved.window)
 

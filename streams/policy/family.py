@@ -134,6 +134,8 @@ def family_of(signal: str, symptom: Symptom) -> Family:
         return "data_quality"
     if symptom in NEW_VALUES and family == "covariate_drift":
         return "novelty"
+    if symptom == "unseen" and prefix == "label":
+        return "novelty"  # a class that nobody has declared or predicted: the world has a new one
     return family
 
 

@@ -7,6 +7,7 @@ Leaves to others: what follows from it (`states`, `grouping`).
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,9 @@ from streams.policy.family import OUTCOMES, PROOF, Family, family_of
 from streams.policy.severity import RANK, Limits, LimitsOf, severity_of
 from streams.policy.signals.states import Input
 from streams.policy.state import Phase, SignalKey
+
+DELAYED: Final = OUTCOMES | {"novelty"}
+"""Families whose findings may wait for labels: with their delay taken off they are dated."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +93,7 @@ def _one(key: SignalKey, findings: list[Finding], limits: Limits, now: Millis) -
     inside = all(f.inside for f in judged)
     worth = severity is not None and not inside
     alarm = limits.pages and any(f.alarm and f.role == "alert" for f in judged)
-    delay = max(f.label_delay for f in judged) if family in OUTCOMES else 0
+    delay = max(f.label_delay for f in judged) if family in DELAYED else 0
     begun = min((f.change_point for f in telling if f.change_point is not None), default=now)
     return Observation(
         key=key,
@@ -113,7 +117,7 @@ def _alone(key: SignalKey, f: Finding, limits: Limits, now: Millis) -> Observati
     severity = severity_of(f, family, limits)
     worth = severity is not None and not f.inside
     alarm = limits.pages and f.alarm and f.role == "alert"
-    delay = f.label_delay if family in OUTCOMES else 0
+    delay = f.label_delay if family in DELAYED else 0
     return Observation(
         key=key,
         finding=f,

@@ -8,6 +8,8 @@ Leaves to others: the dead letter itself (`postbag`).
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import numpy as np
+
 from schemas.log import Headers, LogRecord
 from schemas.rows import ALONE, CONFLICT, EXPIRED, Ints, Refusal
 from streams.profiler.blocks import Mask
@@ -72,6 +74,11 @@ def placed(refusal: Refusal, records: Ints, rows: Ints | None) -> Refusal:
     i = refusal.position
     row = ALONE if rows is None else int(rows[i])
     return refusal._replace(position=int(records[i]), row=row)
+
+
+def fresh(refused: Sequence[Refusal], new: Mask) -> int:
+    """How many refusals are of records that are new (n,)."""
+    return int(np.count_nonzero(new[[one.position for one in refused]])) if refused else 0
 
 
 def tombstones(records: Sequence[LogRecord], new: Mask) -> int:

@@ -41,7 +41,7 @@ from streams.profiler.admission import of_names, unfit
 from streams.profiler.blocks import Mask, outcome_blocks, prediction_blocks
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lessons
-from streams.profiler.letters import MESSAGES, placed, tombstones
+from streams.profiler.letters import MESSAGES, fresh, placed, tombstones
 from streams.profiler.pending import Pending
 from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
@@ -157,7 +157,7 @@ class ModelCounter:
             if decoded.positions is None
             else np.array(decoded.positions, np.int64)
         )
-        tally.read += int(new[places].sum()) + sum(bool(new[r.position]) for r in decoded.refused)
+        tally.read += int(new[places].sum()) + fresh(decoded.refused, new)
         numbers = None if decoded.rows is None else np.array(decoded.rows, np.int64)
         events = Events(decoded.events) if decoded.frame is None else decoded.frame
         times, wrong = dated(self.counting, events, stamps.broker[places])
@@ -165,8 +165,8 @@ class ModelCounter:
             wrong += unfit(log, self.counting, self._versions, events, times)
         refused = [*decoded.refused, *(placed(one, places, numbers) for one in wrong)]
         toll = Toll(offsets, seen, self._clocks[log].rows)
-        tally.dead_lettered += sum(bool(new[r.position]) for r in refused)
-        if decoded.positions is not None:
+        tally.dead_lettered += fresh(refused, new)
+        if decoded.tombstones:
             empty = tombstones(records, new)
             tally.tombstone += empty
             tally.read += empty

@@ -4,11 +4,13 @@ Run as a program it prints one JSON document; `scripts/poison` does that. Costs 
 the profiler, the three arms interleaved in one process, medians of the rounds.
 """
 
+import gc
 import json
 import random
 import statistics
 import sys
 import time
+from contextlib import contextmanager
 from itertools import chain
 from typing import NamedTuple
 
@@ -77,9 +79,48 @@ def run(log):
     return Run(seconds, machine.accounting()["predictions"].counted, letters)
 
 
+def usual(healthy):
+    """Poison as broken producers make it: cut short, a field renamed, or of a wrong type."""
+    breaks = (
+        lambda value: value[:-7],
+        lambda value: value.replace(b'"model"', b'"modell"'),
+        lambda value: value.replace(b'"timestamp":', b'"timestamp":[],"at":'),
+        lambda value: value.replace(b'"g', b'"\xff'),
+        lambda value: value.replace(b'"timestamp":1', b'"timestamp":4'),
+    )
+    for i, (value, headers) in enumerate(healthy):
+        yield breaks[i % len(breaks)](value), headers
+
+
 def measured(count, rounds=ROUNDS):
-    """The document: `count` good records alone, among as many of poison, and the poison alone."""
-    healthy, poison = list(good(count)), list(bad(count))
+    """The document: `count` good records alone, among as many of poison, and the poison alone.
+
+    For poison of every class in turn and, under `usual`, as broken producers make it.
+    """
+    healthy = list(good(count))
+    with collected_by_hand():
+        found = compared(healthy, list(bad(count)), rounds)
+        return {**found, "usual": compared(healthy, list(usual(healthy)), rounds)}
+
+
+@contextmanager
+def collected_by_hand():
+    """Without Python's collector, as in a worker."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def compared(healthy, poison, rounds):
+    """What became of both, and the cost of each.
+
+    `throughput_ratio`: good records a second among as many refused ones, to good ones alone.
+    `records_ratio`: records a second, half of them refused, to good ones alone.
+    """
+    count = len(healthy)
     arms = {
         "good": records(healthy),
         "both": records(chain.from_iterable(zip(healthy, poison, strict=True))),
@@ -89,6 +130,7 @@ def measured(count, rounds=ROUNDS):
     for _ in range(rounds):
         for name, log in arms.items():
             runs[name].append(run(log))
+        gc.collect()
     spent = {name: statistics.median(one.seconds for one in found) for name, found in runs.items()}
     both = runs["both"][0]
     micro = 1e6 / count
@@ -102,6 +144,7 @@ def measured(count, rounds=ROUNDS):
         "good_among_poison_us": round((spent["both"] - spent["bad"]) * micro, 1),
         "bad_us": round(spent["bad"] * micro, 1),
         "throughput_ratio": round(spent["good"] / spent["both"], 3),
+        "records_ratio": round(2 * spent["good"] / spent["both"], 3),
         "own_cost_ratio": round(spent["good"] / max(spent["both"] - spent["bad"], 1e-9), 3),
     }
 

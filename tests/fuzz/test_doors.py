@@ -69,7 +69,8 @@ def test_a_bad_value_is_missing(met, table):
     """It is counted in the cell of missing ones, and its row stands."""
     profiles = [decode(value) for value in met["one batch"].journal]
     missing = sum(case.end == "missing" for case in table.values())
-    whole = [p for p in profiles if isinstance(p, Profile) and p.key.segment == "*"]
+    counts = [p for p in profiles if isinstance(p, Profile) and p.key.kind == "predictions"]
+    whole = [p for p in counts if p.key.segment == "*"]
     layout = Layout(GRID)
     cells = layout.predictions["feature:x"].span
     assert missing == sum(p.vector.full(layout.width("predictions"))[cells][-1] for p in whole)

@@ -121,6 +121,8 @@ class _Fold(Collector):
             ("partitions", "Partitions owned.", len(pulse.owned)),
             ("still_seconds", "Time without progress while records wait.", pulse.still_s()),
             ("restore_seconds", "Duration of the last restore.", pulse.restored_s),
+            ("reread_offsets", "Offsets still to be read again.", pulse.unread),
+            ("reread_seconds", "The last restore and what was read again.", pulse.reread_s),
             ("durable_seconds", "Duration of the last durable cycle.", pulse.durable_s),
             ("stood_still_seconds", "Longest stand of the event loop.", pulse.stood_s),
             ("memory_bytes", "Resident memory.", resident_bytes()),

@@ -37,6 +37,10 @@ class Pulse:
         """Whether the states of what is owned are restored."""
         self.restored_s = 0.0
         """How long the last restore took."""
+        self.unread = 0
+        """Offsets before the snapshots that are still to be read again."""
+        self.reread_s = 0.0
+        """How long restoring took together with what was read again; 0 while that goes on."""
         self.rebalances = 0
         self.records = 0
         self.snapshots = 0

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Collection
 from typing import Final
 
+from streams.runtime.kafka.pulse import Pulse
 from streams.runtime.kafka.tenure import Tenure
 
 _log: Final = logging.getLogger(__name__)
@@ -20,17 +21,16 @@ _log: Final = logging.getLogger(__name__)
 class Rereading:
     """Of the tenures of one assignment, which began at `begun` (seconds)."""
 
-    def __init__(self, tenures: Collection[Tenure], begun: float, now: float) -> None:
-        """The states are there at `now`."""
+    def __init__(self, tenures: Collection[Tenure], begun: float, now: float, pulse: Pulse) -> None:
+        """The states are there at `now`; `pulse` is kept up to date."""
         self._goals = [(one, log, upto) for one in tenures for log, upto in one.durable.items()]
-        self._begun, self._over = begun, False
+        self._begun, self._over, self._pulse = begun, False, pulse
         self.offsets = self.left
         """What had to be read again at first."""
-        self.seconds = now - begun
-        """How long restoring took: the states, and later what was read again, too."""
+        pulse.restored_s, pulse.reread_s, pulse.unread = now - begun, 0.0, self.offsets
         numbers = sorted(one.partition for one in tenures)
         words = "owns partitions %s, restored in %.1f s; %d offsets are read again"
-        _log.info(words, numbers, self.seconds, self.offsets)
+        _log.info(words, numbers, pulse.restored_s, self.offsets)
 
     @property
     def left(self) -> int:
@@ -39,9 +39,12 @@ class Rereading:
 
     def look(self, now: float) -> None:
         """Say, once, that everything was read again."""
-        if self._over or self.left:
+        if self._over:
             return
-        self._over = True
+        self._pulse.unread = self.left
+        if self._pulse.unread:
+            return
+        self._over, self._pulse.reread_s = True, now - self._begun
         if self.offsets:
-            self.seconds = now - self._begun
-            _log.info("%d offsets were read again after %.1f s", self.offsets, self.seconds)
+            said = self.offsets, self._pulse.reread_s
+            _log.info("%d offsets were read again after %.1f s", *said)

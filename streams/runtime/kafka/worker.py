@@ -228,10 +228,10 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.disable()  # collected by hand: full passes over the stores double the cost per event
-        self._again = Rereading(self._tenures.values(), begun, time.monotonic())
+        self._again = Rereading(self._tenures.values(), begun, time.monotonic(), self.pulse)
         self.pulse.owned = tuple(sorted(self._tenures))
         self.pulse.account([tenure.machine for tenure in self._tenures.values()])
-        self.pulse.ready, self.pulse.restored_s = True, self._again.seconds
+        self.pulse.ready = True
         self.pulse.rebalances += 1
         self.pulse.progress()
         self._speaker.answered()

@@ -193,7 +193,17 @@ class _Run:
             await feeding
         self._look()
         felt.busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-        felt.traced = any(trace in self._fleet.said_since(before) for trace in fault.traces)
+        felt.traced = await self._traced(fault, before)
+
+    async def _traced(self, fault: Fault, before: dict[Path, int]) -> bool:
+        """Whether the workers tell of a fault; whoever was killed must first be there again."""
+        deadline = time.monotonic() + PROGRESS_S
+        while time.monotonic() < deadline:
+            if any(trace in self._fleet.said_since(before) for trace in fault.traces):
+                return True
+            await asyncio.sleep(0.3)
+            self._look()
+        return False
 
     async def _until_progress(self, felt: Felt) -> None:
         deadline = time.monotonic() + 4 * PROGRESS_S  # judged by `judge`, not here

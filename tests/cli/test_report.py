@@ -212,7 +212,13 @@ def test_the_card_says_what_is_declared_of_its_use_and_what_is_not(command, tmp_
 
 
 @pytest.mark.parametrize(
-    "name", ["elec2_full.csv.gz", "bike_sharing_hour_regression.csv.gz", "noaa_weather_raw.csv.gz"]
+    "name",
+    [
+        "elec2_full.csv.gz",
+        "bike_sharing_hour_regression.csv.gz",
+        "noaa_weather_raw.csv.gz",
+        "iks_abruptinsects.csv.gz",
+    ],
 )
 @pytest.mark.slow
 def test_published_streams_need_no_preparation(command, recording, name):

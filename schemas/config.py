@@ -16,14 +16,13 @@ from schemas.config_sinks import Sink
 from schemas.config_values import Name, Part, fault
 from schemas.inputs import is_name
 
-ANY: Literal["*"] = "*"
-"""The model that stands for every model not named."""
-
 
 def _check_model_name(name: str) -> str:
-    """A model's name, or `*`."""
-    if name != ANY and not is_name(name):
-        raise ValueError('must be "*" or up to 128 letters, digits and _ . : -')
+    """A model's name; there is none that stands for all that are not named."""
+    if name == "*":
+        raise ValueError("each model must be named: records of others are refused, unknown_model")
+    if not is_name(name):
+        raise ValueError("must be up to 128 letters, digits and _ . : -")
     return name
 
 
@@ -46,8 +45,8 @@ class Config(Part):
     models: Annotated[dict[ModelName, ModelConfig], Field(min_length=1)]
 
     def model(self, name: str) -> ModelConfig | None:
-        """The config of a model, by name or by `"*"`; None if it is unknown."""
-        return self.models.get(name) or self.models.get(ANY)
+        """The config of a model; None if it is unknown."""
+        return self.models.get(name)
 
     def named_sinks(self) -> frozenset[str]:
         """Sinks that a route or an escalation names; the others are told of everything."""

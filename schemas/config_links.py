@@ -270,8 +270,6 @@ class Limits(Part):
     future: Duration = 300_000
     skew: Duration = 5_000
     """Wall clocks of workers and brokers differ by at most this; ticks wait as long."""
-    unknown_models: Annotated[int, Field(ge=0, le=100_000)] = 100
-    """How many models `"*"` admits."""
     versions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     """Of one model, ever; predictions of more are refused."""
     segments: Annotated[int, Field(ge=1, le=100_000)] = 200

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.baseline import Baseline
-from schemas.config import ANY, Config
+from schemas.config import Config
 from schemas.config_model import FromFile, ModelConfig
 from streams.cli.endings import REFUSED, UNREACHABLE, OperatorError
 
@@ -35,7 +35,7 @@ def choose_model(config: Config, name: str | None) -> tuple[str, ModelConfig]:
     """The model a command is about: the named one, or the only one."""
     from difflib import get_close_matches
 
-    named = [known for known in config.models if known != ANY]
+    named = list(config.models)
     if name is None:
         if len(named) != 1:
             known = ", ".join(named)

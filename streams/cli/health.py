@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from schemas.baseline import decode
-from schemas.config import ANY, Config
+from schemas.config import Config
 from schemas.config_model import FromFile
 from schemas.durations import show_duration
 from schemas.log import Millis, Record
@@ -126,8 +126,6 @@ def references(reader: Reader, config: Config, folder: Path) -> list[Check]:
             continue
     checks = []
     for name, model in config.models.items():
-        if name == ANY:
-            continue
         check = f"reference of {name}"
         if isinstance(model.reference, FromFile):
             try:

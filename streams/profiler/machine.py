@@ -38,8 +38,6 @@ FORMAT: Final = 3
 _PLACES: Final = 2
 """The first version that tells the rows of one record apart."""
 
-ANY_MODEL: Final = "*"
-
 
 class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     format: int

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from schemas import baseline as baselines
 from schemas.baseline import Baseline
-from schemas.config import ANY, Config
+from schemas.config import Config
 from schemas.log import INPUT_LOGS, Millis
 from streams.runtime.embedded import Embedded
 from streams.runtime.machine import Machine
@@ -79,7 +79,7 @@ def open_embedded(
         directory,
         partitions=partitions,
         references=[baselines.encode(one) for one in known.values()],
-        models=[name for name in config.models if name not in known and name != ANY],
+        models=[name for name in config.models if name not in known],
         hashes=config.hashes(),
         keep=kept_for(config),
     )
@@ -97,7 +97,7 @@ def open_replay(config: Config, known: Mapping[str, Baseline], **options: Any) -
 
 def tasks(config: Config) -> dict[str, str]:
     """The task of each model."""
-    return {name: model.task for name, model in config.models.items() if name != ANY}
+    return {name: model.task for name, model in config.models.items()}
 
 
 def kept_for(config: Config) -> Millis:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from schemas.config import ANY, Config
+from schemas.config import Config
 from schemas.grid import WHOLE
 from schemas.instants import rfc3339
 from schemas.log import Record
@@ -113,7 +113,6 @@ def about(config: Config) -> dict[str, About]:
             ),
         )
         for name, model in config.models.items()
-        if name != ANY
     }
 
 

@@ -62,11 +62,12 @@ def test_limits_are_those_of_the_promise():
     )
 
 
-def test_a_star_admits_models_that_are_not_named():
-    both = config(models={"*": {"task": "none"}, "fraud": {"task": "binary"}})
-    assert "binary" == both.model("fraud").task
-    assert "none" == both.model("churn").task
+def test_each_model_is_named():
+    """A star would promise to admit what nobody has described; it is refused, not ignored."""
+    assert "binary" == config().model("fraud").task
     assert config().model("churn") is None
+    with pytest.raises(ValidationError, match="each model must be named"):
+        config(models={"*": {"task": "none"}})
 
 
 def test_written_values_become_values():

@@ -75,7 +75,7 @@ def test_a_typo_names_line_path_and_nearest_key():
             'windage.yaml:7: models.fraud.latenes: unknown key; did you mean "lateness"? allowed: '
             "task, pane, lateness, clock, timestamps, positive, classes, labels, features, "
             "segments, reference, compare, tolerance, null, false_alarms, monitors, policy, "
-            "retrain, rollback, rollout, calendar, impact, fairness"
+            "retrain, rollback, rollout, silent_after, calendar, impact, fairness, card"
         )
     ] == problems(text)
 

@@ -287,7 +287,7 @@ class Limits(Part):
     stall: Annotated[Duration, Field(ge=5_000)] = 60_000
     """With records waiting and none counted for so long, a worker ends and is started anew."""
     rebuild: Duration = 10_000
-    """The longest silent re-reading after a restart; a horizon that needs more is refused."""
+    """The longest silent re-reading after a restart; where set, more is refused at the start."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -117,7 +117,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "memory": "Of one worker; with more it ends and is started anew.",
         "memory_red": "Share of memory from which on a worker cleans up and warns, each minute.",
         "stall": "A worker that counts nothing for so long, though records wait, starts anew.",
-        "rebuild": "Longest re-reading after a restart; a horizon that needs more is refused.",
+        "rebuild": "Longest re-reading after a restart; where set, more is refused at the start.",
     },
     "ModelConfig": {
         "task": "What the model predicts; none: only its inputs are watched.",

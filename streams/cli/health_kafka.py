@@ -15,6 +15,7 @@ from streams.runtime.kafka.exits import RefusedError, UnreachableError
 from streams.runtime.kafka.reading import KafkaReader
 from streams.runtime.kafka.survey import Topic, check_allowed, check_config, check_inputs, survey
 from streams.runtime.reading import Span
+from streams.runtime.rereading import CURE, rereading
 
 
 def kafka(config: Config, place: Place) -> list[Check]:
@@ -42,6 +43,7 @@ def kafka(config: Config, place: Place) -> list[Check]:
         checks += [
             lag(reader.lag(), "is windage worker running, and are there enough of them?"),
             clock(_newest(reader), config.limits.skew, "the broker's clock"),
+            *_restart(config, reader),
             *about_models(reader, config, place),
         ]
     return checks
@@ -100,6 +102,16 @@ def _settings(config: Config, there: dict[str, Topic]) -> Check:
         return Check(check="settings", state="fail", found=str(error), todo="windage topics plan")
     found = "timestamps, retention and sizes fit the config"
     return Check(check="settings", state="ok", found=found)
+
+
+def _restart(config: Config, reader: KafkaReader) -> list[Check]:
+    """How much a restart would read again."""
+    found = rereading(config, reader.within)
+    if found is None:
+        return []
+    if found.long:
+        return [Check(check="restart", state="warn", found=found.sentence(), todo=CURE)]
+    return [Check(check="restart", state="ok", found=found.sentence())]
 
 
 def _newest(reader: KafkaReader) -> Millis | None:

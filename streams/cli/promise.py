@@ -18,6 +18,7 @@ from schemas.durations import show_duration
 from streams.monitor.comparisons import TRAINING, compared
 from streams.monitor.declaration import watched
 from streams.monitor.judges import CALIBRATED
+from streams.runtime.rereading import CURE, rereading
 
 ROWS_PER_HOUR: Final = 10_000
 """Traffic that the words assume."""
@@ -43,10 +44,19 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
 
 def promises(config: Config) -> list[Promise]:
     """What each model of a config may expect."""
-    return [_promise(name, model) for name, model in config.models.items()]
+    return [_promise(name, model, config) for name, model in config.models.items()]
 
 
-def _promise(name: str, model: ModelConfig) -> Promise:
+def _restart(name: str, model: ModelConfig, config: Config) -> list[str]:
+    """What a restart would read again at that traffic, with a label each, where that is long."""
+    one = config.model_copy(update={"models": {name: model}})
+    found = rereading(one, lambda _, span: span * ROWS_PER_HOUR // _HOUR)
+    if found is None or not found.long:
+        return []
+    return [f"{found.sentence()} at {ROWS_PER_HOUR:,} rows per hour: {CURE}"]
+
+
+def _promise(name: str, model: ModelConfig, config: Config) -> Promise:
     signals, assumed = _signals(model)
     budget = Budget(
         false_alarms=model.false_alarms.count,
@@ -75,7 +85,7 @@ def _promise(name: str, model: ModelConfig) -> Promise:
         f"{name}: smallest shift of a feature found within a day at {ROWS_PER_HOUR:,} rows per "
         f"hour: {found} (tolerance {model.tolerance:g})"
     )
-    words = [often, small]
+    words = [often, small, *_restart(name, model, config)]
     if assumed:
         words.append(f"{name}: assumed: {', '.join(assumed)}; rows independent")
     first, *others = compared(model)

@@ -20,6 +20,7 @@ from streams.runtime.kafka import survey
 from streams.runtime.kafka.connection import Connection, connection_of
 from streams.runtime.kafka.exits import REFUSED, UNREACHABLE, RefusedError, UnreachableError
 from streams.runtime.kafka.pulse import Pulse
+from streams.runtime.kafka.reading import KafkaReader
 from streams.runtime.kafka.recovery import InformedRole
 from streams.runtime.kafka.reset import reset as reset_states
 from streams.runtime.kafka.settings import Settings
@@ -27,6 +28,7 @@ from streams.runtime.kafka.supervisor import Command, supervise
 from streams.runtime.kafka.watchdog import Limits
 from streams.runtime.kafka.worker import Worker
 from streams.runtime.machine import Machine, Role
+from streams.runtime.rereading import CURE, rereading
 from streams.runtime.roles import MonitorRole, ProfilerRole
 from streams.stores import open_store
 
@@ -152,7 +154,23 @@ def check(config: Config, name: RoleName) -> None:
     survey.check_inputs(there, inputs, topic_of.values())
     survey.check_allowed(connection, there, needs(config, name))
     survey.check_config(there, config)
+    if name == "profiler":
+        check_restart(config)
     survey.check_group(connection, access.group_of(config, name))
+
+
+def check_restart(config: Config) -> None:
+    """RefusedError if a restart would take longer than `limits.rebuild`, where that is set.
+
+    By default it is not: a worker that does not start at all is worse than one that starts slowly;
+    `windage doctor` says it then.
+    """
+    if "rebuild" not in config.limits.model_fields_set or config.redis is not None:
+        return
+    with KafkaReader(config) as reader:
+        found = rereading(config, reader.within)
+    if found is not None and found.long:
+        raise RefusedError(f"{found.sentence()}: {CURE}")
 
 
 def needs(config: Config, name: RoleName) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ within seconds.
 Leaves to others: what the records mean, which topics there should be.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any, Final, Self, cast
@@ -14,7 +15,7 @@ from kafka.errors import KafkaError
 
 from schemas import access
 from schemas.config import Config
-from schemas.log import INPUT_LOGS
+from schemas.log import INPUT_LOGS, Millis
 from schemas.vocabulary import TopicName, words
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
@@ -72,6 +73,15 @@ class KafkaReader:
                 yield from (_located(names[place.topic], record) for record in records)
             if not came:
                 yield None
+
+    def within(self, topic: str, span: Millis) -> int:
+        """Records that were appended within the last `span` milliseconds, as far as they are kept.
+
+        By offsets: markers of transactions and what compaction has removed count, too.
+        """
+        since = Span(since=time.time_ns() // 1_000_000 - span)
+        bounds = [self._bounds(place, since) for place in self._places(topic)]
+        return sum(max(0, end - begin) for begin, end in bounds)
 
     def lag(self) -> dict[str, int] | None:
         """Records of each input log that the profilers have not acknowledged; None: no group."""

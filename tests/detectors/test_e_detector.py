@@ -1,4 +1,4 @@
-"""The e-detector: laws of its alternatives, what it says, and how the bank keeps it."""
+"""The e-detector: what it says, and how the bank keeps it."""
 
 import json
 from dataclasses import asdict
@@ -9,122 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.alternatives import _corners, alternatives
 from detectors.arcsine import angle, points_as_angle, share
 from detectors.grid import category_grid, numeric_grid
-from detectors.reference import SignalReference, dispersion, reference_of
+from detectors.reference import dispersion, reference_of
 from detectors.shiryaev_roberts import Bank, BankState
-
-REFERENCE = np.random.default_rng(1).normal(size=5000)
-GRID = numeric_grid(REFERENCE)
-
-
-def numeric(values, grid=GRID):
-    return np.bincount(grid.codes(values), minlength=grid.width)
-
-
-def plain(kind, counts):
-    counts = np.asarray(counts, np.int64)
-    return SignalReference(
-        kind=kind, counts=counts, rows=int(counts.sum()), dispersion=np.ones(len(counts))
-    )
-
-
-AGE = plain("numeric", numeric(REFERENCE))
-COUNTRY = plain("categorical", [400, 300, 200, 100, 0, 0])
-ERROR = plain("binary", [900, 100])
-
-
-def weights(one, width):
-    """Log weight of each cell."""
-    if one.cells is not None:
-        return one.cells
-    log_weight = np.full(width, one.base)
-    log_weight[list(one.change.cells)] += one.extra
-    return log_weight
-
-
-def random_reference(seed):
-    rng = np.random.default_rng(seed)
-    kind = ("numeric", "categorical", "binary")[seed % 3]
-    width = 2 if kind == "binary" else int(rng.integers(4, 70))
-    counts = rng.integers(0, 3, width) * rng.integers(0, 10 ** rng.integers(1, 5), width)
-    return plain(kind, counts)
-
-
-@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.05, 0.1, 0.3]))
-def test_no_alternative_is_expected_above_one_without_a_change(seed, tolerance):
-    reference = random_reference(seed)
-    for one in alternatives(reference, tolerance):
-        log_weight = weights(one, reference.width)
-        assert np.isfinite(log_weight).all()
-        assert reference.shares @ np.exp(log_weight) <= 1 + 1e-9
-
-
-@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.05, 0.1, 0.3, 1.0, 2.5]))
-def test_no_alternative_is_expected_above_one_at_the_corners_of_the_tolerance(seed, tolerance):
-    reference = random_reference(3 * seed)  # numeric
-    if reference.counts[:-1].sum() == 0:
-        return
-    missing = reference.shares[-1]
-    laws = [np.append(law * (1 - missing), missing) for law in _corners(reference, tolerance)]
-    for one in alternatives(reference, tolerance):
-        if one.change.place == "missing":
-            continue  # judged by its own share
-        for law in laws:
-            assert law @ np.exp(weights(one, reference.width)) <= 1 + 1e-9
-
-
-@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1]))
-def test_a_share_within_the_tolerance_is_not_expected_above_one(seed, tolerance):
-    reference = random_reference(3 * seed + 1)  # categorical
-    for one in alternatives(reference, tolerance):
-        cell = one.change.cells[0]
-        for sign in (-1, 1):
-            p = float(share(angle(reference.shares[cell]) + sign * tolerance))
-            weight = np.exp(weights(one, reference.width))
-            other = weight[(cell + 1) % reference.width]
-            assert p * weight[cell] + (1 - p) * other <= 1 + 1e-9
-
-
-@given(st.integers(0, 10**6), st.booleans())
-def test_priors_sum_to_one(seed, upward):
-    found = alternatives(random_reference(seed), 0.1, upward=upward)
-    assert not found or sum(one.prior for one in found) == pytest.approx(1)
-
-
-def test_missing_values_make_mean_and_spread_no_surer():
-    """A column with a value in one row of ten says of its mean what those rows alone would say."""
-    values = numeric(REFERENCE[:500])
-    sparse = values.copy()
-    sparse[-1] = 9 * values.sum()
-    found = (alternatives(plain("numeric", counts), 0.1) for counts in (values, sparse))
-    alone, among = ([one for one in every if one.cells is not None] for every in found)
-    assert len(alone) == len(among) > 0
-    for expected, one in zip(alone, among, strict=True):
-        assert expected.cells == pytest.approx(one.cells)
-
-
-def test_a_larger_tolerance_makes_the_same_change_less_certain():
-    evidence = []
-    for tolerance in (0.0, 0.05, 0.1, 0.3):
-        bank = Bank([AGE], tolerance=tolerance)
-        for counts in panes_of(lambda rng, n: rng.normal(0.5, 1, n)):
-            bank.update([counts])
-        evidence.append(bank.log_mean[0])
-    assert sorted(evidence, reverse=True) == evidence
-
-
-def test_one_sided_nulls_are_never_weaker_than_the_joint_one():
-    joint = {one.change: one for one in alternatives(AGE, 0.1)}
-    for one in alternatives(AGE, 0.1, null="one_sided"):
-        mine, other = weights(one, GRID.width), weights(joint[one.change], GRID.width)
-        assert (mine[:-1] >= other[:-1] - 1e-12).all()
-
-
-def test_upward_keeps_only_what_rises():
-    assert {"up"} == {one.change.direction for one in alternatives(ERROR, 0.0, upward=True)}
-    assert {(1,)} == {one.change.cells for one in alternatives(ERROR, 0.0)}
+from tests.detectors.references import (
+    AGE,
+    COUNTRY,
+    ERROR,
+    GRID,
+    REFERENCE,
+    numeric,
+    plain,
+    random_reference,
+)
 
 
 def panes_of(draw, count=60, rows=100, seed=2):
@@ -138,6 +36,16 @@ def found(reference, panes, tolerance=0.1):
         bank.update([counts])
     assert bank.log_mean[0] > log(1e4)
     return bank.leading[0]
+
+
+def test_a_larger_tolerance_makes_the_same_change_less_certain():
+    evidence = []
+    for tolerance in (0.0, 0.05, 0.1, 0.3):
+        bank = Bank([AGE], tolerance=tolerance)
+        for counts in panes_of(lambda rng, n: rng.normal(0.5, 1, n)):
+            bank.update([counts])
+        evidence.append(bank.log_mean[0])
+    assert sorted(evidence, reverse=True) == evidence
 
 
 def _with_missing(rng, n):

@@ -58,18 +58,22 @@ def demo(
     once: Annotated[bool, typer.Option(help="End after the last event.")] = False,
     json: Json = False,
     bootstrap: Annotated[str | None, typer.Option(help="A broker that runs already.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Whose Kafka: its sections kafka, topics.")
+    ] = None,
     rows: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Watch 208,892 real predictions and their late labels, and say what is wrong with them."""
     from streams.cli.demo import run
 
     run(
-        kafka=kafka or bootstrap is not None,
+        kafka=kafka or bootstrap is not None or config is not None,
         inject=inject,
         port=port,
         once=once,
         as_json=json,
         bootstrap=bootstrap,
+        config=config,
         rows=rows,
     )
 

@@ -1,35 +1,54 @@
 """A broker for as long as the demo runs: one that is there, or one of our own.
 
-Promises: our own listens on a free port and leaves nothing behind.
-Leaves to others: how a broker is started (`scripts/kafka`).
+Promises: our own listens on a free port and leaves nothing behind; of somebody's configuration
+the names of secrets are carried on (`${NAME}`, `${file:PATH}`), never the secrets.
+Leaves to others: how a broker is started (`scripts/kafka`), what `kafka` may say (`schemas`).
 """
 
 import contextlib
 import socket
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import msgspec
+import yaml
 
 from streams.cli import console
+from streams.cli.configured import load_config
 from streams.cli.endings import UNREACHABLE, OperatorError
 
 _SCRIPT: Final = Path(__file__).parents[3] / "scripts" / "kafka"
 _ATTEMPTS: Final = 20
 
 
-class Broker:
-    """`start` gives its address."""
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """A broker for the demo: its section `kafka` as a file says it, and what names begin with."""
 
-    def __init__(self, scratch: Path, bootstrap: str | None) -> None:
-        """`bootstrap`: the address of one that is there."""
+    section: dict[str, Any]
+    group: str = "windage"
+    prefix: str = ""
+    replication: int = 1
+
+
+class Broker:
+    """`start` gives how it is reached."""
+
+    def __init__(self, scratch: Path, bootstrap: str | None, config: Path | None = None) -> None:
+        """`bootstrap`: the address of one that is there; `config`: a file that says how to it."""
         self._scratch = scratch
         self._bootstrap = bootstrap
+        self._config = config
         self._options: list[str] = []
 
-    def start(self) -> str:
-        """The address; OperatorError where there is no way to run a broker here."""
-        if self._bootstrap is not None:
-            return self._bootstrap
+    def start(self) -> Reached:
+        """How it is reached; OperatorError where there is no way to run a broker here."""
+        if self._config is not None:
+            return _theirs(self._config, self._bootstrap)
+        return Reached(section={"bootstrap": self._bootstrap or self._own()})
+
+    def _own(self) -> str:
+        """Start our own; gives its address."""
         if not _SCRIPT.is_file():
             message = f"{_SCRIPT}: not there; say --bootstrap HOST:PORT"
             raise OperatorError(message, UNREACHABLE)
@@ -60,6 +79,18 @@ class Broker:
                 stderr=subprocess.DEVNULL,
             )
             self._options = []
+
+
+def _theirs(path: Path, bootstrap: str | None) -> Reached:
+    """What a configuration says of Kafka; ConfigError with every problem in it."""
+    config = load_config(path)
+    written = yaml.safe_load(path.read_text(encoding="utf-8")).get("kafka") or {}
+    return Reached(
+        section={**written, "bootstrap": bootstrap or config.kafka.bootstrap},
+        group=config.kafka.group,
+        prefix=config.topics.prefix,
+        replication=config.topics.replication,
+    )
 
 
 def _free_port() -> int:

@@ -29,7 +29,7 @@ from schemas.log import INPUT_LOGS, Millis
 from streams import snapshot as snapshots
 from streams.cli import console
 from streams.cli.configured import load_config
-from streams.cli.demo.broker import Broker
+from streams.cli.demo.broker import Broker, Reached
 from streams.cli.demo.embedded import TOPICS, Take, end_of_stream
 from streams.cli.demo.story import MODEL, Story, example
 from streams.cli.endings import BROKEN, OperatorError
@@ -54,11 +54,13 @@ _POLL_MS: Final = 20
 class KafkaStage:
     """One run of the story over a broker."""
 
-    def __init__(self, story: Story, scratch: Path, bootstrap: str | None) -> None:
-        """`bootstrap` None: a broker of our own, for as long as the demo runs."""
+    def __init__(
+        self, story: Story, scratch: Path, bootstrap: str | None, config: Path | None = None
+    ) -> None:
+        """Without `bootstrap` and `config` (whose broker it is then): a broker of our own."""
         self.story = story
         self._scratch = scratch
-        self._broker = Broker(scratch, bootstrap)
+        self._broker = Broker(scratch, bootstrap, config)
         self._worker: subprocess.Popen[bytes] | None = None
         self._loop = asyncio.Runner()
         self._outputs: AIOKafkaConsumer | None = None
@@ -104,13 +106,17 @@ class KafkaStage:
 
     # -- before ----------------------------------------------------------------------------------
 
-    def _configure(self, bootstrap: str) -> Config:
+    def _configure(self, reached: Reached) -> Config:
         """The example's config for this broker, in a file for the workers."""
         written = yaml.safe_load((example() / "windage.yaml").read_text(encoding="utf-8"))
-        name = f"windage-demo-{secrets.token_hex(4)}"
+        # Names begin as theirs do, so that permissions for a prefix are enough.
+        name = f"{reached.group}-demo-{secrets.token_hex(4)}"
         written["app"] = name
-        written["kafka"] = {"bootstrap": bootstrap, "group": name}
-        written["topics"]["prefix"] = f"{name}."
+        written["kafka"] = {**reached.section, "group": name}
+        written["topics"] |= {
+            "prefix": f"{reached.prefix}{name}.",
+            "replication": reached.replication,
+        }
         written["models"][MODEL]["reference"]["path"] = f"{MODEL}.reference"
         write_baseline(self._scratch / f"{MODEL}.reference", self.story.baseline)
         path = self._scratch / "windage.yaml"

@@ -47,6 +47,7 @@ def run(
     once: bool,
     as_json: bool,
     bootstrap: str | None = None,
+    config: Path | None = None,
     rows: int | None = None,
 ) -> None:
     """Play the story and tell it; without `once` the web page stays until Ctrl-C."""
@@ -60,7 +61,7 @@ def run(
         if kafka:
             from streams.cli.demo.kafka import KafkaStage
 
-            stage = KafkaStage(story, scratch, bootstrap)
+            stage = KafkaStage(story, scratch, bootstrap, config)
         else:
             stage = EmbeddedStage(story, scratch / "log")
         stack.callback(stage.close)

@@ -147,3 +147,55 @@ def test_a_file_that_breaks_off_is_no_drift(windage, tmp_path):
     ended = windage("replay", path)
     assert (3, "") == (ended.code, ended.out)
     assert "end-of-stream" in ended.err
+
+
+def test_gaps_of_a_file_are_no_silence_unless_a_config_says_so(windage, tmp_path):
+    """Nobody has said that rows must keep coming; `silent_after` in a config does."""
+    chance, lines, at = random.Random(3), ["at,amount"], 1_700_000_000
+    for row in range(ROWS):
+        at += 100_000 if row == SHIFTED_AT else 10
+        lines.append(f"{at},{chance.gauss(10, 2):.4f}")
+    path, config = tmp_path / "gap.csv", tmp_path / "windage.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    config.write_text(
+        "models:\n  m: {task: none, pane: 100s, lateness: 0s, clock: event, labels: none,"
+        " reference: {from: first, rows: 300, min_duration: 0s}}\n"
+    )
+    options = ("--timestamp", "at", "--json")
+    for more, expected in (((), 0), (("--config", config), 1)):
+        ended = windage("replay", path, *options, *more)
+        alerts = [
+            one
+            for one in map(json.loads, ended.out.splitlines())
+            if one["type"] == "windage.alert.v1" and one["data"]["status"] == "firing"
+        ]
+        assert expected == len(alerts), ended.err
+        assert all("no prediction" in one["data"]["summary"] for one in alerts)
+
+
+def test_columns_without_a_value_are_no_crash(windage, tmp_path):
+    """A model with nothing to watch says nothing."""
+    path = tmp_path / "empty.csv"
+    path.write_text("a,b\n" + ",\n" * 600)
+    ended = windage("replay", path)
+    assert (0, True) == (ended.code, "nothing was judged" in ended.err), ended.err
+
+
+def test_a_file_of_many_columns_is_not_refused(windage, tmp_path):
+    """Nor by the configuration that `init` writes."""
+    wide = tmp_path / "wide table.csv"
+    header = ",".join(f"f{n}" for n in range(510))
+    wide.write_text(f"{header}\n" + f"{','.join('1' for _ in range(510))}\n" * 40)
+    ended = windage("replay", wide)
+    assert "refused" not in ended.err
+    ended = windage("init", wide)
+    assert "windage replay " in ended.err
+    assert f"'{wide}'" in ended.err
+    assert "features: 510" in (tmp_path / "windage.yaml").read_text()
+
+
+def test_what_was_refused_is_told_with_its_codes(windage, tmp_path):
+    """So that nobody takes silence for health."""
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"a": 1}\n' * 50 + "no json\n" * 3)
+    assert "refused records: 3 malformed" in windage("replay", path).err

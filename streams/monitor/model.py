@@ -44,6 +44,7 @@ from streams.monitor.watch import (
     Stands,
     Wakes,
     Watch,
+    able,
     parts,
     together,
 )
@@ -168,7 +169,8 @@ class ModelMonitor:
         threshold = Budget(
             false_alarms=self._judging.allowed,
             panes=self._judging.per / self._pane,
-            signals=signals + self._beside(layout),
+            # A model whose columns were empty while it learned has nothing to divide the budget by.
+            signals=max(1, signals + self._beside(layout)),
         ).log_threshold
         setting = Setting(
             layout=layout,
@@ -179,9 +181,8 @@ class ModelMonitor:
         )
         self._operations = Operations(setting)
         self._watches = {name: made(setting) for name, made in WATCHES.items()}
-        # Asked once: to compare with a protocol takes long.
-        self._watchful = [w for w in self._watches.values() if isinstance(w, Wakes)]
-        self._stands = next((w for w in self._watches.values() if isinstance(w, Stands)), None)
+        self._watchful = able(self._watches.values(), Wakes)  # type: ignore[type-abstract]
+        self._stands = next(iter(able(self._watches.values(), Stands)), None)  # type: ignore[type-abstract]
 
     def _beside(self, layout: Layout) -> int:
         """Signals that alarm beside those of the lanes."""
@@ -313,13 +314,11 @@ class ModelMonitor:
         """Carry out what the policy asks of the monitor itself."""
         for restart in decisions.restarts:
             for key in restart.signals:
-                for watch in self._watches.values():
-                    if isinstance(watch, Restarts):
-                        watch.restart(key.version, key.segment, key.signal)
+                for watch in able(self._watches.values(), Restarts):  # type: ignore[type-abstract]
+                    watch.restart(key.version, key.segment, key.signal)
         for wish in decisions.rebuilds:
-            for watch in self._watches.values():
-                if isinstance(watch, Rebuilds):
-                    watch.rebuild(wish.version, wish.since)
+            for other in able(self._watches.values(), Rebuilds):  # type: ignore[type-abstract]
+                other.rebuild(wish.version, wish.since)
 
     # -- snapshots ---------------------------------------------------------------------------------
 
@@ -342,7 +341,7 @@ class ModelMonitor:
 
     def load(self, saved: SavedModel) -> None:
         """Take a snapshot up."""
-        if saved.baseline is not None:
+        if saved.baseline is not None and saved.baseline != self.baseline:
             self._begin(saved.baseline)
         if saved.learner is not None:
             self._learner.load(saved.learner)

@@ -6,7 +6,8 @@ Leaves to others: which rows count (`intake`), what follows from a finding (poli
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol, runtime_checkable
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
 
@@ -20,6 +21,8 @@ from schemas.judging import Judging
 from schemas.log import Millis
 from schemas.standing import Standing
 from streams.monitor.intake import Taken
+
+_Able = TypeVar("_Able")
 
 
 class Part(NamedTuple):
@@ -130,6 +133,18 @@ class Stands(Protocol):
 
     def standing(self) -> Standing:
         """Performance and rows, for the policy."""
+
+
+@lru_cache(maxsize=256)
+def _satisfies(kind: type, protocol: type) -> bool:
+    """Asked once a class: to compare with a protocol takes long."""
+    return issubclass(kind, protocol)
+
+
+def able(watches: Iterable[Watch], protocol: type[_Able]) -> list[_Able]:
+    """Those watches that can do what a protocol says, in their order."""
+    wanted: Any = protocol
+    return [cast("_Able", one) for one in watches if _satisfies(type(one), wanted)]
 
 
 def parts(taken: Iterable[Taken], kind: ProfileKind, pane: int | None) -> list[Part]:

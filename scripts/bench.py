@@ -1,7 +1,8 @@
 """Measures how fast Windage is on this computer; one JSON document (`--json`: on one line).
 
 Keys: `kafka_json` and `arrow` (the profiler process against the naive detector on one broker, see
-`speed/kafka_sides.py`), `embedded` and `latency_ms` (`speed/embedded.py`), `replay`,
+`speed/kafka_sides.py`), `embedded` and `latency_ms` (`speed/embedded.py`, on a broker
+`speed/kafka_latency.py`), `replay`,
 `monitor_us_per_pane`, `pending_bytes` (of one prediction that waits for its label), `peak_rss_mb`
 (of a profiler with a million that wait, `speed/pending.py`) and `machine`. What cannot be measured
 here has no key, and stderr says why.
@@ -50,6 +51,20 @@ def on_kafka(form: str) -> dict[str, Any]:
         return {}
 
 
+def latencies() -> dict[str, Any]:
+    """How soon is said what changed: embedded, and under `kafka` on a broker where there is one."""
+    import embedded  # noqa: PLC0415 - as above
+    import kafka_latency  # noqa: PLC0415
+    from broker import NoBrokerError  # noqa: PLC0415
+
+    found: dict[str, Any] = embedded.latency()
+    try:
+        found["kafka"] = kafka_latency.latency()
+    except NoBrokerError as error:
+        print(f"bench: no latency on Kafka: {error}", file=sys.stderr)
+    return found
+
+
 def main() -> None:
     """Run the parts and print what they found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -66,10 +81,12 @@ def main() -> None:
             import pending  # noqa: PLC0415 - as above
 
             report |= pending.measure()
-        elif part in ("embedded", "latency_ms"):
+        elif part == "embedded":
             import embedded  # noqa: PLC0415 - as above
 
-            report[part] = embedded.events() if part == "embedded" else embedded.latency()
+            report[part] = embedded.events()
+        elif part == "latency_ms":
+            report[part] = latencies()
         else:
             found = on_kafka("json" if part == "kafka_json" else "arrow")
             if found:

@@ -129,29 +129,46 @@ def latency(panes: int = 30) -> dict[str, float]:
         listener = threading.Thread(target=_listen, args=(server.port, said, ended), daemon=True)
         listener.start()
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-        first = int(time.time() * 1000) // PANE_MS + 3
-        while (now := int(time.time() * 1000)) < (first + panes) * PANE_MS:
-            pane = now // PANE_MS - first
-            traffic.shifted = {f for i, f in enumerate(FEATURES) if 0 <= 3 * i + 3 <= pane}
-            rows = traffic.batch(100, now)
+        for now, rows in changing(traffic, panes):
             sent.append(now)
             _post(connection, b"[" + b",".join(rows) + b"]")
-            time.sleep(max(0.0, 0.1 - (time.time() - now / 1000)))
         time.sleep(3)
         ended.set()
-        found = []
-        for heard, event in said.values():
-            end = int(np.datetime64(event["current"]["window"]["end"][:-1], "ms").astype(int))
-            begins = next((at for at in sent if at >= end + LATENESS_MS), None)
-            if begins is not None:
-                found.append(heard - begins)
-        if not found:
-            raise RuntimeError("no drift event came of the changes")
-        return {
-            "p50": round(statistics.median(found), 1),
-            "p99": round(float(np.quantile(found, 0.99)), 1),
-            "changes": len(found),
-        }
+        return delays(said, sent)
+
+
+def changing(traffic: Traffic, panes: int) -> Iterator[tuple[int, list[bytes]]]:
+    """1,000 events a second in real time, with their instant; a signal moves in each third pane."""
+    first = int(time.time() * 1000) // PANE_MS + 3
+    while (now := int(time.time() * 1000)) < (first + panes) * PANE_MS:
+        pane = now // PANE_MS - first
+        traffic.shifted = {f for i, f in enumerate(FEATURES) if 0 <= 3 * i + 3 <= pane}
+        yield now, traffic.batch(100, now)
+        time.sleep(max(0.0, 0.1 - (time.time() - now / 1000)))
+
+
+def note(event: dict[str, Any], said: dict[str, Any]) -> None:
+    """Remember a signal of the whole model that was opened, and when that was heard."""
+    signal_, whole = event.get("signal"), event.get("segment") == "*"
+    if event.get("transition") == "opened" and whole and signal_ not in said:
+        said[str(signal_)] = time.time() * 1000, event
+
+
+def delays(said: dict[str, Any], sent: list[int]) -> dict[str, float]:
+    """From the first event after a pane's end and lateness to what was said of the pane, in ms."""
+    found = []
+    for heard, event in said.values():
+        end = int(np.datetime64(event["current"]["window"]["end"][:-1], "ms").astype(int))
+        begins = next((at for at in sent if at >= end + LATENESS_MS), None)
+        if begins is not None:
+            found.append(heard - begins)
+    if not found:
+        raise RuntimeError("no drift event came of the changes")
+    return {
+        "p50": round(statistics.median(found), 1),
+        "p99": round(float(np.quantile(found, 0.99)), 1),
+        "changes": len(found),
+    }
 
 
 class _Server:
@@ -177,14 +194,20 @@ class _Server:
         time.sleep(1.2)  # a commit comes within a second
 
 
-@contextmanager
-def _server(folder: Path, pane: int) -> Iterator[_Server]:
+def lay_out(folder: Path, pane: int, more: str = "") -> str:
+    """Write the config, with `more` sections, and the reference's rows; gives the config."""
     features = ", ".join(f"{name}: numeric" for name in FEATURES)
-    text = CONFIG.format(pane=pane, lateness=LATENESS_MS, features=features)
+    text = CONFIG.format(pane=pane, lateness=LATENESS_MS, features=features) + more
     (folder / "windage.yaml").write_text(text)
     rows = Traffic(3).batch(12_000, int(time.time() * 1000) - 86_400_000)
     known = [row for row in rows if b'"label"' not in row]
     (folder / "bench.jsonl").write_bytes(b"\n".join(known) + b"\n")
+    return text
+
+
+@contextmanager
+def _server(folder: Path, pane: int) -> Iterator[_Server]:
+    lay_out(folder, pane)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -242,7 +265,7 @@ def _post(connection: http.client.HTTPConnection, body: bytes) -> None:
 
 
 def _listen(port: int, said: dict[str, Any], ended: threading.Event) -> None:
-    """Note every opened signal of the whole model with the instant at which it was heard."""
+    """Note what the stream of drift events says."""
     url = f"http://127.0.0.1:{port}/v1/stream?topics=drift-events"
     with urllib.request.urlopen(url, timeout=600) as stream:
         for line in stream:
@@ -251,10 +274,7 @@ def _listen(port: int, said: dict[str, Any], ended: threading.Event) -> None:
             if not line.startswith(b"data:"):
                 continue
             event = json.loads(line[5:])
-            event = event.get("data", event)
-            signal_, whole = event.get("signal"), event.get("segment") == "*"
-            if event.get("transition") == "opened" and whole and signal_ not in said:
-                said[signal_] = time.time() * 1000, event
+            note(event.get("data", event), said)
 
 
 def main() -> None:

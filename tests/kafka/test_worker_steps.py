@@ -9,8 +9,6 @@ from faust.types import TP
 from schemas.log import Output
 from streams import snapshot as snapshots
 from streams.runtime.kafka.broker_clock import BrokerClock
-from streams.runtime.kafka.pulse import Pulse
-from streams.runtime.kafka.rereading import Rereading
 from streams.runtime.kafka.tenure import CutOffError, Ledger, Stored, Tenure
 from streams.runtime.kafka.ticker import Ticker
 from streams.runtime.partitions import partition_of
@@ -238,6 +236,7 @@ class Consumer:
     def __init__(self, position=10, handed=10):
         self.at = position
         self.handed = handed
+        self.alone = False
 
     async def highwaters(self, *tps):
         return dict.fromkeys(tps, 10)
@@ -247,6 +246,9 @@ class Consumer:
 
     def handed_out(self, _tp):
         return self.handed
+
+    def one_broker(self):
+        return self.alone
 
 
 class Clock(BrokerClock):
@@ -279,6 +281,38 @@ async def test_a_tick_only_where_everything_to_the_end_was_counted(
     for _ in range(2):  # the second one is in the same pane
         await ticker.tick(Consumer(position, handed), [(tp, "predictions", tenure)], {tp: counted})
     assert expected == told
+
+
+@pytest.mark.parametrize(
+    ("alone", "heard", "expected"),
+    [
+        (False, True, 99_000),  # another broker's clock may be behind
+        (True, False, 99_000),  # and this machine's may be ahead
+        (True, True, 100_000),
+    ],
+)
+async def test_one_broker_whose_clock_is_known_needs_no_allowance(alone, heard, expected):
+    """What it appends from now on is stamped with that clock, and so not before the tick."""
+    told = []
+    tenure = SimpleNamespace(owned=True, tick=lambda _log, now: told.append(now))
+    clock, consumer = Clock(100_000), Consumer(10, 10)
+    consumer.alone = alone
+    if heard:
+        clock.heard(100_000)
+    tp = TP("predictions", 0)
+    await Ticker(clock, 10_000, 1_000).tick(consumer, [(tp, "predictions", tenure)], {tp: 10})
+    assert [expected] == told
+
+
+async def test_a_tick_comes_when_rows_that_are_late_have_had_their_time():
+    """A tick at the end of a pane would not close it, and the next one comes a pane later."""
+    told = []
+    tenure = SimpleNamespace(owned=True, tick=lambda _log, now: told.append(now))
+    clock, tp = Clock(100_000), TP("predictions", 0)
+    ticker = Ticker(clock, pane=10_000, allowance=1_000, lateness=3_000)
+    for clock.time in range(100_000, 130_000, 500):
+        await ticker.tick(Consumer(10, 10), [(tp, "predictions", tenure)], {tp: 10})
+    assert [99_000, 103_000, 113_000, 123_000] == told
 
 
 def test_the_broker_clock_goes_by_the_broker_once_it_has_heard_of_it():
@@ -344,38 +378,3 @@ async def test_many_dead_letters_go_in_batches_each_once_and_in_order(happened):
     assert len(batches) > len(found)
     assert len(batches) + 1 == sum(entry[0] == "acknowledged" for entry in happened)
     assert 121 == len(told)
-
-
-def test_a_restored_worker_says_how_much_it_reads_again_and_when_that_is_done(caplog):
-    """What is before the snapshot is told at the start; the end of it is one line, once."""
-    machine, pulse = Machine(), Pulse("profiler")
-    tenure = Tenure(3, machine, LEDGER, start={"predictions": 2}, resets=0, stored=Stored())
-    tenure.durable = {"predictions": 10}
-    machine.rows = 4
-    with caplog.at_level("INFO", logger="streams.runtime.kafka.rereading"):
-        again = Rereading([tenure], 100.0, 100.5, pulse)
-        assert (6, 0.5, 0.0) == (pulse.unread, pulse.restored_s, pulse.reread_s)
-        machine.rows = 9
-        again.look(101.0)
-        assert (1, 0.0) == (pulse.unread, pulse.reread_s)
-        machine.rows = 12
-        again.look(102.0)
-        again.look(103.0)
-    assert [
-        "owns partitions [3], restored in 0.5 s; 6 offsets are read again",
-        "6 offsets were read again after 2.0 s",
-    ] == caplog.messages
-    assert (0, 0.5, 2.0) == (pulse.unread, pulse.restored_s, pulse.reread_s)
-
-
-def test_a_state_that_is_whole_reads_nothing_again(caplog):
-    """The machine wants to go on where its snapshot ends: one line is enough."""
-    machine, pulse = Machine(), Pulse("profiler")
-    tenure = Tenure(0, machine, LEDGER, start={}, resets=0, stored=Stored())
-    machine.rows = 10
-    tenure.durable = {"predictions": 10}
-    with caplog.at_level("INFO", logger="streams.runtime.kafka.rereading"):
-        again = Rereading([tenure], 1.0, 1.2, pulse)
-        again.look(1.5)
-    assert ["owns partitions [0], restored in 0.2 s; 0 offsets are read again"] == caplog.messages
-    assert (0, 0.5) == (pulse.unread, pulse.reread_s)

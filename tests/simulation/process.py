@@ -108,6 +108,10 @@ class Process:
         """Return where the last fetch ended."""
         return self._ends.get(tp)
 
+    def one_broker(self) -> bool:
+        """Return that there is one, whose clock is the only one."""
+        return True
+
     def ask_seek(self, tp: TP, offset: int) -> None:
         """Fetch from there next."""
         self._asked[tp] = offset

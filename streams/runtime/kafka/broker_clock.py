@@ -17,6 +17,11 @@ class BrokerClock:
         self._stamped: Millis | None = None
         self._heard_s = 0.0
 
+    @property
+    def told(self) -> bool:
+        """Whether it goes by the broker, and not by this machine."""
+        return self._stamped is not None
+
     def heard(self, stamped: Millis) -> None:
         """The broker stamped a record with `stamped`, and its acknowledgement came just now."""
         self._stamped = stamped

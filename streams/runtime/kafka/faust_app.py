@@ -44,8 +44,7 @@ POLL_SECONDS = 0.25
 """Longest wait for records, so that a seek asked for meanwhile is done soon."""
 
 FETCH_BYTES = 2 << 20
-"""Of one partition at a time (one larger record comes all the same): batches wait in memory, as
-they came and taken apart, and each is counted without a pause for the event loop."""
+"""Of one partition at a time, and counted without a pause for the event loop."""
 
 BATCHES_WAITING = 2
 """Batches that wait for their machine: the next is fetched while one is counted."""
@@ -206,6 +205,11 @@ class Consumer(driver.Consumer):
     def handed_out(self, tp: TP) -> int | None:
         """Return the offset after the last record that was fetched, None before the first seek."""
         return self._thread.ends.get(tp)
+
+    def one_broker(self) -> bool:
+        """Return whether one broker alone stamps the records."""
+        consumer = self._thread._ensure_consumer()  # noqa: SLF001 - Faust offers no other way
+        return len(consumer._client.cluster.brokers()) == 1  # noqa: SLF001 - nor does aiokafka
 
     def seconds_since_fetch(self) -> float:
         """Return how long ago a fetch began."""

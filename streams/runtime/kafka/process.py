@@ -274,6 +274,7 @@ def settings_of(config: Config, name: RoleName) -> dict[str, Any]:
         "session_timeout_s": config.kafka.session_timeout / 1000,
         "tick_ms": min(panes) if panes and name == "profiler" else None,
         "allowance_ms": config.limits.skew,
+        "lateness_ms": max((model.lateness for model in config.models.values()), default=0),
         "record_bytes": config.limits.batch + 2 * topics.HEADROOM,
         "secret": secret_of(config),
         "config": " ".join(f"{model}={digest}" for model, digest in hashes),

@@ -19,8 +19,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `names`: logical names of topics > names on the broker; `partitions` of every input;
     `topics`: identities of the inputs, so that a recreated one is recognised; `tick_ms`: the
-    shortest pane, None if no model uses the broker's clock; `cycle_s`: how often outputs are sent;
-    `store_s`: how often the state is stored.
+    shortest pane, None if no model uses the broker's clock; `allowance_ms`: how far the clocks of
+    brokers may be apart; `lateness_ms`: the longest of any model; `cycle_s`: how often outputs are
+    sent; `store_s`: how often the state is stored.
     """
 
     connection: Connection
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store_s: float = 10.0
     tick_ms: Millis | None = None
     allowance_ms: Millis = 2_000
+    lateness_ms: Millis = 0
     session_timeout_s: float = 12.0
     limits: Limits = Limits(stall_s=60.0, memory=512 << 20, red=460 << 20)
     instance: str | None = None

@@ -6,13 +6,16 @@ Leaves to others: what a tick may close (the machine), what time it is (`broker_
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from faust.types import TP
 
 from schemas.log import Millis
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.tenure import Tenure
+
+TICK_SECONDS: Final = 0.25
+"""How often it is looked whether a tick is due."""
 
 
 class Ends(Protocol):
@@ -27,14 +30,21 @@ class Ends(Protocol):
     def handed_out(self, tp: TP) -> int | None:
         """Return the offset after the last record that left the consumer."""
 
+    def one_broker(self) -> bool:
+        """Return whether one broker alone stamps the records."""
+
 
 class Ticker:
     """Remembers which pane each log was ticked in."""
 
-    def __init__(self, clock: BrokerClock, pane: Millis, allowance: Millis) -> None:
+    def __init__(
+        self, clock: BrokerClock, pane: Millis, allowance: Millis, lateness: Millis = 0
+    ) -> None:
+        """A tick comes when a pane is over by `lateness`, or by `allowance` if that is more."""
         self._clock = clock
         self._pane = pane
         self._allowance = allowance
+        self._lateness = lateness
         self._ticked: dict[TP, int] = {}
 
     def forget(self) -> None:
@@ -49,8 +59,10 @@ class Ticker:
     ) -> None:
         """Tick every log of `owned` that is due and at its end; `counted`: offsets up to which."""
         # Whatever is appended after the ends are known is not older than this.
-        now = self._clock.now() - self._allowance
-        pane = now // self._pane
+        now = self._clock.now()
+        if not (self._clock.told and consumer.one_broker()):
+            now -= self._allowance  # else there is one clock, and it stamped our last snapshot
+        pane = (now - self._lateness) // self._pane
         due = [entry for entry in owned if pane > self._ticked.get(entry[0], -1)]
         if not due:
             return

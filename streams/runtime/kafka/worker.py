@@ -32,7 +32,7 @@ from streams.runtime.kafka.room import Room
 from streams.runtime.kafka.settings import Settings
 from streams.runtime.kafka.speaking import speak
 from streams.runtime.kafka.tenure import Tenure
-from streams.runtime.kafka.ticker import Ticker
+from streams.runtime.kafka.ticker import TICK_SECONDS, Ticker
 from streams.runtime.kafka.watchdog import Watchdog
 
 REVOKE_SECONDS: Final = 3.0
@@ -69,8 +69,8 @@ class Worker:
         self._taken: dict[int, float] = {}  # when a batch of each partition was counted last
         self._generation = 0
         self._clock = BrokerClock()
-        tick, slack = settings.tick_ms, settings.allowance_ms
-        self._ticker = None if tick is None else Ticker(self._clock, tick, slack)
+        pane, margins = settings.tick_ms, (settings.allowance_ms, settings.lateness_ms)
+        self._ticker = None if pane is None else Ticker(self._clock, pane, *margins)
         self._recovery = Recovery(settings, role, self._committed)
         self._marks = Marks()
         self._again: Rereading | None = None
@@ -387,7 +387,7 @@ class Worker:
 
     async def _ticking(self) -> None:
         while self._ticker is not None:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(TICK_SECONDS)
             try:
                 await self._ticker.tick(self._app.consumer, self._owned(), self._reading)
             except Exception as error:  # noqa: BLE001 - a tick is a hint; the next one says it again

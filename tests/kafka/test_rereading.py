@@ -1,52 +1,41 @@
-"""A worker whose restart would take too long is refused where the operator has set the limit."""
+"""What a worker says and shows of the records that it reads again after a restore."""
 
-import time
-
-import pytest
-
-from schemas.load import load_text
-from streams.cli.health_kafka import _restart
-from streams.runtime import rereading, topics
-from streams.runtime.kafka.exits import RefusedError
-from streams.runtime.kafka.process import check_restart
-from streams.runtime.kafka.reading import KafkaReader
-from streams.runtime.writing import KafkaWriter, Letter
-from tests.refused import CONFIG
-
-ROWS = 40
+from streams.runtime.kafka.pulse import Pulse
+from streams.runtime.kafka.rereading import Rereading
+from streams.runtime.kafka.tenure import Stored, Tenure
+from tests.kafka.test_worker_steps import LEDGER, Machine
 
 
-@pytest.fixture(scope="module")
-def written(broker):
-    """The text of a config whose topics hold predictions of now."""
-    text = CONFIG.format(bootstrap=broker.bootstrap, prefix="reread-", partitions=2)
-    config = load_text(text, {}, str)
-    topics.create(config)
-    rows = range(ROWS)
-    KafkaWriter(config).write(
-        [Letter(topic="predictions", key=b"%d" % n, value=b"{}", headers=()) for n in rows]
-    )
-    return text
+def test_a_restored_worker_says_how_much_it_reads_again_and_when_that_is_done(caplog):
+    """What is before the snapshot is told at the start; the end of it is one line, once."""
+    machine, pulse = Machine(), Pulse("profiler")
+    tenure = Tenure(3, machine, LEDGER, start={"predictions": 2}, resets=0, stored=Stored())
+    tenure.durable = {"predictions": 10}
+    machine.rows = 4
+    with caplog.at_level("INFO", logger="streams.runtime.kafka.rereading"):
+        again = Rereading([tenure], 100.0, 100.5, pulse)
+        assert (6, 0.5, 0.0) == (pulse.unread, pulse.restored_s, pulse.reread_s)
+        machine.rows = 9
+        again.look(101.0)
+        assert (1, 0.0) == (pulse.unread, pulse.reread_s)
+        machine.rows = 12
+        again.look(102.0)
+        again.look(103.0)
+    assert [
+        "owns partitions [3], restored in 0.5 s; 6 offsets are read again",
+        "6 offsets were read again after 2.0 s",
+    ] == caplog.messages
+    assert (0, 0.5, 2.0) == (pulse.unread, pulse.restored_s, pulse.reread_s)
 
 
-def test_records_are_counted_by_when_they_were_appended(written):
-    """Those of the last minutes, and none of the last millisecond."""
-    with KafkaReader(load_text(written, {}, str)) as reader:
-        time.sleep(0.1)
-        assert ROWS == reader.within("predictions", 600_000)
-        assert 0 == reader.within("predictions", 1)
-        assert 0 == reader.within("labels", 600_000)
-
-
-def test_a_limit_that_is_set_is_kept_and_the_default_is_a_word_of_the_doctor(written, monkeypatch):
-    """Slow as one record a second; Redis needs no re-reading."""
-    monkeypatch.setattr(rereading, "A_SECOND", 1)
-    default = load_text(written, {}, str)
-    check_restart(default)
-    with KafkaReader(default) as reader:
-        (said,) = _restart(default, reader)
-    assert "warn" == said.state
-    with pytest.raises(RefusedError, match="reads about 40 records again, 40s for one worker"):
-        check_restart(load_text(written + "limits: {rebuild: 10s}\n", {}, str))
-    check_restart(load_text(written + "limits: {rebuild: 50s}\n", {}, str))
-    check_restart(load_text(written + "limits: {rebuild: 10s}\nredis: {}\n", {}, str))
+def test_a_state_that_is_whole_reads_nothing_again(caplog):
+    """The machine wants to go on where its snapshot ends: one line is enough."""
+    machine, pulse = Machine(), Pulse("profiler")
+    tenure = Tenure(0, machine, LEDGER, start={}, resets=0, stored=Stored())
+    machine.rows = 10
+    tenure.durable = {"predictions": 10}
+    with caplog.at_level("INFO", logger="streams.runtime.kafka.rereading"):
+        again = Rereading([tenure], 1.0, 1.2, pulse)
+        again.look(1.5)
+    assert ["owns partitions [0], restored in 0.2 s; 0 offsets are read again"] == caplog.messages
+    assert (0, 0.5) == (pulse.unread, pulse.reread_s)

@@ -114,10 +114,11 @@ class _Guesser:
             elif _rises(numbers) and len(set(numbers)) >= _STEPS:
                 self._note(name, "never falls, like a clock: not watched")
         elif len(set(cells)) == len(cells):
-            self._name_id(name, "is different in every row")
+            words = any(" " in str(cell).strip() for cell in cells)
+            self._name_id(name, "is different in every row", may_be=not words)
 
-    def _name_id(self, name: str, why: str) -> None:
-        if self._id is None:
+    def _name_id(self, name: str, why: str, *, may_be: bool = True) -> None:
+        if self._id is None and may_be:
             self._id = name
             self._note(name, f"{why}: taken as the id")
         else:

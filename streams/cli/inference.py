@@ -5,7 +5,7 @@ Leaves to others: roles of columns (`runtime.mapping`), types of features (learn
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -106,8 +106,7 @@ class Sample:
 
     def _values(self, field: str) -> list[Any]:
         source = self._labels if field == "label" else self._predictions
-        values = [] if source is None else source.values
-        return [orjson.loads(value).get(field) for value in values]
+        return [event.get(field) for event in ([] if source is None else events_of(source.values))]
 
     def task(self) -> str:
         """The task: none without predictions, else by their distinct values and the labels'."""
@@ -115,6 +114,17 @@ class Sample:
             return "none"
         told = [value for field in ("prediction", "label") for value in self._values(field)]
         return task_of([value for value in told if value is not None])
+
+
+def events_of(values: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    """The records of a sample that are events; the machines refuse the others, each with a code."""
+    for value in values:
+        try:
+            event = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(event, dict):
+            yield event
 
 
 def task_of(values: Sequence[object]) -> str:
@@ -150,6 +160,14 @@ def infer_model(sample: Sample, said: dict[str, Any]) -> dict[str, Any]:
         model["labels"] = "none"
     model["reference"] = {"from": "first", "rows": rows, "min_duration": "0s"}
     return {**model, **said}
+
+
+def limits_for(columns: Columns) -> dict[str, Any]:
+    """What a config must allow beyond the usual, so that a row of the file is not refused."""
+    from schemas.config_links import Limits
+
+    count = len(columns.features)
+    return {"limits": {"features": count}} if count > Limits().features else {}
 
 
 def validated(model: dict[str, Any], path: Path) -> ModelConfig:

@@ -5,12 +5,12 @@ feature stands in it by name and type, to be looked over by a person.
 Leaves to others: what a sample says (`inference`), types of features (`learning`).
 """
 
+import shlex
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import yaml
 
 from schemas.config_model import ModelConfig
@@ -19,7 +19,15 @@ from streams.cli.configured import load_config
 from streams.cli.console import emit_object, say
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.guessing import guess
-from streams.cli.inference import Sample, every_of, infer_model, validated, without_roles
+from streams.cli.inference import (
+    Sample,
+    events_of,
+    every_of,
+    infer_model,
+    limits_for,
+    validated,
+    without_roles,
+)
 from streams.learning import LearningRows, build_grid
 from streams.runtime.files import open_table
 from streams.runtime.mapping import Columns, assign
@@ -73,7 +81,8 @@ def run(
     grid = build_grid(name, validated(model, sample_path), rows)
     model["features"] = {feature.name: feature.type for feature in grid.features}
     text = _HEAD.format(sample=sample_path.name, rows=len(rows.predictions))
-    text += yaml.safe_dump({"version": 1, "models": {name: model}}, sort_keys=False)
+    document = {"version": 1, **limits_for(recording.columns), "models": {name: model}}
+    text += yaml.safe_dump(document, sort_keys=False)
     to.write_text(text, encoding="utf-8")
     (to.parent / SCHEMA).write_text(show(config_schema()), encoding="utf-8")
     load_config(to)
@@ -81,7 +90,8 @@ def run(
         told = {"config": str(to), "model": name, "columns": recording.columns}
         emit_object({**told, "settings": model, "notes": found.notes})
     say(f"{to}: model {name}, task {model['task']}, {len(grid.features)} features")
-    say(f"next: windage replay {sample_path} --report report.html, to see what it would have said")
+    said = shlex.quote(str(sample_path))
+    say(f"next: windage replay {said} --report report.html, to see what it would have said")
     say(f"then: windage serve --config {to}")
 
 
@@ -124,10 +134,10 @@ def _pane(inferred: str) -> str:
 def _rows(recording: Recording) -> LearningRows:
     """The first block of the sample, as the machines would learn from it."""
     chunk = next(iter(recording.chunks()))
-    rows: list[dict[str, Any]] = [orjson.loads(v) for v in chunk.entries["predictions"].values]
+    rows = list(events_of(chunk.entries["predictions"].values))
     names = dict.fromkeys(name for row in rows for name in row.get("features", {}))
     return LearningRows(
-        features={name: [row["features"].get(name) for row in rows] for name in names},
+        features={name: [row.get("features", {}).get(name) for row in rows] for name in names},
         predictions=[row.get("prediction") for row in rows],
         scores=[row.get("score") for row in rows],
         tags={},

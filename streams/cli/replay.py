@@ -5,6 +5,7 @@ is one structured CloudEvent per line; the same file and options give the same l
 Leaves to others: the run itself (`runtime.replay`), what a file means (`inference`).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,14 @@ from streams.cli.chronicle import Chronicle
 from streams.cli.configured import choose_model, load_baseline, load_baselines, load_config
 from streams.cli.endings import DRIFT
 from streams.cli.guessing import guess
-from streams.cli.inference import Sample, every_of, infer_model, validated, without_roles
+from streams.cli.inference import (
+    Sample,
+    every_of,
+    infer_model,
+    limits_for,
+    validated,
+    without_roles,
+)
 from streams.cli.places import USUAL_CONFIG
 from streams.cli.reference import baseline_of_rows
 from streams.cli.structured import structured
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from streams.cli.report import Facts
 
 _JUDGED: Final = b'"state":"judged"'
+_CODE: Final = "windage.error.code"
 
 NAME: Final = "model"
 """Of the model, where no config names it."""
@@ -74,11 +83,14 @@ def run(asked: Asked, *, as_json: bool) -> int:
     book = Casebook(lambda instant: row_of(instant, every))
     chronicle = Chronicle()
     judged = False
+    refused: Counter[str] = Counter()
     machines = open_replay(plan.config, plan.baselines)
     with console.progress("rows", plan.recording.rows) as bar:
         chunks = _counted(wanted(plan), bar)
         for output in machines.run(chunks, [plan.model]):
             book.take(output.topic, output.value or b"")
+            if output.topic == "dead-letters":
+                refused[dict(output.headers).get(_CODE, b"unknown").decode()] += 1
             judged = judged or (output.topic == "readings" and _JUDGED in output.value)
             if asked.report is not None:
                 chronicle.take(output)
@@ -86,8 +98,9 @@ def run(asked: Asked, *, as_json: bool) -> int:
                 line = structured(output)
                 if line is not None:
                     console.emit(line)
-    if book.refused:
-        console.say(f"{book.refused:,} records were refused")
+    if refused:
+        codes = ", ".join(f"{count:,} {code}" for code, count in sorted(refused.items()))
+        console.say(f"refused records: {codes}")
     if not judged:
         console.say(_unjudged(plan))
     if not as_json:
@@ -126,7 +139,7 @@ def plan_of(asked: Asked) -> Plan:
             console.say(note)
         if USUAL_CONFIG.is_file():
             console.say(f"{USUAL_CONFIG} is not used (--config {USUAL_CONFIG} uses it)")
-        config = Config(models={name: model})
+        config = Config.model_validate({**limits_for(sample.columns), "models": {name: model}})
     config = config.model_copy(update={"models": {name: model}})
     recording = _recording(asked, name, guessed)
     if asked.reference is not None and asked.reference.suffix != ".reference":

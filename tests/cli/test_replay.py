@@ -171,3 +171,31 @@ def test_gaps_of_a_file_are_no_silence_unless_a_config_says_so(windage, tmp_path
         ]
         assert expected == len(alerts), ended.err
         assert all("no prediction" in one["data"]["summary"] for one in alerts)
+
+
+def test_columns_without_a_value_are_no_crash(windage, tmp_path):
+    """A model with nothing to watch says nothing."""
+    path = tmp_path / "empty.csv"
+    path.write_text("a,b\n" + ",\n" * 600)
+    ended = windage("replay", path)
+    assert (0, "no incidents\n") == (ended.code, ended.out), ended.err
+
+
+def test_a_file_of_many_columns_is_not_refused(windage, tmp_path):
+    """Nor by the configuration that `init` writes."""
+    wide = tmp_path / "wide table.csv"
+    header = ",".join(f"f{n}" for n in range(510))
+    wide.write_text(f"{header}\n" + f"{','.join('1' for _ in range(510))}\n" * 40)
+    ended = windage("replay", wide)
+    assert "refused" not in ended.err
+    ended = windage("init", wide)
+    assert "windage replay " in ended.err
+    assert f"'{wide}'" in ended.err
+    assert "features: 510" in (tmp_path / "windage.yaml").read_text()
+
+
+def test_what_was_refused_is_told_with_its_codes(windage, tmp_path):
+    """So that nobody takes silence for health."""
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"a": 1}\n' * 50 + "no json\n" * 3)
+    assert "refused records: 3 malformed" in windage("replay", path).err

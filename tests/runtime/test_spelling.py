@@ -160,3 +160,10 @@ def test_unique_amounts_with_a_decimal_comma_are_no_ids(tmp_path):
     lines = "amount;x\n" + "".join(f"{n * 37 % 211},{n:03};1\n" for n in range(100))
     found = guess(file_of(tmp_path, lines.encode()), Columns())
     assert (None, ("amount", "x")) == (found.columns.id, found.columns.features)
+
+
+def test_free_text_is_no_id(tmp_path):
+    """It is different in every row and names nothing."""
+    lines = "said,x\n" + "".join(f"words and number {n},1\n" for n in range(60))
+    found = guess(file_of(tmp_path, lines.encode()), Columns())
+    assert (None, ("x",)) == (found.columns.id, found.columns.features)

@@ -23,7 +23,9 @@ RATIOS: Final = tuple(
 )
 """Decimal places, minutes, percent, thousands, hours, millions; and back."""
 
-FACTORS: Final = (*RATIOS, -1.0)
+_ONE_SIGN: Final = 0.95
+"""Share of the values beside nought from which a column has a sign; of another column the mirror
+image may be no more than a shift of its mean."""
 
 _PARTS: Final = 32
 """Points that stand for the values of one cell, evenly spread over it."""
@@ -35,9 +37,10 @@ edge; beside it there is the share of a quantile cell."""
 
 @lru_cache(maxsize=512)
 def laws_in_units(edges: Sequence[float], present: Sequence[float]) -> Floats:
-    """Shares of the cells below, c1.., above (FACTORS, width - 1) of the column times each factor.
+    """Shares of the cells below, c1.., above (k, width - 1) of the column times each of k factors.
 
-    `present` (width - 1,) are the shares as they are now, of rows with a value.
+    The factors are `RATIOS`, and -1 for a column that has a sign. `present` (width - 1,) are the
+    shares as they are now, of rows with a value.
     """
     grid = NumericGrid(tuple(edges))
     inner = np.array(present[1:-1])
@@ -48,6 +51,8 @@ def laws_in_units(edges: Sequence[float], present: Sequence[float]) -> Floats:
     values = np.concatenate([e[:1], e[:-1], spread, e[-1:]])
     loose = np.repeat((inner - tied) / _PARTS, _PARTS)
     masses = np.concatenate([present[:1], tied, loose, present[-1:]])
+    up, down = float(masses[values > 0].sum()), float(masses[values < 0].sum())
+    signs = (-1.0,) if max(up, down) >= _ONE_SIGN * (up + down) > 0 else ()
     with np.errstate(over="ignore"):
-        cells = [grid.codes(values * factor) for factor in FACTORS]
+        cells = [grid.codes(values * factor) for factor in (*RATIOS, *signs)]
     return np.array([np.bincount(one, masses, len(present) + 1)[:-1] for one in cells])

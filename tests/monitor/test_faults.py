@@ -90,6 +90,7 @@ ROWS = 300
 
 LAWS = {
     "normal": lambda rng, n: rng.normal(size=n),
+    "around a half": lambda rng, n: rng.normal(0.5, 1, n),
     "far from nought": lambda rng, n: rng.normal(50, 10, n),
     "exponential": lambda rng, n: rng.exponential(7, n),
     "three orders of magnitude": lambda rng, n: np.exp(3 * rng.normal(size=n)),
@@ -132,6 +133,12 @@ def test_a_column_that_only_says_its_default_is_stuck(law):
     """Also where the default was frequent before, and where most values are missing."""
     default = lambda values, _: np.where(np.isnan(values), values, 0.0)
     assert "mostly nought" == law or "constant" == seen(law, default)
+
+
+def test_a_mean_that_passes_nought_is_not_another_sign():
+    """A symmetric column around .5 that is around -.5 later has drifted."""
+    for seed in range(20):
+        assert seen("around a half", lambda values, _: values - 1, seed) is None
 
 
 @pytest.mark.parametrize("reference_rows", [120, 250, 1000])

@@ -6,7 +6,6 @@ Leaves to others: judging (`result`), printing (`scripts/simulate`).
 
 import gc
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,7 +14,7 @@ from functools import lru_cache
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from tests.simulation.mutations import applied
+from tests.simulation.mutations import MUTATIONS, applied
 from tests.simulation.result import Result
 from tests.simulation.setting import Setting
 from tests.simulation.simulation import Simulation
@@ -91,16 +90,24 @@ def _collected_by_hand() -> Iterator[None]:
             gc.enable()
 
 
-def many(numbers: range, processes: int | None = None) -> Iterator[tuple[Report, float]]:
-    """Run many in several processes; gives what came so far, and the seconds since the begin."""
-    began, total = time.monotonic(), Report.empty()
+def many(numbers: range, processes: int | None = None) -> Iterator[Report]:
+    """Run many in several processes; gives what came so far."""
+    total = Report.empty()
     size = SCHEDULES * 5
     parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
     spawn = get_context("spawn")
     with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=spawn) as pool:
         for report in pool.map(some, parts):
             total = merged(total, report)
-            yield total, time.monotonic() - began
+            yield total
+
+
+def seen(bound: int, processes: int | None = None) -> dict[str, bool]:
+    """Whether each mutation shows within `bound` simulations."""
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=spawn) as pool:
+        tried = {name: pool.submit(some, range(bound), name, first=True) for name in MUTATIONS}
+        return {name: bool(one.result().failures) for name, one in tried.items()}
 
 
 def merged(one: Report, other: Report) -> Report:

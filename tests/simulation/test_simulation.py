@@ -5,6 +5,7 @@ A failure names its number; `scripts/simulate --from NUMBER --seeds 1` repeats i
 
 import pytest
 
+from tests.simulation.__main__ import line
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.run import many, some
 from tests.simulation.simulation import POINTS
@@ -27,8 +28,8 @@ def test_no_schedule_changes_what_is_counted_and_said():
 def test_no_schedule_of_ten_thousand_changes_what_is_counted_and_said():
     """Ten thousand simulations in as many processes as there are cores."""
     reports = list(many(range(LONG)))
-    assert {} == reports[-1][0].failures
-    assert LONG == reports[-1][0].seeds
+    assert {} == reports[-1].failures
+    assert LONG == reports[-1].seeds
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -44,3 +45,12 @@ def test_a_number_is_the_same_simulation_everywhere():
     one, other = some([number], name), some([number], name)
     assert one.failures
     assert one == other
+
+
+def test_a_run_is_told_in_one_line():
+    """Seconds, the number to repeat, and mutations that were not seen."""
+    document = {"seeds": 20, "seconds": 1.5, "failures": {}, "mutations": {}}
+    assert "20 simulated in 1.5 s, none failed" == line(document)
+    document |= {"failures": {7: "", 9: ""}, "mutations": {"a": True, "b": False}}
+    expected = "20 simulated in 1.5 s, 2 failed: --from 7 --seeds 1 repeats the first"
+    assert f"{expected}; 1 of 2 mutations seen, not b" == line(document)

@@ -160,9 +160,9 @@ def test_the_budget_holds_on_shuffled_real_rows(root, seed):
 def test_rows_that_follow_one_another_keep_half_of_the_promise():
     """AR(1) at .5: the evidence is divided by the dispersion, and the event says by how much."""
     rng, keep = random(5), 0.5
-    pane, panes, allowed = 25, 600, 6
+    pane, panes, allowed = 25, 400, 4
     rows = 5000 + pane * panes
-    noise = rng.normal(size=(10, rows))
+    noise = rng.normal(size=(6, rows))
     walks = signal.lfilter([np.sqrt(1 - keep**2)], [1, -keep], noise)
     columns = {f"x{i}": walk for i, walk in enumerate(walks)}
     wanted = config(pane, 5000, allowed, pane * panes, tolerance=0.0)

@@ -76,6 +76,7 @@ class _Guesser:
     def guess(self) -> Guess:
         for name in list(self._features):
             self._look(name)
+        self._warn()
         if self._label is None:
             near = next((n for n in self._features if n.lower() in _LABELS), None)
             if near is not None:
@@ -91,6 +92,27 @@ class _Guesser:
             features=(*self._kept, *self._features),
         )
         return Guess(columns=columns, notes=tuple(self._notes))
+
+    def _warn(self) -> None:
+        """Say what is wrong with columns that have a role by their names."""
+        if self._id is not None:
+            count, rows = len(set(self._block.values(self._id))), self._block.rows
+            if count < _SOUND * rows:
+                self._notes.append(
+                    f"column {self._id} repeats ({count:,} values in {rows:,} rows), and rows with "
+                    "the same id count once: say --id COLUMN if it is another"
+                )
+        if self._timestamp is not None:
+            try:
+                read = InstantColumn().read(self._block.values(self._timestamp))
+            except NoInstants:
+                return  # the replay says so
+            times = [time for time in read if time is not None]
+            if times and times[-1] < times[0]:
+                self._notes.append(
+                    f"column {self._timestamp} runs backwards, and late rows are not judged: "
+                    "sort the rows by it, the oldest first"
+                )
 
     def _look(self, name: str) -> None:
         """Take a column out of the features if it is none."""

@@ -167,3 +167,13 @@ def test_free_text_is_no_id(tmp_path):
     lines = "said,x\n" + "".join(f"words and number {n},1\n" for n in range(60))
     found = guess(file_of(tmp_path, lines.encode()), Columns())
     assert (None, ("x",)) == (found.columns.id, found.columns.features)
+
+
+def test_ids_that_repeat_and_time_that_runs_backwards_are_told(tmp_path):
+    """Most rows of such a file would count as repeated, or late, and nobody would know why."""
+    lines = "id,timestamp,x\n" + "".join(
+        f"{n % 10},2025-01-{31 - n // 3:02}T00:00:00Z,{n % 7}\n" for n in range(90)
+    )
+    notes = guess(file_of(tmp_path, lines.encode()), Columns()).notes
+    assert any("column id repeats (10 values in 90 rows)" in note for note in notes)
+    assert any("column timestamp runs backwards" in note for note in notes)

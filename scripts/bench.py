@@ -2,10 +2,9 @@
 
 Keys: `kafka_json` and `arrow` (the profiler process against the naive detector on one broker, see
 `speed/kafka_sides.py`), `embedded` and `latency_ms` (`speed/embedded.py`, on a broker
-`speed/kafka_latency.py`), `replay`,
-`monitor_us_per_pane`, `pending_bytes` (of one prediction that waits for its label), `peak_rss_mb`
-(of a profiler with a million that wait, `speed/pending.py`) and `machine`. What cannot be measured
-here has no key, and stderr says why.
+`speed/kafka_latency.py`), `replay`, `monitor_us_per_pane`, `pending_bytes` (of one prediction that
+waits for its label), `peak_rss_mb` and `longest_step_ms` (of a profiler with a million that wait,
+`speed/pending.py`) and `machine`. What cannot be measured here has no key, and stderr says why.
 """
 
 import argparse

@@ -218,8 +218,10 @@ def test_a_suffix_sent_again(seed, clock, share):
     for p in (0, 1):
         for log in ("predictions", "labels"):
             a, b = (m.owners[p].machine.accounting()[log] for m in (once, twice))
-            assert (a.counted, a.joined, a.outcomes) == (b.counted, b.joined, b.outcomes)
-    # A label in conflict is so each time.
+            assert (a.joined, a.outcomes) == (b.joined, b.outcomes)
+            # A second label of an id, sent again after the first is forgotten, repeats nothing that
+            # is known: it counts as a label, and joins nothing. In conflict it is so each time.
+            assert log == "labels" or a.counted == b.counted
     assert merged(once, "refusals") == merged(twice, "refusals")
 
 

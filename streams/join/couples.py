@@ -5,8 +5,9 @@ Leaves to others: who belongs to whom (`join`).
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from schemas.rows import Joined
+from schemas.rows import Ints, Joined
 
 
 def merged(joined: list[Joined]) -> list[Joined]:
@@ -31,3 +32,9 @@ def _together(ones: list[Joined]) -> Joined:
         revision=ones[0].revision,
         first=np.concatenate([one.first for one in ones]),
     )
+
+
+def once(rows: Ints) -> npt.NDArray[np.bool_]:
+    """Which row numbers (n,) come only once."""
+    _, inverse, counts = np.unique(rows, return_inverse=True, return_counts=True)
+    return np.asarray(counts[inverse] == 1, np.bool_)

@@ -18,16 +18,19 @@ import numpy.typing as npt
 from schemas.frames.ids import Ids
 from schemas.log import Millis
 from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, SKIPPED, Ints, Joined, Verdicts
-from streams.join.couples import merged
-from streams.join.ledger import NONE, Column, Ledger
+from streams.join.couples import merged, once
+from streams.join.ledger import NONE, Column, Ledger, first_needed
 from streams.join.sampling import chosen
 
 _TIMES: Final = {"offset": "<i8", "time": "<i8", "seen": "<i8", "reach": "<i8", "arrived": "<i8"}
 _PREDICTION: Final = {**_TIMES, "version": "<i4", "digest": "<u8", "joined": "<i8"}
-_STRETCH: Final = 4096
 _LABEL: Final = {**_TIMES, "label": "<i4", "value": "<f8", "revision": "<i4", "joins": "<i4"}
-_ELSEWHERE: Final = {"place": "<i8", "blind": "<i8", "kept": "?"}
-"""Of rows that are also kept elsewhere (`shelf`): their place, and whether they are there already.
+HERE: Final = 0
+BACK: Final = 1
+THERE: Final = 2
+_ELSEWHERE: Final = {"place": "<i8", "blind": "<i8", "kept": "u1"}
+"""Of rows that are also kept elsewhere (`shelf`): their place, and whether they are there already
+(`HERE`: not yet, `BACK`: they came from there, `THERE`: they were read since, and are there, too).
 
 `blind` is 0 where all rows of the id were seen when the row was read; else the row met nobody of
 the other log below the offset `blind - 1`.
@@ -71,6 +74,8 @@ class Join:
         self.labels = Ledger({**_LABEL, **more})
         self.cold = {"predictions": 0, "labels": 0}
         """Records before these offsets have left memory."""
+        self.missed: dict[str, dict[int, int]] = {"predictions": {}, "labels": {}}
+        """Places read blind before a restore that reads them again, and the `blind` of each."""
         self.answered = True
         """Whether what left memory of the ids at hand was brought back."""
         self.unseen = np.zeros(0, np.bool_)
@@ -240,7 +245,7 @@ class Join:
         """Join the pairs (n,) where nobody else is concerned: which they are, and their outcome."""
         plain = self.predictions.first(rows) & (self.predictions.take("joined", rows) == NONE)
         plain &= self.labels.first(marks)
-        plain &= _unique(rows) & _unique(marks)
+        plain &= once(rows) & once(marks)
         a, b = rows[plain], marks[plain]
         fits = self._fits(a, b)
         return plain, [self._marry(a[fits], b[fits])] if fits.any() else []
@@ -342,16 +347,21 @@ class Join:
             newest = table.newest(ids)
             here = newest != NONE  # what is here was read in sight, or its id's past is not known
             last = newest[here]
-            unseen[here] = (table.take("blind", last) > 0) & ~table.take("kept", last)
+            unseen[here] = (table.take("blind", last) > 0) & (table.take("kept", last) != BACK)
         self.unseen[kept] = unseen
         before = self.cold["labels" if log == "predictions" else "predictions"]
         blind = np.where(unseen, before + 1, 0)
-        return {"place": rows.places[kept], "blind": blind, "kept": False}
+        if self.missed[
+            log
+        ]:  # read again after a restore, perhaps in sight now: missed all the same
+            again = (self.missed[log].get(place, 0) for place in rows.places[kept].tolist())
+            blind = np.maximum(blind, np.fromiter(again, np.int64, len(blind)))
+        return {"place": rows.places[kept], "blind": blind, "kept": HERE}
 
     def forget(self, before: Millis) -> None:
         """Drop the oldest rows that nothing can refer to once watermarks have passed `before`."""
         for table in (self.predictions, self.labels):
-            count = _first_needed(table.column("reach"), before - self._horizon)
+            count = first_needed(table.column("reach"), before - self._horizon)
             if 0 < count < len(table):  # a record is read again whole, so it is kept whole
                 offsets = table.column("offset")
                 count = int(np.searchsorted(offsets[:count], offsets[count]))
@@ -379,18 +389,3 @@ def _times(rows: Arrivals, kept: Ints | slice) -> dict[str, Column]:
         "reach": rows.times[kept],
         "arrived": rows.arrived[kept],
     }
-
-
-def _first_needed(reach: Column, since: Millis) -> int:
-    """How many rows stand before the first that reaches `since`; only as far as one must look."""
-    for begin in range(0, len(reach), _STRETCH):
-        needed = reach[begin : begin + _STRETCH] >= since
-        if needed.any():
-            return begin + int(np.argmax(needed))
-    return len(reach)
-
-
-def _unique(rows: Ints) -> npt.NDArray[np.bool_]:
-    """Which row numbers come only once."""
-    _, inverse, counts = np.unique(rows, return_inverse=True, return_counts=True)
-    return np.asarray(counts[inverse] == 1, np.bool_)

@@ -23,6 +23,7 @@ Rows = npt.NDArray[np.int64]
 _Found = tuple[Rows, Rows, npt.NDArray[np.bool_]]
 
 _FIRST_CAPACITY: Final = 1024
+_LOOKED_AT: Final = 4096
 _LARGE: Final = 1 << 16
 _SHARE: Final = 8
 """From so many rows on, columns grow by this part of themselves: what is spare stays little."""
@@ -247,3 +248,12 @@ def _resize(column: Column, rows: int) -> None:
     Views of it must not be used any more.
     """
     column.resize((rows, *column.shape[1:]), refcheck=False)
+
+
+def first_needed(reach: Column, since: int) -> int:
+    """How many rows stand before the first that reaches `since`; only as far as one must look."""
+    for begin in range(0, len(reach), _LOOKED_AT):
+        needed = reach[begin : begin + _LOOKED_AT] >= since
+        if needed.any():
+            return begin + int(np.argmax(needed))
+    return len(reach)

@@ -23,8 +23,8 @@ import numpy.typing as npt
 from schemas.frames.ids import Ids
 from schemas.log import Millis
 from schemas.rows import Ints
-from streams.join.join import Join
-from streams.join.ledger import NONE, Column
+from streams.join.join import BACK, HERE, THERE, Join
+from streams.join.ledger import NONE, Column, Ledger
 from streams.join.stories import (
     LABEL,
     NAMED,
@@ -46,6 +46,10 @@ Reached = Mapping[Any, int]
 _BUCKETS: Final = 1_000
 """Of a horizon: as finely as orphans are told."""
 
+_AT_ONCE: Final = 50_000
+"""Rows that leave at a flush after a time in which they could not: a worker must not stand still
+for as long as all of them take."""
+
 _SEEN: Final = 2
 _MET: Final = 3
 """Columns of the books besides what lies elsewhere: predictions (0) and labels (1)."""
@@ -65,12 +69,15 @@ class SavedShelf(msgspec.Struct, frozen=True, array_like=True):
     """A shelf in a snapshot.
 
     `books`: bucket of event time, predictions and labels that lie elsewhere, labels admitted in
-    sight, those of them that have met a prediction.
+    sight, those of them that have met a prediction. `predictions`, `labels`: of what is to be read
+    again, the places of rows that were read blind, and up to where.
     """
 
     turn: int
     orphaned: int
     books: list[tuple[int, int, int, int, int]]
+    predictions: dict[int, int] = {}
+    labels: dict[int, int] = {}
 
 
 class Shelf:
@@ -90,8 +97,12 @@ class Shelf:
         self._turns: deque[tuple[int, int, int]] = deque(maxlen=_TURNS)
         self.taking_over = False
         """Whether labels that are re-read are in no book yet: the state was one of memory."""
-        self.whole = True
-        """Whether the store has answered, and taken what it was given, the last time."""
+        self._answers, self._behind = True, False
+
+    @property
+    def whole(self) -> bool:
+        """Whether the store answered the last time, and has taken everything."""
+        return self._answers and not self._behind
 
     # -- coming back -------------------------------------------------------------------------------
 
@@ -115,7 +126,7 @@ class Shelf:
                 self._take(wanted.ids, found, reached, versions)
             except ValueError:
                 found = None  # not rows of ours: as good as no answer
-        self._join.answered = self.whole = found is not None
+        self._join.answered = self._answers = found is not None
         return Given(0, 0) if found is None else self._lost(found.turn)
 
     def _take(self, ids: Ids, found: Found, reached: Reached, versions: Mapping[str, int]) -> None:
@@ -142,7 +153,7 @@ class Shelf:
         own = {name: rows[name] for name in rows.dtype.names or () if name != NAMED}
         arrived = np.maximum(rows["time"], rows["seen"]) // self._pane
         beside = {"offset": offsets_of(places), "reach": rows["time"], "arrived": arrived}
-        return {**own, **beside, "place": places, "kept": True}
+        return {**own, **beside, "place": places, "kept": BACK}
 
     def _lost(self, turn: int) -> Given:
         """What a store has lost that knows of no turn after `turn`: told once."""
@@ -163,14 +174,15 @@ class Shelf:
     # -- leaving -----------------------------------------------------------------------------------
 
     def leaving(self, reached: Reached, versions: Mapping[str, int]) -> Leaving | None:
-        """The rows that lie nowhere else yet; None if there are none, and memory is emptied."""
+        """Rows that lie nowhere else yet, if not all then the oldest; None if there are none."""
         fields: list[bytes] = []
         rows: list[bytes] = []
         parts: list[Ids] = []
         names = np.array([version_name(name) for name in versions], np.uint64)
         tables = (PREDICTION, self._join.predictions), (LABEL, self._join.labels)
+        most = _AT_ONCE if self._behind else None
         for kind, table in tables:
-            new = np.flatnonzero(~table.column("kept"))
+            new = _new(table)[: None if most is None else most - len(rows)]
             if not len(new):
                 continue
             packed = np.zeros(len(new), self._form.of(kind))
@@ -194,21 +206,24 @@ class Shelf:
         `known` is the last turn that it knew of before. Memory holds at most `most` rows that
         nobody takes. `reached`: what the logs were read to.
         """
-        self.whole = known is not None
         tables = self._join.predictions, self._join.labels
-        new = [~table.column("kept") for table in tables]
-        counts = Given(*(int(mask.sum()) for mask in new))
+        new = [_new(table) for table in tables]
         if known is None:
-            if sum(counts) <= most:
+            self._behind = True
+            if sum(map(len, new)) <= most:
                 return Given(0, 0)
             self._empty(reached)
-            return counts
+            return Given(*map(len, new))
         given = self._lost(known)
+        gone = [new[0][: len(leaving.rows)], new[1][: max(len(leaving.rows) - len(new[0]), 0)]]
         self._turn = leaving.turn
-        self._turns.append((self._turn, *counts))
-        for side, (table, mask) in enumerate(zip(tables, new, strict=True)):
-            self._book(side, table.column("time")[mask])
-        self._empty(reached)
+        self._turns.append((self._turn, *map(len, gone)))  # type: ignore[arg-type] # two of them
+        for side, (table, rows) in enumerate(zip(tables, gone, strict=True)):
+            self._book(side, table.column("time")[rows])
+            table.column("kept")[rows] = THERE
+        self._behind = any(len(_new(table)) for table in tables)
+        if not self._behind:
+            self._empty(reached)
         return given
 
     def _empty(self, reached: Reached) -> None:
@@ -223,7 +238,7 @@ class Shelf:
         if log not in self._join.cold:
             return None
         table = self._join.predictions if log == "predictions" else self._join.labels
-        new = np.flatnonzero(~table.column("kept"))
+        new = _new(table)
         if not len(new):
             return None
         return int(table.column("offset")[new[0]]), int(table.column("seen")[new[0]])
@@ -264,7 +279,13 @@ class Shelf:
     def save(self) -> SavedShelf:
         """The state, for a snapshot."""
         books = [(bucket, *book) for bucket, book in sorted(self._books.items())]
-        return SavedShelf(self._turn, self._orphaned, books)  # type: ignore[arg-type]
+        missed = []
+        for table in (self._join.predictions, self._join.labels):
+            new = _new(table)
+            new = new[table.column("blind")[new] > 0]
+            places, blind = table.column("place")[new], table.column("blind")[new]
+            missed.append(dict(zip(places.tolist(), blind.tolist(), strict=True)))
+        return SavedShelf(self._turn, self._orphaned, books, *missed)  # type: ignore[arg-type]
 
     def take_over(self, forgotten: int, joined: int) -> None:
         """Begin with a state of memory, which has dropped `forgotten` labels; `joined` of all did.
@@ -278,6 +299,12 @@ class Shelf:
         self._turn, self._orphaned = saved.turn, saved.orphaned
         self._books = {bucket: list(book) for bucket, *book in saved.books}
         self._join.cold = {log: reached[log] for log in self._join.cold}
+        self._join.missed = {"predictions": saved.predictions, "labels": saved.labels}
+
+
+def _new(table: Ledger) -> Ints:
+    """The rows in memory, counted from the oldest, that lie nowhere else."""
+    return np.flatnonzero(table.column("kept") == HERE)
 
 
 def _owners(counts: Ints) -> Ints:

@@ -30,6 +30,12 @@ def backtest(  # noqa: PLR0917 - typer passes options by name
         int | None,
         typer.Option(min=1, help="Rows after a change in which it counts as found."),
     ] = None,
+    quiet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0-69125", help="Rows without a change: says which tolerance is silent there."
+        ),
+    ] = None,
     labels: Annotated[Path | None, typer.Option(help="A file of labels by id.")] = None,
     reference: Annotated[Path | None, typer.Option(help="A file of what is normal.")] = None,
     config: Annotated[
@@ -68,4 +74,4 @@ def backtest(  # noqa: PLR0917 - typer passes options by name
         tolerance=tolerance,
         false_alarms=false_alarms,
     )
-    raise typer.Exit(run(asked, truth, max_delay, as_json=json))
+    raise typer.Exit(run(asked, truth, max_delay, quiet, as_json=json))

@@ -19,6 +19,7 @@ from rich.table import Table
 from schemas.log import Millis, Output
 from schemas.outputs import Alert, RetrainRequest
 from streams.cli import console
+from streams.cli.calibration import Calibration, calibrate, quiet_of
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.replay import Asked, Plan, plan_of, wanted
 from streams.runtime.backtest import Alarm, Judged, baselines, judge
@@ -58,6 +59,8 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     judged: Judged
     baselines: dict[str, Judged]
     messages: list[Message]
+    calibration: Calibration | None = None
+    """Where a quiet stretch was named."""
 
 
 def backtest(
@@ -74,8 +77,12 @@ def backtest(
     pane: str | None = None,
     tolerance: float | None = None,
     false_alarms: str | None = None,
+    quiet: tuple[int, int] | None = None,
 ) -> Backtest:
-    """Replay a file and judge it; `truth` are rows (0-based), the first of each new state."""
+    """Replay a file and judge it; `truth` are rows (0-based), the first of each new state.
+
+    With `quiet`, the first and last row of a stretch without a change, tolerances are tried on it.
+    """
     asked = Asked(
         predictions=Path(predictions),
         labels=_path(labels),
@@ -88,15 +95,35 @@ def backtest(
         tolerance=tolerance,
         false_alarms=false_alarms,
     )
-    return judged_run(asked, truth, max_delay)
+    return judged_run(asked, truth, max_delay, quiet)
 
 
 def _path(of: Path | str | None) -> Path | None:
     return None if of is None else Path(of)
 
 
-def judged_run(asked: Asked, truth: Sequence[int], max_delay: int | None) -> Backtest:
+def judged_run(
+    asked: Asked,
+    truth: Sequence[int],
+    max_delay: int | None,
+    quiet: tuple[int, int] | None = None,
+) -> Backtest:
     """What a command line asks for."""
+    found, _ = _run(asked, truth, max_delay)
+    if quiet is None:
+        return found
+    if quiet[1] >= found.rows:
+        raise OperatorError(f"--quiet: must lie in rows 0 to {found.rows - 1:,}", REFUSED)
+
+    def run(tolerance: float) -> tuple[list[Alarm], Judged]:
+        other, alarms = _run(msgspec.structs.replace(asked, tolerance=tolerance), truth, max_delay)
+        return alarms, other.judged
+
+    return msgspec.structs.replace(found, calibration=calibrate(run, quiet))
+
+
+def _run(asked: Asked, truth: Sequence[int], max_delay: int | None) -> tuple[Backtest, list[Alarm]]:
+    """One replay, judged, and its alarms."""
     plan = plan_of(asked)
     clock = _Rows()
     replay = Replay(
@@ -107,7 +134,7 @@ def judged_run(asked: Asked, truth: Sequence[int], max_delay: int | None) -> Bac
         for output in replay.run(clock.counted(wanted(plan)), [plan.model]):
             said.take(output)
             bar.update(bar.task_ids[0], completed=clock.rows)
-    return _judged(plan, clock, said, list(truth), max_delay)
+    return _judged(plan, clock, said, list(truth), max_delay), said.alarms
 
 
 def _judged(
@@ -234,15 +261,20 @@ def truth_of(text: str) -> list[int]:
         raise OperatorError("--truth: must be rows such as 1775,3550", REFUSED) from None
 
 
-def run(asked: Asked, truth: str, max_delay: int | None, *, as_json: bool) -> int:
+def run(
+    asked: Asked, truth: str, max_delay: int | None, quiet: str | None = None, *, as_json: bool
+) -> int:
     """Judge, and print; gives the exit code."""
-    found = judged_run(asked, truth_of(truth), max_delay)
+    stretch = None if quiet is None else quiet_of(quiet)
+    found = judged_run(asked, truth_of(truth), max_delay, stretch)
     if as_json:
         console.emit_object(found)
         return 0
     out = console.results()
     out.print(_sent(found))
     out.print(_figures(found))
+    if found.calibration is not None:
+        out.print(_tried(found.calibration))
     return 0
 
 
@@ -269,6 +301,25 @@ def _figures(found: Backtest) -> Table:
     for field in Judged.__struct_fields__:
         values = [getattr(one, field) for one in columns.values()]
         table.add_row(field.replace("_", " "), *map(_number, values))
+    return table
+
+
+def _tried(found: Calibration) -> Table:
+    """Every tolerance, and which one to write into the config."""
+    table = Table(
+        title=f"Quiet rows {found.quiet[0]:,} to {found.quiet[1]:,}", title_justify="left"
+    )
+    for heading in ("tolerance", "alarms in them", "changes found", "mean delay"):
+        table.add_column(heading, justify="right")
+    for one in found.tried:
+        values = (one.quiet_alarms, one.episode_recall, one.mean_detection_delay)
+        table.add_row(f"{one.tolerance:g}", *map(_number, values))
+    wanted = found.proposed
+    table.caption = (
+        "none of these is silent there: is the stretch really quiet?"
+        if wanted is None
+        else f"the smallest that is silent there: tolerance: {wanted:g}"
+    )
     return table
 
 

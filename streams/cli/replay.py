@@ -121,6 +121,8 @@ def plan_of(asked: Asked) -> Plan:
     if asked.config is not None:
         config = load_config(asked.config)
         name, model = choose_model(config, asked.model)
+        if asked.tolerance is not None:
+            model = model.model_copy(update={"tolerance": asked.tolerance})
     else:
         guessed, notes = _guessed(asked, columns)
         said = {

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from streams.cli import calibration
 from streams.cli.backtest import backtest, truth_of
+from streams.cli.calibration import calibrate, quiet_of
 from streams.cli.endings import OperatorError
+from streams.runtime.backtest import Alarm, judge
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,40 @@ def test_the_command_prints_what_the_function_gives(stream, found, windage):
     assert found.judged.mean_detection_delay == document["judged"]["mean_detection_delay"]
     assert {"always_fire", "never_fire"} == set(document["baselines"])
     assert len(found.messages) == len(document["messages"])
+
+
+def test_the_smallest_tolerance_that_is_silent_on_quiet_rows_is_proposed():
+    """Even where a larger one would find changes sooner by chance."""
+    judged = judge([], [], 100)
+    noisy = {0.0: [150, 900], 0.05: [199], 0.1: [201], 0.15: [10]}
+    run = lambda tolerance: ([Alarm(row, "i") for row in noisy.get(tolerance, [])], judged)
+    found = calibrate(run, (100, 200))
+    assert 0.1 == found.proposed
+    assert [1, 1, 0, 0, 0, 0] == [one.quiet_alarms for one in found.tried]
+    assert calibrate(lambda _: ([Alarm(150, "i")], judged), (100, 200)).proposed is None
+
+
+def test_a_quiet_stretch_is_tried_under_several_tolerances(stream, monkeypatch):
+    """The change is found under each, and later under the larger one."""
+    monkeypatch.setattr(calibration, "TOLERANCES", (0.0, 0.3))
+    calm = backtest(stream, [2500], every="60s", quiet=(1000, 2400)).calibration
+    assert (0.0, (1000, 2400)) == (calm.proposed, calm.quiet)
+    assert [(0.0, 0, 1.0), (0.3, 0, 1.0)] == [
+        (one.tolerance, one.quiet_alarms, one.episode_recall) for one in calm.tried
+    ]
+    first, second = (one.mean_detection_delay for one in calm.tried)
+    assert first <= second
+
+
+def test_a_quiet_stretch_must_lie_in_the_recording(stream):
+    with pytest.raises(OperatorError, match="--quiet: must lie in rows 0 to 3,999"):
+        backtest(stream, [], every="60s", quiet=(0, 4000))
+
+
+@pytest.mark.parametrize("text", ["", "5", "9-3", "a-b", "-1-5"])
+def test_a_quiet_stretch_is_first_and_last_row(text):
+    with pytest.raises(OperatorError, match="--quiet"):
+        quiet_of(text)
 
 
 def test_truth_is_rows():

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from detectors.arrays import Codes, Counts, Floats
 from detectors.merging import quantile_groups
@@ -72,6 +71,8 @@ class SignalReference:
     @cached_property
     def borders(self) -> Floats:
         """Normal scores of the borders of a numeric signal's cells, -inf to inf (width,)."""
+        from scipy import special  # noqa: PLC0415 - 28 MB that a profiler never needs
+
         return np.asarray(special.ndtri(np.append(0.0, np.minimum(np.cumsum(self.present), 1.0))))
 
     @cached_property

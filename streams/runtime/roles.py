@@ -5,7 +5,7 @@ Leaves to others: reading files and topics, snapshots' storage.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from schemas.baseline import Baseline
 from schemas.config import Config
@@ -14,12 +14,14 @@ from schemas.config_model import ModelConfig
 from schemas.counting import Counting
 from schemas.judging import Judging
 from schemas.log import INPUT_LOGS
-from streams.monitor import Monitor
 from streams.profiler import Profiler
 from streams.stores import Attended, Store
 
 _STRETCH_ROWS: Final = 30
 """Rows that a stretch of the topic must have; with fewer it goes on until they are there."""
+
+if TYPE_CHECKING:
+    from streams.monitor import Monitor
 
 _FIRST_ROWS: Final = 5000
 """Rows that build an outcome reference where the grid came from a file."""
@@ -138,18 +140,21 @@ class MonitorRole:
 
     def __init__(self, config: Config, baselines: Mapping[str, Baseline]) -> None:
         """`baselines` of models whose reference is known before the first record."""
+        from streams.monitor import Monitor  # noqa: PLC0415 - 40 MB that a profiler never needs
+
+        self._monitor = Monitor
         self._models = {
             name: (judging(name, model, config.limits), model)
             for name, model in config.models.items()
         }
         self._baselines = baselines
 
-    def fresh(self, _partition: int, _partitions: int) -> Monitor:
+    def fresh(self, _partition: int, _partitions: int) -> "Monitor":
         """A monitor that has read nothing."""
-        return Monitor(self._models, baselines=self._baselines)
+        return self._monitor(self._models, baselines=self._baselines)
 
-    def restored(self, _partition: int, _partitions: int, snapshot: bytes) -> Monitor:
+    def restored(self, partition: int, partitions: int, snapshot: bytes) -> "Monitor":
         """The monitor of a snapshot; SnapshotError with the reason if it cannot be."""
-        monitor = Monitor(self._models, baselines=self._baselines)
+        monitor = self.fresh(partition, partitions)
         monitor.load(snapshot)
         return monitor

@@ -1,4 +1,4 @@
-"""What a large block took is given back to the system when it is freed."""
+"""What a worker holds: freed blocks go back to the system, and nothing is loaded in vain."""
 
 import subprocess
 import sys
@@ -32,3 +32,13 @@ def test_freed_columns_leave_the_process():
     before, after = map(int, done.stdout.split())
     assert after < 8 << 20
     assert after < before
+
+
+def test_a_worker_that_profiles_loads_no_monitor():
+    """What judges (scipy with it, some 40 MB) is loaded by who judges."""
+    code = (
+        "import sys, streams.cli.worker, streams.runtime.kafka.process\n"
+        "print([name for name in ('scipy', 'streams.monitor') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]\n" == done.stdout

@@ -30,7 +30,9 @@ WAYS = {
     "elsewhere": "SASL_SSL",  # its certificate is another host's
     "mutual": "SSL",  # clients must show a certificate
     "clear": "SASL_PLAINTEXT",
+    "brief": "SASL_SSL",  # no connection outlives its token
 }
+BRIEF_SECONDS = 6
 _JAAS = "org.apache.kafka.common.security"
 
 
@@ -144,6 +146,7 @@ class Secured:
             ),
             "elsewhere": self.authority.issue("other", "DNS:broker.example"),
             "mutual": good,
+            "brief": good,
         }
         port = self.open.rpartition(":")[2]
         controller = f"CONTROLLER://127.0.0.1:{int(port) + 1}"
@@ -157,6 +160,7 @@ class Secured:
             "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users=User:ANONYMOUS",
             "ssl.principal.mapping.rules=RULE:^CN=(.*)$/$1/",
+            f"listener.name.brief.oauthbearer.connections.max.reauth.ms={1000 * BRIEF_SECONDS}",
         ]
         for way, protocol in WAYS.items():
             prefix = f"listener.name.{way}."

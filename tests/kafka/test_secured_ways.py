@@ -31,10 +31,10 @@ def _collected():
     gc.collect()
 
 
-def token(subject):
+def token(subject, seconds=300.0):
     """Return an unsigned token, as a broker without a token server takes them."""
     now = time.time()
-    parts = ({"alg": "none"}, {"sub": subject, "iat": now, "exp": now + 300.0})
+    parts = ({"alg": "none"}, {"sub": subject, "iat": now, "exp": now + seconds})
     texts = [base64.urlsafe_b64encode(json.dumps(one).encode()).decode() for one in parts]
     return ".".join([text.rstrip("=") for text in texts] + [""])
 
@@ -47,7 +47,7 @@ def connection(secured, way, **more):
 
 @contextmanager
 def token_server(answer, status=200):
-    """Serve one answer to whoever asks; gives its URL and what it was asked."""
+    """Serve an answer, or what a function gives, to whoever asks; gives URL and questions."""
     asked = []
 
     class Tokens(BaseHTTPRequestHandler):
@@ -56,7 +56,8 @@ def token_server(answer, status=200):
             asked.append((self.headers["Authorization"], body))
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(json.dumps(answer).encode())
+            given = answer() if callable(answer) else answer
+            self.wfile.write(json.dumps(given).encode())
 
         def log_message(self, *_):
             pass

@@ -60,7 +60,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
             return config
         if known is None:
             kafka = _kafka_at(self.bootstrap)
-            return Config(kafka=kafka, models={"*": ModelConfig.model_validate({"task": "none"})})
+            some = Config(kafka=kafka, models={"m": ModelConfig.model_validate({"task": "none"})})
+            return some.model_copy(update={"models": {}})  # nobody has said which there are
         config = load_config(known)
         kafka = config.kafka.model_copy(update={"bootstrap": _kafka_at(self.bootstrap).bootstrap})
         return config.model_copy(update={"kafka": kafka})

@@ -8,7 +8,6 @@ Leaves to others: who uses it (`runtime.roles`).
 from schemas.config import Config
 from schemas.log import Millis
 from schemas.topics import plan
-from streams.stores.redis_store import RedisStore
 from streams.stores.store import Store
 
 
@@ -16,6 +15,8 @@ def open_store(config: Config) -> Store | None:
     """Where predictions wait for labels; None: in memory."""
     if config.redis is None or not any(model.labelled for model in config.models.values()):
         return None
+    from streams.stores.redis_store import RedisStore  # noqa: PLC0415 - who needs none loads none
+
     kept = max(one.retention for one in plan(config) if one.topic in ("predictions", "labels"))
     lives = {
         name: _life(model.labels.horizon + model.lateness, kept)

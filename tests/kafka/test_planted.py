@@ -19,14 +19,12 @@ import pytest
 from kafka import KafkaProducer
 
 from schemas.load import load_text
-from schemas.log import INPUT_LOGS
 from streams import snapshot as snapshots
 from streams.runtime import topics
 from streams.runtime.kafka.process import settings_of
 from streams.runtime.kafka.reading import KafkaReader
 from streams.runtime.partitions import partition_of
-from streams.runtime.replay import END_HEADERS
-from tests.cli.installation import ROWS, START, prediction
+from tests.cli.installation import ROWS, prediction
 from tests.kafka.conftest import free_port
 from tests.kafka.secured import PASSWORD
 from tests.security.test_planted import OUTPUTS, PERSONAL, SECRETS
@@ -39,9 +37,6 @@ TURNED_SECONDS = 120
 STOP_SECONDS = 40
 KEY = "planted-state-key-of-the-workers-5ab0"
 HIDDEN = SECRETS | {"BROKER_PASSWORD": PASSWORD, "STATE_KEY": KEY}
-END = json.dumps(
-    {"model": "shop", "type": "end_of_stream", "timestamp": START + 1_000 * ROWS, "id": "end"}
-).encode()
 TOPICS = (*OUTPUTS, "journal", "profiler-state", "monitor-state", "dead-letters")
 CONFIG = """version: 1
 app: {prefix}app
@@ -133,10 +128,6 @@ class Workers:
             place = partition_of(key, PARTITIONS)
             name = self.config.topics.name(topic)
             producer.send(name, key=key, value=value, headers=headers, partition=place)
-        for log in INPUT_LOGS:  # a recording says where it ends
-            for place in range(PARTITIONS):
-                name, said = self.config.topics.name(log), list(END_HEADERS)
-                producer.send(name, key=b"shop", value=END, headers=said, partition=place)
         producer.flush()
         producer.close()
 

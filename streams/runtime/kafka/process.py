@@ -262,7 +262,8 @@ def topic_names(config: Config, name: RoleName) -> dict[str, str]:
 
 def settings_of(config: Config, name: RoleName) -> dict[str, Any]:
     """Return the fields of `Settings` that the config decides."""
-    panes = [model.pane for model in config.models.values() if model.clock == "broker"]
+    # Under either clock: metrics and model events keep append time, and hold every pane up.
+    panes = [model.pane for model in config.models.values()]
     hashes = sorted(config.hashes().items())
     return {
         "store_s": config.state.every / 1000,

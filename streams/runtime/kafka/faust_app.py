@@ -377,8 +377,8 @@ def make_app(
         broker_commit_interval=1.0,
         broker_session_timeout=session_timeout_s,
         broker_heartbeat_interval=session_timeout_s / 5,
-        broker_request_timeout=session_timeout_s * 2.5,
-        broker_rebalance_timeout=session_timeout_s * 2,
+        broker_request_timeout=session_timeout_s * 1.5,  # after which a dead line is noticed
+        broker_rebalance_timeout=session_timeout_s,
     )
     app.reader = reader
     app.principal = connection.principal

@@ -24,6 +24,9 @@ from streams.snapshot import Found, Meta, SnapshotError, StateRecord
 PATIENCE_SECONDS: Final = 30.0
 """How long a read may bring nothing before the broker counts as not reachable."""
 
+ANSWER_MS: Final = 10_500
+"""How long one request waits on a line that may be dead; aiokafka wants more than a session's."""
+
 RESET_HINT: Final = "; to give the state up and start anew: --reset-from earliest|latest|TIME"
 
 
@@ -41,7 +44,10 @@ def detached_consumer(connection: Connection) -> AIOKafkaConsumer:
     the state silently comes back empty.
     """
     return AIOKafkaConsumer(
-        **connection.aiokafka(), enable_auto_commit=False, auto_offset_reset="earliest"
+        **connection.aiokafka(),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        request_timeout_ms=ANSWER_MS,
     )
 
 

@@ -19,11 +19,11 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from streams.runtime.kafka import bulk
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
 from streams.runtime.kafka.marks import Marks
+from streams.runtime.kafka.producing import make_producer
 from streams.runtime.kafka.pulse import Pulse
 from streams.runtime.kafka.recovery import InformedRole, Recovery
 from streams.runtime.kafka.references import References
@@ -294,15 +294,7 @@ class Worker:
         """Start what outlives assignments."""
         if self._producer is not None:
             return
-        self._producer = AIOKafkaProducer(
-            **self._settings.connection.aiokafka(),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="lz4",
-            linger_ms=5,
-            max_batch_size=bulk.BATCH_BYTES,
-            max_request_size=self._settings.record_bytes,
-        )
+        self._producer = make_producer(self._settings.connection, self._settings.record_bytes)
         await self._producer.start()
         if self._settings.references_partitions:
             self._references = References(

@@ -13,6 +13,8 @@ from streams.cli.health import Check
 
 def sinks(config: Config) -> list[Check]:
     """Whether each sink could be told, and whether any alert would be told to nobody."""
+    if not config.sinks:
+        return []
     from streams.sinks.probe import doubt
 
     async def doubts() -> list[str | None]:

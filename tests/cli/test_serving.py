@@ -57,7 +57,7 @@ def test_an_incident_is_closed_over_http(command, served):
 
     def incidents():
         told = command("incidents", "--data", directory, "--json").out
-        return [json.loads(line) for line in told.splitlines()]
+        return [one for one in map(json.loads, told.splitlines()) if not one["drill"]]
 
     (before,) = incidents()
     refused = command(

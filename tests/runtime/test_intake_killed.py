@@ -138,7 +138,7 @@ def check(directory, feeder):
         runtime.run_until_idle(int(time.time() * 1000) + 3_600_000)
         rows = dict.fromkeys(("predictions", "outcomes"), 0)
         for profile in _profiles(runtime):
-            if profile.key.segment == "*":
+            if profile.key.segment == "*" and profile.key.kind in rows:
                 rows[profile.key.kind] += profile.rows
         assert {"predictions": len(accepted), "outcomes": len(accepted)} == rows
     finally:

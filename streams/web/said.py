@@ -6,6 +6,7 @@ Leaves to others: reading the log (`Source` is whoever can), what follows (`stre
 """
 
 from collections import deque
+from threading import Lock
 from typing import Final, Protocol
 
 import msgspec
@@ -56,16 +57,18 @@ class Said:
         self._source = source
         self._next = [0] * source.partitions
         self._marks: deque[tuple[Millis, Mark]] = deque(maxlen=KEPT)
+        self._lock = Lock()  # pages are answered in threads, and each asks for the newest
 
     def refresh(self) -> None:
         """Take in what was said since the last time."""
-        for partition in range(len(self._next)):
-            while records := self._source.read(
-                "model-events", partition, self._next[partition], _PAGE, connection="view"
-            ):
-                self._next[partition] = records[-1].offset + 1
-                for record in records:
-                    self._take(record)
+        with self._lock:
+            for partition in range(len(self._next)):
+                while records := self._source.read(
+                    "model-events", partition, self._next[partition], _PAGE, connection="view"
+                ):
+                    self._next[partition] = records[-1].offset + 1
+                    for record in records:
+                        self._take(record)
 
     def marks(
         self, model: str | None, start: Millis, end: Millis, incident_id: str | None = None
@@ -73,7 +76,7 @@ class Said:
         """What was said of a model (None: any) in [start, end], by time."""
         found = [
             (at, mark)
-            for at, mark in self._marks
+            for at, mark in tuple(self._marks)
             if start <= at <= end
             and model in (None, mark.model)
             and incident_id in (None, mark.incident_id)

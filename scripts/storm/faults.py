@@ -213,7 +213,7 @@ async def topic_gone(field: Field) -> None:
 
 _OWNS: Final = "owns partitions"
 _AWAY: Final = ("Kafka does not answer", "Kafka answers again", "failed: ", "not delivered")
-_SLOW: Final = ("made durable after", *_AWAY, _OWNS)
+_SLOW: Final = ("made durable after", "marks were taken after", *_AWAY, _OWNS)
 _STOOD: Final = ("stood still for", _OWNS)
 
 FAULTS: Final = (

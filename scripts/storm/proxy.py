@@ -27,10 +27,12 @@ class Line:
         self._open.set()
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._silent: set[asyncio.StreamWriter] = set()
+        self._free_s = {True: 0.0, False: 0.0}  # when each direction of the line is free again
 
     def turn(self, mode: str) -> None:
         """Be in this mode from now on."""
         self._mode = mode
+        self._free_s = {True: 0.0, False: 0.0}
         if mode == "black_hole":
             self._open.clear()
         else:
@@ -51,8 +53,8 @@ class Line:
         pair = (writer, broker)
         self._pairs.add(pair)
         pumps = [
-            asyncio.create_task(self._pump(reader, broker)),
-            asyncio.create_task(self._pump(there, writer)),
+            asyncio.create_task(self._pump(reader, broker, up=True)),
+            asyncio.create_task(self._pump(there, writer, up=False)),
         ]
         try:
             await asyncio.gather(*pumps)
@@ -77,12 +79,21 @@ class Line:
         except OSError:
             pass
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _queue(self, size: int, *, up: bool) -> None:
+        """Wait for the bytes before ours: all connections share the line."""
+        clock = asyncio.get_running_loop().time
+        due = self._free_s[up] = max(clock(), self._free_s[up]) + size / BYTES_PER_S
+        while self._mode == "throttle" and clock() < due:  # noqa: ASYNC110 - time is waited for
+            await asyncio.sleep(min(LATENCY_S, due - clock()))
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool
+    ) -> None:
         while taken := await reader.read(CHUNK_BYTES):
             if self._mode == "latency":
                 await asyncio.sleep(LATENCY_S)
             elif self._mode == "throttle":
-                await asyncio.sleep(len(taken) / BYTES_PER_S)
+                await self._queue(len(taken), up=up)
             await self._open.wait()
             writer.write(taken)
             await writer.drain()

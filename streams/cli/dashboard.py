@@ -6,15 +6,13 @@ Leaves to others: following the topics (`web.mirror`), the pages (`web.server`).
 
 import asyncio
 import shlex
-import signal
 import tempfile
 from pathlib import Path
 
 from schemas.config import Config
 from schemas.config_links import Http
 from streams.cli.configured import load_config
-from streams.cli.console import say
-from streams.cli.endings import UNREACHABLE, OperatorError
+from streams.cli.listening import listen
 from streams.cli.places import Place, reading, writer_of
 from streams.runtime.kafka.reading import KafkaReader
 from streams.web.mirror import Mirror
@@ -35,18 +33,9 @@ def run(config_path: Path, port: int | None) -> None:
 
 
 async def _serve(mirror: Mirror, config: Config, http: Http, place: str) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     mirror.start()
     server = Server(mirror, http, about(config), place, role="dashboard")
     try:
-        port = await server.start()
-        say(f"http://{http.host}:{port}/  Ctrl-C ends")
-        await stopped.wait()
-    except OSError as error:
-        message = f"cannot listen at {http.host}:{http.port}: {error.strerror or error}"
-        raise OperatorError(message, UNREACHABLE) from None
+        await listen(server, http, "Ctrl-C ends")
     finally:
-        await server.stop()
         await asyncio.to_thread(mirror.stop)

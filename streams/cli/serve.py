@@ -7,7 +7,6 @@ Leaves to others: the runtime (`runtime.embedded`), the paths (`web.server`).
 
 import asyncio
 import shlex
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from schemas.config import Config
 from schemas.config_links import Http
 from schemas.config_sinks import Sink
 from streams.cli.configured import load_baselines, load_config
-from streams.cli.console import say
-from streams.cli.endings import UNREACHABLE, OperatorError
+from streams.cli.listening import listen
 from streams.runtime.assembly import open_embedded
 from streams.runtime.embedded import Embedded
 from streams.sinks.log_source import LogSource
@@ -40,22 +38,13 @@ def open_runtime(config: Config, known: Mapping[str, Baseline], directory: Path)
 
 
 async def _serve(runtime: Embedded, config: Config, http: Http, place: str) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     office = sinks_of(runtime, config)
     office.start()  # first, so that a new sink is told of all that the machines say from now on
     runtime.start()
     server = Server(runtime, http, about(config), place, sinks=office.status)
     try:
-        port = await server.start()
-        say(f"http://{http.host}:{port}/  POST events to /v1/events; Ctrl-C ends")
-        await stopped.wait()
-    except OSError as error:
-        message = f"cannot listen at {http.host}:{http.port}: {error.strerror or error}"
-        raise OperatorError(message, UNREACHABLE) from None
+        await listen(server, http, "POST events to /v1/events; Ctrl-C ends")
     finally:
-        await server.stop()
         await asyncio.to_thread(office.stop)
         await asyncio.to_thread(runtime.stop)
 

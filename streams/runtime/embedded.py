@@ -21,7 +21,6 @@ from streams.runtime import counted
 from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank, lamps_of, store_of
 from streams.runtime.intake import Intake
 from streams.runtime.machine import UNSENT_BYTES, Machine, Role
-from streams.runtime.partitions import partition_of
 from streams.runtime.sqlite_log import Entry, Group, LogError, Receipt, SqliteLog
 from streams.snapshot import SnapshotError
 
@@ -139,14 +138,13 @@ class Embedded:
         *,
         name: str | None = None,
     ) -> Entry:
-        """An entry for the partition of its key."""
+        """An entry to append, in the partition of its key."""
         return Entry(
             log=log,
             key=key,
             value=value,
             headers=tuple(headers),
             timestamp=timestamp,
-            partition=partition_of(key, self.log.partitions),
             name=name,
         )
 

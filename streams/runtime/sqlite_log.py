@@ -24,6 +24,7 @@ from uuid import uuid4
 import msgspec
 
 from schemas.log import INPUT_LOGS, Millis, Output, Record
+from streams.runtime.partitions import partition_of
 
 TOPICS: Final = (
     *INPUT_LOGS,
@@ -71,7 +72,7 @@ class DiskFullError(LogError):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A record to append. `timestamp` None: the time of appending.
+    """A record to append. `timestamp` None: the time of appending; `partition` None: by its key.
 
     An entry with a `name` is appended once, however often it comes.
     """
@@ -81,7 +82,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp: Millis | None = None
-    partition: int = 0
+    partition: int | None = None
     name: str | None = None
 
 
@@ -257,10 +258,47 @@ class SqliteLog:
         with self._transaction("append") as (writer, ends):
             now = self._now()
             rows: dict[str, list[Row]] = {}
-            receipts = [_accept(writer, ends, group, now, rows) for group in groups]
+            receipts = [self._accept(writer, ends, group, now, rows) for group in groups]
             _insert(writer, rows)
             _store(writer, {"clock": str(now).encode()})
         return receipts
+
+    def _accept(
+        self,
+        writer: sqlite3.Connection,
+        ends: Ends,
+        group: Group,
+        now: Millis,
+        rows: dict[str, list[Row]],
+    ) -> Receipt:
+        """Give the group's entries their offsets, unless their names are known."""
+        if group.name is not None:
+            known = _accepted(writer, group.name)
+            if known is not None:
+                before = msgspec.msgpack.decode(known, type=Receipt)
+                if before.digest != group.digest:
+                    return Receipt(offsets=[], digest=before.digest, conflict=True)
+                return msgspec.structs.replace(before, repeated=True)
+        offsets: list[int | None] = []
+        for entry in group.entries:
+            if entry.name is not None:
+                if _accepted(writer, entry.name) is not None:
+                    offsets.append(None)
+                    continue
+                writer.execute("INSERT INTO accepted VALUES (?, ?, ?)", (entry.name, now, b""))
+            number = entry.partition
+            if number is None:
+                number = partition_of(entry.key, self.partitions)
+            place = _next_place(ends, entry.log, number)
+            at = now if entry.timestamp is None else entry.timestamp
+            row = (place, at, entry.key, entry.value, _packed(entry.headers))
+            rows.setdefault(entry.log, []).append(row)
+            offsets.append(place & _OFFSETS)
+        receipt = Receipt(offsets=offsets, digest=group.digest)
+        if group.name is not None:
+            values = (group.name, now, msgspec.msgpack.encode(receipt))
+            writer.execute("INSERT INTO accepted VALUES (?, ?, ?)", values)
+        return receipt
 
     def commit(self, outputs: Sequence[tuple[Output, int]], states: Mapping[str, bytes]) -> None:
         """Append outputs (each with its partition) and store states in one transaction."""
@@ -315,36 +353,6 @@ class SqliteLog:
         """Names accepted before that instant may be accepted again."""
         with self._write:
             self._connections["commit"].execute("DELETE FROM accepted WHERE at < ?", (before,))
-
-
-def _accept(
-    writer: sqlite3.Connection, ends: Ends, group: Group, now: Millis, rows: dict[str, list[Row]]
-) -> Receipt:
-    """Give the group's entries their offsets, unless their names are known."""
-    if group.name is not None:
-        known = _accepted(writer, group.name)
-        if known is not None:
-            before = msgspec.msgpack.decode(known, type=Receipt)
-            if before.digest != group.digest:
-                return Receipt(offsets=[], digest=before.digest, conflict=True)
-            return msgspec.structs.replace(before, repeated=True)
-    offsets: list[int | None] = []
-    for entry in group.entries:
-        if entry.name is not None:
-            if _accepted(writer, entry.name) is not None:
-                offsets.append(None)
-                continue
-            writer.execute("INSERT INTO accepted VALUES (?, ?, ?)", (entry.name, now, b""))
-        place = _next_place(ends, entry.log, entry.partition)
-        at = now if entry.timestamp is None else entry.timestamp
-        row = (place, at, entry.key, entry.value, _packed(entry.headers))
-        rows.setdefault(entry.log, []).append(row)
-        offsets.append(place & _OFFSETS)
-    receipt = Receipt(offsets=offsets, digest=group.digest)
-    if group.name is not None:
-        values = (group.name, now, msgspec.msgpack.encode(receipt))
-        writer.execute("INSERT INTO accepted VALUES (?, ?, ?)", values)
-    return receipt
 
 
 def _accepted(writer: sqlite3.Connection, name: str) -> bytes | None:

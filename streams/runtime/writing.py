@@ -62,7 +62,7 @@ class DirectoryWriter:
             raise LogError(f"{error}{hint}") from None
         try:
             said = [letter for letter in letters if letter.topic in INPUT_LOGS]
-            log.append([Group(entries=[_entry(letter, partitions) for letter in said])])
+            log.append([Group(entries=[_entry(letter) for letter in said])])
             outputs = [_output(letter) for letter in letters if letter.topic not in INPUT_LOGS]
             if outputs:
                 log.commit([(output, 0) for output in outputs], {})
@@ -156,14 +156,13 @@ class KafkaWriter:
             producer.close(timeout=ANSWER_SECONDS)
 
 
-def _entry(letter: Letter, partitions: int) -> Entry:
-    number = letter.partition
+def _entry(letter: Letter) -> Entry:
     return Entry(
         log=letter.topic,
         key=letter.key,
         value=letter.value,
         headers=tuple(letter.headers),
-        partition=partition_of(letter.key, partitions) if number is None else number,
+        partition=letter.partition,
     )
 
 

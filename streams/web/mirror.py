@@ -16,9 +16,8 @@ from threading import Event, Thread
 from typing import Final
 
 from schemas.lamp import Lamp
-from schemas.log import Headers, Millis, Output, OutputTopic, Record
+from schemas.log import Millis, Output, OutputTopic, Record
 from streams.runtime.crank import Accounts
-from streams.runtime.partitions import partition_of
 from streams.runtime.reading import Located, Reader
 from streams.runtime.sqlite_log import Entry, Group, Receipt, SqliteLog
 from streams.runtime.writing import Letter, Writer
@@ -92,27 +91,6 @@ class Mirror:
         self._thread.join()
         self.intake.stop()
         self.log.close()
-
-    def entry(
-        self,
-        log: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers = (),
-        timestamp: Millis | None = None,
-        *,
-        name: str | None = None,
-    ) -> Entry:
-        """An entry to submit."""
-        return Entry(
-            log=log,
-            key=key,
-            value=value,
-            headers=tuple(headers),
-            timestamp=timestamp,
-            partition=partition_of(key, 1),
-            name=name,
-        )
 
     def outputs(self, topic: str, after: int = -1, limit: int = 1000) -> list[Record]:
         """At most `limit` copied outputs of `topic` behind offset `after`."""

@@ -25,8 +25,7 @@ from schemas.instants import parse
 from streams.runtime.sqlite_log import Group
 from streams.web.access import problem
 from streams.web.bodies import Piece
-from streams.web.receiving import Receiver
-from streams.web.running import Runtime
+from streams.web.receiving import Receiver, entry_of
 from streams.web.views import answer
 
 BODY_BYTES: Final = 64 * 1024
@@ -61,7 +60,7 @@ class Registry:
         self._models = frozenset(models)
         self._receiver = receiver
 
-    async def receive(self, request: web.Request, runtime: Runtime) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         """202 with the event's id, 200 with why there is none, or what is wrong."""
         body = b""
         async for chunk in request.content.iter_chunked(_CHUNK):  # nobody is known yet: no more
@@ -82,8 +81,7 @@ class Registry:
         piece = Piece(
             log="model-events", key=event.model.encode(), value=encode(event), name=event.id
         )
-        entry = runtime.entry(piece.log, piece.key, piece.value, piece.headers, name=piece.name)
-        return await self._receiver.append(Group(entries=[entry]), [piece])
+        return await self._receiver.append(Group(entries=[entry_of(piece)]), [piece])
 
     def _doubt(self, request: web.Request, body: bytes) -> str | None:
         """Why a delivery is not believed; None if it is."""

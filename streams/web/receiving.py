@@ -16,7 +16,7 @@ from aiohttp import web
 from schemas.log import InputLog
 from schemas.matchers import complaint_of
 from streams.runtime.intake import Overloaded
-from streams.runtime.sqlite_log import DiskFullError, Group, Receipt
+from streams.runtime.sqlite_log import DiskFullError, Entry, Group, Receipt
 from streams.web.access import problem
 from streams.web.bodies import BodyError, Piece, cut
 from streams.web.running import Runtime
@@ -82,12 +82,7 @@ class Receiver:
             if wrong is not None:
                 return problem(400, "schema", wrong)
         group = Group(
-            entries=[
-                self._runtime.entry(
-                    piece.log, piece.key, piece.value, piece.headers, name=piece.name
-                )
-                for piece in pieces
-            ],
+            entries=[entry_of(piece) for piece in pieces],
             name=None if key is None else f"key {request.path} {key}",
             digest=hashlib.sha256(body).digest() if key is not None else b"",
         )
@@ -124,3 +119,14 @@ def _accepted(receipt: Receipt, pieces: list[Piece]) -> Accepted:
 def _later(seconds: int) -> web.Response:
     message = "too much is waiting to be read"
     return problem(429, "backlog", message, **{"Retry-After": str(seconds)})
+
+
+def entry_of(piece: Piece) -> Entry:
+    """What is appended of a piece of a body."""
+    return Entry(
+        log=piece.log,
+        key=piece.key,
+        value=piece.value,
+        headers=tuple(piece.headers),
+        name=piece.name,
+    )

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from schemas.lamp import Lamp
-from schemas.log import Headers, Millis, Record
+from schemas.log import Millis, Record
 from streams.runtime.crank import Accounts
-from streams.runtime.sqlite_log import Entry, Group, Receipt, SqliteLog
+from streams.runtime.sqlite_log import Group, Receipt, SqliteLog
 
 
 class Taking(Protocol):
@@ -35,18 +35,6 @@ class Runtime(Protocol):
     @property
     def clock(self) -> Millis:
         """The present instant."""
-
-    def entry(
-        self,
-        log: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers = ...,
-        timestamp: Millis | None = ...,
-        *,
-        name: str | None = ...,
-    ) -> Entry:
-        """An entry for the partition of its key."""
 
     def outputs(self, topic: str, after: int = ..., limit: int = ...) -> list[Record]:
         """At most `limit` outputs of `topic` behind offset `after`."""

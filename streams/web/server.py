@@ -142,7 +142,7 @@ class Site:
     async def _mlflow(self, request: web.Request) -> web.StreamResponse:
         if self._registry is None:
             return problem(404, "mlflow", "http.mlflow is not configured")
-        return await self._registry.receive(request, self._runtime)
+        return await self._registry.receive(request)
 
     async def _drill(self, request: web.Request) -> web.StreamResponse:
         return await drilling.receive(request, self._runtime)

@@ -39,6 +39,7 @@ MEMORY_BYTES: Final = 512 << 20
 PAUSE_S: Final = 4.0
 """Longest pause between two faults: often shorter than a recovery."""
 
+RUSH_S: Final = 1.0
 WARM_UP_S: Final = 4.0
 SETTLE_S: Final = 3.0
 INTERVAL_S: Final = 4.0
@@ -176,7 +177,8 @@ class _Run:
         """One fault under traffic, until the first progress after it; then a pause or none."""
         began = time.monotonic() - self._begun
         before = self._fleet.said()
-        feeding = asyncio.create_task(self._feed(share, fault.seconds))
+        pace = RUSH_S if fault.rush else fault.seconds
+        feeding = asyncio.create_task(self._feed(share, pace))
         say(f"{began:5.0f} s  {number}/{len(self._faults)}  {fault.kind} {fault.name}")
         try:
             await fault.work(self._field)

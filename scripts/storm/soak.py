@@ -6,6 +6,7 @@ Leaves to others: a part (`run`).
 """
 
 import asyncio
+import fcntl
 import os
 import platform
 import shutil
@@ -14,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 
@@ -58,24 +59,28 @@ def parts(events: int = EVENTS, faults: int = FAULTS) -> list[Plan]:
 
 
 def soak(folder: Path, *, as_json: bool, plans: Sequence[Plan] | None = None) -> int:
-    """Run what is left, print the sums, add the table; the exit code. Progress is in `folder`."""
+    """Run what is left, print the sums, add the table; the exit code. Progress is in `folder`.
+
+    Several soaks may share a folder: each takes the parts that none has, the last one sums up.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     plans = parts() if plans is None else plans
-    documents = []
     for number, plan in enumerate(plans, 1):
-        kept = folder / f"part-{plan.seed}-{plan.events}-{plan.faults}.json"
-        if not kept.exists():
+        with (folder / f"claim-{plan.seed}").open("w") as claim:
+            if not _claimed(claim) or _kept(folder, plan).exists():
+                continue
             say(f"part {number} of {len(plans)}, seed {plan.seed}")
             try:
-                document = _part(plan, folder / "running")
+                _run(folder, plan)
             except BrokerError as error:
                 say(str(error))
                 return 3
-            if document["violations"]:
-                # The logs that show it, for whoever looks into it.
-                shutil.move(folder / "running", folder / f"violated-{plan.seed}")
-            kept.write_bytes(msgspec.json.encode(document))
-        documents.append(msgspec.json.decode(kept.read_bytes()))
+    kept = [_kept(folder, plan) for plan in plans]
+    left = sum(not path.exists() for path in kept)
+    if left:
+        say(f"{left} parts are still run by another soak, which will sum up")
+        return 0
+    documents = [msgspec.json.decode(path.read_bytes()) for path in kept]
     total = summed(documents)
     show(total, as_json=as_json)
     with TABLE.open("a") as table:
@@ -83,13 +88,34 @@ def soak(folder: Path, *, as_json: bool, plans: Sequence[Plan] | None = None) ->
     return 1 if total["violations"] else 0
 
 
-def _part(plan: Plan, folder: Path) -> dict[str, Any]:
-    if folder.exists():
-        shutil.rmtree(folder)
-    outcome = asyncio.run(storm(plan, folder))
+def _kept(folder: Path, plan: Plan) -> Path:
+    return folder / f"part-{plan.seed}-{plan.events}-{plan.faults}.json"
+
+
+def _claimed(claim: TextIO) -> bool:
+    """Whether nobody else runs this part; as long as the file is open nobody else will."""
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _run(folder: Path, plan: Plan) -> None:
+    """Run a part and keep its document; BrokerError where no broker starts."""
+    running = folder / f"running-{plan.seed}"
+    if running.exists():
+        shutil.rmtree(running)
+    outcome = asyncio.run(storm(plan, running))
     for violation in outcome.violations:
         say(f"VIOLATED {violation}")
-    return {**outcome.document, "revision": revision()}
+    if outcome.violations:
+        # The logs that show it, for whoever looks into it.
+        shutil.move(running, folder / f"violated-{plan.seed}")
+    else:
+        shutil.rmtree(running)
+    document = {**outcome.document, "revision": revision()}
+    _kept(folder, plan).write_bytes(msgspec.json.encode(document))
 
 
 def summed(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:

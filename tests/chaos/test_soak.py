@@ -1,5 +1,7 @@
 """The soak: ten million events and five hundred faults, in parts that a break does not undo."""
 
+import asyncio
+
 import pytest
 
 from scripts.storm import soak as soaking
@@ -60,6 +62,28 @@ def test_what_was_interrupted_goes_on_where_it_was(ran, tmp_path, capsys):
     assert "double-counted 35 rows" in table
     assert "no oracle was violated" in table
     assert '"events": 10000000' in capsys.readouterr().out
+
+
+def test_two_may_share_a_folder(ran, tmp_path, monkeypatch, capsys):
+    """A part that another runs is left to it, and so is the sum."""
+    folder, inner = tmp_path / "soak", []
+
+    async def storm(plan, folder):
+        if not inner:
+            inner.append(0)
+            inner.append(await asyncio.to_thread(soaking.soak, folder.parent, as_json=True))
+        ran.append(plan.seed)
+        folder.mkdir(parents=True)
+        return Outcome(document=document(plan), violations=[])
+
+    monkeypatch.setattr(soaking, "storm", storm)
+    assert 0 == soaking.soak(folder, as_json=True, plans=soaking.parts()[:1])
+    assert 20 == len(ran) == len(set(ran))
+    assert [0, 0] == inner
+    assert "1 parts are still run by another soak" in capsys.readouterr().err
+    assert 0 == soaking.soak(folder, as_json=True)
+    assert 20 == len(ran)
+    assert "| all | 10,000,000 | 500 |" in (tmp_path / "reliability.md").read_text()
 
 
 def test_a_violation_is_in_the_table_and_the_exit_code():

@@ -22,7 +22,7 @@ from faust.types import TP
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
-from streams.runtime.kafka.marks import Marks
+from streams.runtime.kafka.line import Line
 from streams.runtime.kafka.producing import make_producer
 from streams.runtime.kafka.pulse import Pulse
 from streams.runtime.kafka.recovery import InformedRole, Recovery
@@ -72,7 +72,7 @@ class Worker:
         pane, margins = settings.tick_ms, (settings.allowance_ms, settings.lateness_ms)
         self._ticker = None if pane is None else Ticker(self._clock, pane, *margins)
         self._recovery = Recovery(settings, role, self._committed)
-        self._marks = Marks()
+        self._line = Line()
         self._again: Rereading | None = None
         self._room = Room(lambda: (one.machine for one in self._tenures.values()))
         self._restoring = asyncio.Lock()
@@ -220,7 +220,6 @@ class Worker:
                 for reference in () if self._references is None else self._references.known():
                     self._adopt(reference)
                 self._asked.clear()
-                self._marks.forget()
                 if self._ticker is not None:
                     self._ticker.forget()
         except Exception as error:  # noqa: BLE001 - without its state a worker must not run
@@ -369,11 +368,20 @@ class Worker:
         return max(0, (consumer.highwater(tp) or 0) - read)
 
     async def _marking(self) -> None:
+        """Say how far durable states have read, and feel the line by it.
+
+        All of it each time, also where nothing is new: whoever owned a partition before may have
+        left without its last mark, and a broker that took none before may take it now.
+        """
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             durable = {tp: t.durable[log] for tp, log, t in self._owned() if log in t.durable}
+            begun = time.monotonic()
             try:
-                await self._marks.offer(self._app.consumer, durable)
+                if durable and await self._app.consumer.mark(durable):
+                    news = self._line.answered(time.monotonic() - begun)
+                    if news is not None:
+                        _log.warning("%s", news)
             except Exception as error:  # noqa: BLE001 - a mark is for lag tools; the next one comes
                 _log.debug("no progress marks: %s", type(error).__name__)
 

@@ -13,8 +13,7 @@ from streams.cli.serve import open_runtime
 ROWS = 1_500
 SHIFTED_AT = 900
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-CONFIG = """version: 1
-models:
+MODELS = """models:
   shop:
     task: binary
     pane: 10s
@@ -24,6 +23,7 @@ models:
     features: {amount: numeric, kind: categorical}
     reference: {from: first, rows: 300, min_duration: 0s}
 """
+CONFIG = f"version: 1\n{MODELS}"
 
 
 def prediction(row, chance):

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -116,7 +117,7 @@ def test_prometheus_scrapes_the_workers_where_they_listen(compose: Tree) -> None
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     (scrape,) = config["scrape_configs"]
     (found,) = scrape["dns_sd_configs"]
-    assert ["profiler", "monitor"] == found["names"]
+    assert ["profiler", "monitor", "sinks"] == found["names"]
     for name in found["names"]:
         command = services[name]["command"]
         assert str(found["port"]) == command[command.index("--http") + 1]
@@ -126,6 +127,18 @@ def test_prometheus_scrapes_the_workers_where_they_listen(compose: Tree) -> None
     assert all(mounted in services[name]["volumes"] for name in (*found["names"], "prometheus"))
     (alertmanagers,) = config["alerting"]["alertmanagers"][0]["static_configs"]
     assert {target.split(":")[0] for target in alertmanagers["targets"]} <= set(services)
+
+
+def test_sinks_of_the_compose_file_are_carried_for_by_a_process_of_its_own(compose: Tree) -> None:
+    """It starts with whatever the configuration names among the services, and judges nothing."""
+    services, config = compose["services"], _loaded("deploy/compose.yaml")
+    carrier = services["sinks"]
+    assert ("sinks", True) == (carrier["command"][0], bool(config.sinks))
+    assert "./deploy/compose.yaml:/etc/windage/windage.yaml:ro" in carrier["volumes"]
+    hosts = [urlsplit(sink.url).hostname for sink in config.sinks.values()]
+    for host in hosts:
+        assert host not in services or set(carrier["profiles"]) <= set(services[host]["profiles"])
+    assert set(hosts) & set(services), "a name that is no service is reached by nobody"
 
 
 def test_grafana_finds_what_it_is_given(compose: Tree) -> None:

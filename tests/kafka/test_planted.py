@@ -24,7 +24,7 @@ from streams.runtime import topics
 from streams.runtime.kafka.process import settings_of
 from streams.runtime.kafka.reading import KafkaReader
 from streams.runtime.partitions import partition_of
-from tests.cli.installation import ROWS, prediction
+from tests.cli.installation import MODELS, ROWS, prediction
 from tests.kafka.conftest import free_port
 from tests.kafka.secured import PASSWORD
 from tests.security.test_planted import OUTPUTS, PERSONAL, SECRETS
@@ -46,15 +46,6 @@ kafka: {{bootstrap: "{bootstrap}", group: {prefix}g, security: {{protocol: SASL_
 topics: {{prefix: {prefix}, partitions: 2}}
 http: {{write_token: "${{WRITE_TOKEN}}", read_token: "${{READ_TOKEN}}"}}
 state: {{every: 1s, key: "${{STATE_KEY}}"}}
-models:
-  shop:
-    task: binary
-    pane: 10s
-    lateness: 0s
-    clock: event
-    labels: {{horizon: 1d}}
-    features: {{amount: numeric, kind: categorical}}
-    reference: {{from: first, rows: 300, min_duration: 0s}}
 """
 
 
@@ -68,7 +59,8 @@ class Workers:
         self._path = folder / "windage.yaml"
         self._log = folder / "said"
         given = {"prefix": self.prefix, "ca": secured.authority.ca}
-        self._path.write_text(CONFIG.format(bootstrap=secured.address["secured"], **given))
+        head = CONFIG.format(bootstrap=secured.address["secured"], **given)
+        self._path.write_text(head + MODELS)
         self._environment = {**os.environ, **HIDDEN, "USER_NAME": "ops", "PYTHONPATH": str(ROOT)}
         self.config = load_text(
             self._path.read_text(), self._environment, lambda name: Path(name).read_text()

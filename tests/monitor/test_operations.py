@@ -3,13 +3,11 @@
 import json
 
 import numpy as np
-import orjson
 import pytest
 
 from streams.runtime.assembly import open_replay
-from streams.runtime.recording import Chunk
-from streams.runtime.rows import FIRST_INSTANT, Entries
 from tests.monitor.test_declared import config
+from tests.monitor.timed import timed
 
 PANES, ROWS, SLOW_AT = 120, 30, 90
 
@@ -21,26 +19,9 @@ def run(slower, watch="metric:latency_ms_p95"):
     latency = rng.lognormal(3, 0.3, n)
     latency[SLOW_AT * ROWS :] *= slower
     x = rng.normal(size=n)
-    times = (FIRST_INSTANT + np.arange(n) * (60_000 // ROWS)).tolist()
-    values = [
-        orjson.dumps(
-            {
-                "model": "m",
-                "version": "1",
-                "prediction_id": str(i),
-                "timestamp": times[i],
-                "features": {"x": float(x[i]), "y": 1.0},
-                "prediction": 0,
-                "latency_ms": float(latency[i]),
-            }
-        )
-        for i in range(n)
-    ]
-    keys = [str(i).encode() for i in range(n)]
-    entries = {"predictions": Entries(times=times, keys=keys, values=values)}
     made = config({"watch": watch, "detector": "control_chart"}, false_alarms="1 per 2h")
     out = {}
-    chunk = Chunk(entries=entries, last=times[-1])
+    chunk = timed(x, latency, rows=ROWS)
     for output in open_replay(made, {}, step_rows=1000).run([chunk], ["m"]):
         if output.topic != "references":
             out.setdefault(output.topic, []).append(json.loads(output.value))

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import orjson
 import pytest
 
 from detectors.grid import NumericGrid
@@ -13,10 +12,9 @@ from schemas.inputs import Metric
 from streams.monitor.business import Business
 from streams.monitor.summaries import SUMMARY_PANES
 from streams.runtime.assembly import open_replay
-from streams.runtime.recording import Chunk
-from streams.runtime.rows import FIRST_INSTANT, Entries
 from tests.monitor.closing import closing
 from tests.monitor.test_declared import config
+from tests.monitor.timed import timed
 
 PANES, ROWS = 100, 40
 FIRST_JUDGED = 75
@@ -29,27 +27,9 @@ def said():
     n = PANES * ROWS
     x, latency = rng.normal(50, 10, n), rng.lognormal(3, 0.5, n)
     failed = rng.random(n) < 0.1
-    times = (FIRST_INSTANT + np.arange(n) * (60_000 // ROWS)).tolist()
-    values = [
-        orjson.dumps(
-            {
-                "model": "m",
-                "version": "1",
-                "prediction_id": str(i),
-                "timestamp": times[i],
-                "features": {"x": float(x[i]), "y": 1.0},
-                "prediction": 0,
-                "latency_ms": float(latency[i]),
-                "error": "timeout" if failed[i] else None,
-            }
-        )
-        for i in range(n)
-    ]
-    keys = [str(i).encode() for i in range(n)]
-    entries = {"predictions": Entries(times=times, keys=keys, values=values)}
     replay = open_replay(config(), {}, step_rows=1000)
     readings = {}
-    for output in replay.run([Chunk(entries=entries, last=times[-1])], ["m"]):
+    for output in replay.run([timed(x, latency, failed, rows=ROWS)], ["m"]):
         if output.topic == "readings":
             one = json.loads(output.value)
             readings.setdefault((one["signal"], one["detector"]), []).append(one)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from streams.runtime.reading import SqliteReader
-from tests.cli.installation import ROWS, prediction
+from tests.cli.installation import MODELS, ROWS, prediction
 
 ROOT = Path(__file__).resolve().parents[2]
 TURNED_SECONDS = 60
@@ -39,21 +39,13 @@ PERSONAL = {
     "header": "planted-in-a-header-3377",
     "note": "planted-password-in-a-guess-5150",
 }
-CONFIG = """version: 1
+HEAD = """version: 1
 kafka: {bootstrap: "127.0.0.1:9", security: {protocol: SASL_PLAINTEXT, username: "${USER_NAME}",
   password: "${BROKER_PASSWORD}"}}
 http: {write_token: "${WRITE_TOKEN}", read_token: "${READ_TOKEN}"}
 state: {every: 1s, key: "${STATE_KEY}"}
-models:
-  shop:
-    task: binary
-    pane: 10s
-    lateness: 0s
-    clock: event
-    labels: {horizon: 1d}
-    features: {amount: numeric, kind: categorical}
-    reference: {from: first, rows: 300, min_duration: 0s}
 """
+CONFIG = HEAD + MODELS
 OUTPUTS = (
     "readings",
     "drift-events",

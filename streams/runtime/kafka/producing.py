@@ -10,7 +10,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from streams.runtime.kafka import bulk
+from streams.runtime.kafka import bulk, compression
 from streams.runtime.kafka.connection import Connection
 
 ANSWER_SECONDS: Final = 8.0
@@ -19,6 +19,7 @@ ANSWER_SECONDS: Final = 8.0
 
 def make_producer(connection: Connection, record_bytes: int) -> AIOKafkaProducer:
     """Return a producer that is not started; `record_bytes` is the largest record."""
+    compression.install()
     producer = AIOKafkaProducer(
         **connection.aiokafka(),
         acks="all",

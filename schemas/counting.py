@@ -12,6 +12,10 @@ AHEAD: Final[Millis] = 5 * 60_000
 """How far beyond broker time an event may lie before its clock is called wrong, by default."""
 
 
+UNNAMED: Final = "*"
+"""Stands for every model that the config does not name; no model can be called so."""
+
+
 class Counting(msgspec.Struct, frozen=True, kw_only=True):
     """Times in milliseconds. `labelled`: labels are expected, so outcomes are waited for.
 
@@ -21,7 +25,8 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     `learned`: type by name of the features whose raw values may be passed on to learn from, `tags`
     the tags that may; None: all that come. `ahead`: how far beyond broker time an event may lie.
     `letters`: the share of dead letters that are written. `since`: nothing is learned of rows that
-    arrived before this instant.
+    arrived before this instant. `models`: how many each log lets in that are not named, where this
+    is how they are counted.
     """
 
     model: str
@@ -45,3 +50,4 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     spare: int = 200_000
     learned: Mapping[str, str] | None = None
     tags: frozenset[str] | None = None
+    models: int = 0

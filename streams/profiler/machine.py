@@ -6,30 +6,29 @@ Leaves to others: fetching, appending, storing (`streams/runtime`); one model's 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from schemas import baseline as baselines
-from schemas.counting import Counting
-from schemas.frames.events import Events
+from schemas.counting import UNNAMED, Counting
 from schemas.grid import Grid
 from schemas.inputs import Metric, ModelEvent
-from schemas.inputs import encode as encode_event
-from schemas.instants import rfc3339
 from schemas.journal import encode
 from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
 from streams.decode import Decoder, Limits, RefusedError, model_of
 from streams.join import Found, Leaving, Wanted
-from streams.profiler.admission import well_named
-from streams.profiler.dating import Stamps, dated
+from streams.profiler.dating import Stamps
+from streams.profiler.forwarding import as_forwarded
 from streams.profiler.letters import letters
 from streams.profiler.model import ModelCounter
 from streams.profiler.postbag import Postbag
-from streams.profiler.saved import SavedModel, Tally, in_places
+from streams.profiler.saved import SavedModel, Tally, in_places, summed
 from streams.profiler.stretches import part_of, stretches
+from streams.profiler.unnamed import NOBODY, SavedUnnamed, Unnamed, counter
 from streams.snapshot import DAMAGE, SnapshotError
 
 FORMAT: Final = 3
@@ -46,6 +45,7 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     spoken: dict[InputLog, int]
     strays: dict[InputLog, Tally]
     models: list[SavedModel]
+    unnamed: SavedUnnamed | None = None
 
 
 class Profiler:
@@ -59,23 +59,24 @@ class Profiler:
         partitions: int,
         grids: Mapping[str, Grid],
     ) -> None:
-        """`counting` by model; models without a grid in `grids` are learning."""
+        """`counting` by model, that of `UNNAMED` for all others; without a grid they learn."""
         self.partition, self.partitions = partition, partitions
+        known, source = {**grids, UNNAMED: NOBODY}, (partition, partitions)
         self._models = {
-            name: ModelCounter(one, grids.get(name), partition=partition, partitions=partitions)
-            for name, one in counting.items()
+            name: counter(one, known.get(name), source) for name, one in counting.items()
         }
+        self._unnamed = Unnamed(self._models, grids, source)
         self._spoken: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
         self._strays = {log: Tally() for log in INPUT_LOGS}
         share = max(one.letters for one in counting.values())
         self._postbag = Postbag(partition, share)
-        self._only = next(iter(counting)) if len(counting) == 1 else None
+        alone = len(counting) == 1 and UNNAMED not in counting
+        self._only = next(iter(counting)) if alone else None
         limits = [
             (one.event_bytes, one.features, one.batch_bytes, one.depth) for one in counting.values()
         ]
         event, features, batch, depth = map(max, zip(*limits, strict=True))
-        most = Limits(event, features, batch, depth=depth)
-        self._limits = most
+        self._limits = most = Limits(event, features, batch, depth=depth)
         self._forwarders = {
             "metrics": Decoder(Metric, most),
             "model-events": Decoder(ModelEvent, most),
@@ -99,17 +100,12 @@ class Profiler:
 
     def paused(self) -> frozenset[InputLog]:
         """Logs that should wait because the other is behind (a hint that bounds memory)."""
-        ahead = {model.ahead() for model in self._models.values()}
+        ahead = {model.ahead() for name, model in self._models.items() if name != UNNAMED}
         return frozenset(log for log in ahead if log) if len(ahead) == 1 else frozenset()
 
     def accounting(self) -> dict[InputLog, Tally]:
         """What became of every record read so far, over all models."""
-        totals = {log: msgspec.structs.asdict(tally) for log, tally in self._strays.items()}
-        for model in self._models.values():
-            for log, tally in model.accounting().items():
-                for name, count in msgspec.structs.asdict(tally).items():
-                    totals[log][name] += count
-        return {log: Tally(**total) for log, total in totals.items()}
+        return summed(self._strays, *(model.accounting() for model in self._models.values()))
 
     @property
     def pending_bytes(self) -> int:
@@ -120,6 +116,11 @@ class Profiler:
     def unsent_bytes(self) -> int:
         """Memory of dead letters that wait for a flush."""
         return self._postbag.size
+
+    @property
+    def learning(self) -> bool:
+        """Whether a model has no grid yet: once it has, its records are read again."""
+        return any(model.grid is None for model in self._models.values())
 
     @property
     def rebuilding(self) -> bool:
@@ -141,12 +142,11 @@ class Profiler:
     def adopt(self, reference: bytes) -> None:
         """A model has its grid: what it learned from is read again from the start, and counted."""
         grid = baselines.decode(reference).grid
-        model = self._models.get(grid.model)
+        model = None if self._unnamed.adopt(grid) else self._models.get(grid.model)
         if model is None or model.grid is not None:
             return
-        self._models[grid.model] = ModelCounter(
-            model.counting, grid, partition=self.partition, partitions=self.partitions
-        )
+        source = self.partition, self.partitions
+        self._models[grid.model] = counter(model.counting, grid, source)
 
     def step(self, log: InputLog, records: Sequence[LogRecord]) -> None:
         """Read records of one log, in offset order; any overlap with earlier ones is fine."""
@@ -174,21 +174,27 @@ class Profiler:
         if self._only is not None:
             yield from self._count(self._models[self._only], log, records, None)
             return
-        owners: dict[str, list[int]] = {name: [] for name in self._models}
+        owned: dict[str, list[int]] = {}
         for position, record in enumerate(records):
             try:
-                owners[self._owner(record)].append(position)
+                owner = self._owner(log, record)
             except RefusedError as refused:
                 self._stray(log, record, Refusal(position, refused.code, str(refused)))
-            except KeyError:
-                self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
-        for name, positions in owners.items():
-            yield from self._count(self._models[name], log, records, positions)
+            else:
+                owned.setdefault(owner, []).append(position)
+        for name, model in list(self._models.items()):
+            yield from self._count(model, log, records, owned.get(name, []))
 
-    def _owner(self, record: LogRecord) -> str:
+    def _owner(self, log: InputLog, record: LogRecord) -> str:
+        """Whose a record is; RefusedError if it is nobody's."""
         if record.value is None:
             return next(iter(self._models))  # a tombstone has no model: the first one counts it
-        return model_of(record, self._limits)
+        name = model_of(record, self._limits)
+        if self._unnamed.admits(log, name, new=record.offset >= self._spoken[log]):
+            return name
+        if UNNAMED in self._models and name != UNNAMED:
+            return UNNAMED  # which refuses it, and judges how many it refuses
+        raise RefusedError("unknown_model", "no such model")
 
     def _count(
         self,
@@ -242,33 +248,38 @@ class Profiler:
 
     def _forward(self, log: InputLog, records: Sequence[LogRecord]) -> None:
         """Pass metrics and model events on to the journal."""
-        marks: dict[str, Ints | None] = {}
-        times = np.fromiter((r.timestamp for r in records), np.int64, len(records))
-        for name, model in self._models.items():
-            marks[name] = model.broker_marks(log, times)
         decoded = self._forwarders[log].batch(records)
         for refusal in decoded.refused:
             self._stray(log, records[refusal.position], refusal)
         positions = decoded.positions if decoded.positions is not None else range(len(records))
-        for position, event in (*decoded.controls, *zip(positions, decoded.events, strict=True)):
-            if isinstance(event, ModelEvent) and event.type == "end_of_stream":
+        told = list(zip(positions, decoded.events, strict=True))
+        admitted = {
+            position
+            for position, event in sorted((*decoded.controls, *told), key=itemgetter(0))
+            if self._unnamed.admits(
+                log, event.model, new=records[position].offset >= self._spoken[log]
+            )
+        }
+        times = np.fromiter((r.timestamp for r in records), np.int64, len(records))
+        marks = {name: one.broker_marks(log, times) for name, one in self._models.items()}
+        for position, event in (*decoded.controls, *told):
+            ends = isinstance(event, ModelEvent) and event.type == "end_of_stream"
+            if ends and position in admitted:
                 self._end(log, event.model, marks, position)
-        for position, event in zip(positions, decoded.events, strict=True):
+        for position, event in told:
             record, owner = records[position], self._models.get(event.model)
-            if owner is None:
+            if owner is None or position not in admitted:
                 self._stray(log, record, Refusal(position, "unknown_model", "no such model"))
                 continue
-            if not well_named(event):
-                self._stray(log, record, Refusal(position, "schema", "a name is not allowed"))
+            one, seen = (
+                as_forwarded(event, owner.counting, times[position:][:1]),
+                marks[event.model],
+            )
+            if isinstance(one, Refusal):
+                self._stray(log, record, one)
                 continue
-            instants, wrong = dated(owner.counting, Events([event]), times[position : position + 1])
-            if wrong:
-                self._stray(log, record, wrong[0]._replace(position=position))
-                continue
-            time, seen = int(instants[0]), marks[event.model]
-            plain = msgspec.structs.replace(event, timestamp=rfc3339(time))
             mark = None if seen is None else int(seen[position])
-            owner.forward(log, record.offset, max(time, mark or time), encode_event(plain))
+            owner.forward(log, record.offset, max(one.time, mark or one.time), one.value)
         for model in self._models.values():
             model.done(log, records[-1].offset + 1)
         tally = self._strays[log]
@@ -282,11 +293,10 @@ class Profiler:
         self, log: InputLog, name: str, marks: Mapping[str, Ints | None], position: int
     ) -> None:
         """A model's stream ends in this log: the watermark `marks` after `position` say so."""
-        if name in self._models:
-            self._models[name].end(log)
-            seen = marks[name]
-            if seen is not None:
-                seen[position + 1 :] = DUSK
+        self._models[name].end(log)
+        seen = marks[name]
+        if seen is not None:
+            seen[position + 1 :] = DUSK
 
     # -- what lies elsewhere -----------------------------------------------------------------------
 
@@ -322,10 +332,11 @@ class Profiler:
         if self.rebuilding:
             return []
         out = self._postbag.take()
-        for name, model in self._models.items():
+        # Whom nobody has met comes last: then whoever was met has said so.
+        for name, model in sorted(self._models.items(), key=lambda one: one[0] == UNNAMED):
+            key = (UNNAMED if name in self._unnamed else name).encode()
             out += [
-                Output(topic="journal", key=name.encode(), value=encode(record))
-                for record in model.flush()
+                Output(topic="journal", key=key, value=encode(record)) for record in model.flush()
             ]
         return out
 
@@ -341,6 +352,7 @@ class Profiler:
                 spoken=self._spoken,
                 strays=self._strays,
                 models=[model.save() for model in self._models.values()],
+                unnamed=self._unnamed.save(),
             )
         )
 
@@ -376,6 +388,7 @@ class Profiler:
 
     def _load(self, saved: _Saved) -> None:
         """Take the models of a snapshot up."""
+        self._unnamed.load(saved.unnamed, saved.spoken)
         for one in map(in_places, saved.models) if saved.format < _PLACES else saved.models:
             model = self._models.get(one.model)
             if model is None:

@@ -4,6 +4,8 @@ Promises: plain structs; the form is versioned by the machine that writes them.
 Leaves to others: counting (`model`), storing (`streams/runtime`).
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from schemas.log import InputLog, Millis
@@ -43,6 +45,15 @@ class Tally(msgspec.Struct, kw_only=True):
     misplaced: int = 0
     """Of the counted rows of tables: a client that partitions by key would have sent them
     elsewhere, where their labels are."""
+
+
+def summed(*books: Mapping[InputLog, Tally]) -> dict[InputLog, Tally]:
+    """The books of several, added up by log."""
+    names = Tally.__struct_fields__
+    return {
+        log: Tally(**{name: sum(getattr(one[log], name) for one in books) for name in names})
+        for log in books[0]
+    }
 
 
 class SavedLog(msgspec.Struct, frozen=True, array_like=True):

@@ -107,14 +107,15 @@ def _number(value: float, unit: TimestampUnit) -> Millis:
     """An epoch number in seconds or milliseconds."""
     if unit == "rfc3339":
         raise ValueError("an instant must be an RFC 3339 text here, not a number")
-    if type(value) is float and not math.isfinite(value):
-        raise ValueError("an instant must be finite")
     seconds = unit == "s" or (unit == "auto" and -SECONDS_BELOW < value < SECONDS_BELOW)
     if type(value) is int:
         instant = value * _SECOND if seconds else value
     else:
+        scaled = value * _SECOND if seconds else value
+        if not math.isfinite(scaled):  # 1e306 s are more milliseconds than a float holds
+            raise ValueError("an instant must be finite")
         # Rounded to microseconds first: 1.001 s is 1.0009999999999999 in binary.
-        instant = math.floor(round(value * _SECOND if seconds else value, 3))
+        instant = math.floor(round(scaled, 3))
     if not EARLIEST <= instant <= LATEST:
         raise ValueError("the instant is outside the years 1 to 9999; check its unit (s or ms)")
     return instant

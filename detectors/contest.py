@@ -10,6 +10,9 @@ and (a0, a0 + margin) the point of the null nearest to it in relative entropy,
 
 has a mean of at most 1 wherever b <= a + margin, whatever the rates are in each block. So the
 product passes 1/alpha with a probability of at most alpha, ever (Ville), if rows are independent.
+A hit may be a part of one: a row that is worth x in [0, 1] earns x log(a1/a0) + (1-x)
+log((1-a1)/(1-a0)), and its exponential is at most what a coin of chance x earns on average
+(Jensen). So the same holds of two means of values in [0, 1].
 
 Promises: pure; finite; no alternative beyond the null is no bet (log e = 0).
 Leaves to others: whose rates, and what follows.
@@ -30,9 +33,9 @@ class Score:
     """Rows and hits of both sides so far, and the log of the e-process."""
 
     rows_a: int = 0
-    hits_a: int = 0
+    hits_a: float = 0
     rows_b: int = 0
-    hits_b: int = 0
+    hits_b: float = 0
     log_e: float = 0.0
 
     @property
@@ -66,9 +69,9 @@ class Block:
     """Rows and hits of both sides in one stretch of time."""
 
     rows_a: int
-    hits_a: int
+    hits_a: float
     rows_b: int
-    hits_b: int
+    hits_b: float
 
 
 def worse(score: Score, block: Block, margin: float) -> Score:
@@ -121,6 +124,6 @@ def _nearest(block: Block, a1: float, b1: float, margin: float) -> float:
     return (low + high) / 2
 
 
-def _gain(rows: int, hits: int, one: float, null: float) -> float:
+def _gain(rows: int, hits: float, one: float, null: float) -> float:
     """The log likelihood ratio of one side."""
     return hits * log(one / null) + (rows - hits) * log((1 - one) / (1 - null))

@@ -3,7 +3,7 @@
 Leaves to others: comparing the versions (monitor), the verdict (the policy organ).
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,14 +13,16 @@ from schemas.config_values import Duration, Part, Ratio, fault
 class Rollout(Part):
     """A canary is asked to advance from share to share, to wait, or to go back.
 
-    `margin`: how much worse a rate (errors, failures, slow answers) may be, in points as a share.
-    `error_rate`: the chance that a canary within the margin is ever asked back, and that one
-    beyond it is let past a step.
+    `margin`: how much worse a rate (errors, failures, slow answers) may be, in points as a share,
+    and a figure, as a share of the champion's. `error_rate`: the chance that a canary within the
+    margin is ever asked back, and that one beyond it is let past a step. `estimated`: what follows
+    where errors are proven by the meaning of scores alone, before any label.
     """
 
     steps: tuple[Ratio, ...] = (0.05, 0.2, 0.5, 1.0)
     margin: Ratio = 0.02
     error_rate: Ratio = 0.05
+    estimated: Literal["hold", "rollback"] = "hold"
     min_duration: Duration = 3_600_000
     min_rows: Annotated[int, Field(ge=1)] = 500
 

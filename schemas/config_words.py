@@ -279,6 +279,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "steps": "Shares of the traffic.",
         "margin": "How much worse a rate may be, in points as a share.",
         "error_rate": "Chance of a wrong verdict, of each kind.",
+        "estimated": "What follows from errors that scores alone show.",
         "min_duration": "Of a step.",
         "min_rows": "Of the canary in a step.",
     },

@@ -35,6 +35,7 @@ from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
 from streams.monitor.operations import Operations
 from streams.monitor.performance import alerting
 from streams.monitor.refused import breaks
+from streams.monitor.tagged import apart, on_trial
 from streams.monitor.waiting import Waiting
 from streams.monitor.watch import (
     Closing,
@@ -238,6 +239,8 @@ class ModelMonitor:
         taken = [one for one in counted if not is_shadow(one.key.version)]
         shadows = [one for one in counted if is_shadow(one.key.version)]
         due = self._waiting.due(pane) if counted else []
+        events = _model_events(due)
+        figures, tried = apart(_metrics(due), on_trial(self._state.versions, events))
         cohorts = parts(taken, "outcomes", None)
         now, calendar = self.end_of(pane), self._config.calendar
         span, asked = (now - self._pane, now), parts(taken, "predictions", pane)
@@ -248,8 +251,9 @@ class ModelMonitor:
             outcomes=together(cohorts, pane),
             cohorts=cohorts,
             revisions=parts(taken, "revisions", None),
-            metrics=_metrics(due) + self._operations.figures(asked, span),
-            events=_model_events(due),
+            metrics=figures + self._operations.figures(asked, span),
+            trials=tried,
+            events=events,
             building=frozenset(lane.kind for lane in self._lanes() if lane.collecting is not None),
             reference_id=self._reference_id,
             findings=[],

@@ -52,6 +52,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     records were refused, so nothing is learned from it. `refusals`: what was read and refused, by
     partition. `ended`: no prediction comes any more, because the stream is over.
     `joins`: rows of all partitions that could not be joined so far, and whether they can be now.
+    `trials`: figures of versions that are canaries, which are not in `metrics`.
     `shadows`, `shadow_outcomes`: as predictions and outcomes, of versions that answer nobody; none
     of their rows is in the other lists.
     """
@@ -73,6 +74,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[Taken, ...] = ()
     excepted: bool = False
     joins: tuple[int, bool] = (0, True)
+    trials: tuple[Metric, ...] = ()
     ended: bool = False
 
 

@@ -66,3 +66,17 @@ def test_without_rows_on_a_side_nothing_is_staked():
     score = Score(rows_a=100, hits_a=10, rows_b=100, hits_b=60)
     lone = Block(rows_a=0, hits_a=0, rows_b=50, hits_b=50)
     assert 0.0 == worse(score, lone, MARGIN).log_e
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1])
+def test_parts_of_hits_stake_no_more_than_whole_ones(margin):
+    """Values in [0, 1] of any spread with equal means: the mean e-value stays at most one."""
+    chance = np.random.default_rng(12)
+    values = chance.beta(0.4, 0.9, (8_000, 2, 8))
+    values[:, 1] = np.minimum(values[:, 1] + margin, 1)
+    alternative = (0.25, 0.25 + margin + 0.2)
+    earned = [
+        exp(log_e(Block(rows_a=8, hits_a=a, rows_b=8, hits_b=b), alternative, margin))
+        for a, b in values.sum(axis=2).tolist()
+    ]
+    assert np.mean(earned) <= 1 + 3 * np.std(earned) / len(earned) ** 0.5

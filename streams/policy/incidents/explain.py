@@ -35,7 +35,12 @@ _NAMES: Final = {
     "volume": "the volume",
     "input_quality": "the input",
     "features": "the features together",
+    "canary:error": "the canary's error rate",
+    "canary:failed": "the canary's failure rate",
+    "canary:slow": "the canary's rate of slow answers",
+    "canary:estimate": "the canary's estimated error rate",
 }
+_CANARY: Final = "canary:"
 
 
 def subject(signal: str) -> str:
@@ -45,6 +50,8 @@ def subject(signal: str) -> str:
     kind, _, name = signal.partition(":")
     if not name:
         return signal
+    if signal.startswith(_CANARY):
+        return f"the canary's {name.removeprefix('metric:')}"
     return name if kind in ("metric", "kpi", "operational") else f"{kind} {name}"
 
 
@@ -74,8 +81,13 @@ def movement(finding: Finding) -> str:
     """What moved: the leading cells, or the value itself."""
     effect = finding.effect
     if effect.current is not None and effect.baseline is not None:
+        canary = finding.signal.startswith(_CANARY)
         rate = finding.signal.startswith(("error", "gain")) or "rate" in finding.signal
+        rate |= canary and finding.signal in _NAMES
         then, now = (_percent, _percent) if rate else (_figure, _figure)
+        if canary:
+            beside = f"{then(effect.baseline)} of version {finding.reference_id}"
+            return f"{now(effect.current)} beside {beside}"
         return f"{_verb(effect.baseline, effect.current)} from {then(effect.baseline)} to " + now(
             effect.current
         )
@@ -131,6 +143,8 @@ def extent(finding: Finding, severity: Severity | None, limits: Limits) -> str:
     effect = finding.effect
     fall = fall_of(finding)
     if fall is not None:
+        if finding.signal.startswith(_CANARY):
+            return f"{_percent(abs(fall))} worse, red from {100 * limits.fall_red:g} %"
         side = "below" if fall >= 0 else "above"
         whose = _KEPT.get(finding.signal, "")
         said = f"{whose} {_percent(abs(fall))} {side} its baseline"

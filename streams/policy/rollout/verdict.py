@@ -2,7 +2,8 @@
 
 Promises: rollback once harm is proven or a person rejected it, and one request for it; advance
 only when it is proven to be no worse by more than the margin, in this step, after its least time
-and rows; before it serves all, whatever approval is due. Until then hold, and why.
+and rows; before it serves all, whatever approval is due. Until then hold, and why. A doubt (by its
+scores alone) holds it back where no labels prove it right and no person has approved it.
 Leaves to others: the proof (monitor), moving traffic (a deployer).
 """
 
@@ -22,11 +23,15 @@ from streams.policy.signals.observation import Observation
 from streams.policy.state import SignalKey, Version
 
 READY: Final = "canary:ready"
+_ERRORS: Final = "canary:error"
 _WORDS: Final = {
-    "canary:error": "errors",
+    _ERRORS: "errors",
     "canary:failed": "failures",
     "canary:slow": "slow answers",
+    "canary:estimate": "errors by the meaning of its scores",
 }
+_FIGURE: Final = "canary:metric:"
+_SCORES: Final = "canary:score"
 
 
 def decide(desk: Desk) -> None:
@@ -35,14 +40,14 @@ def decide(desk: Desk) -> None:
         ready = desk.seen.get(SignalKey(version.name, "*", READY))
         if ready is None or version.withdrawn:
             continue
-        harms = [
-            seen
-            for name in sorted(_WORDS)
-            if (seen := desk.seen.get(SignalKey(version.name, "*", name))) is not None
-            and seen.judged
-            and seen.finding.alarm
+        shown = [
+            desk.seen[key]
+            for key in sorted(desk.seen)
+            if (key.version, key.segment) == (version.name, "*") and _compares(key.signal)
         ]
-        verdict, reason = _verdict(desk, version, ready, harms)
+        harms = [one for one in shown if one.judged and one.finding.alarm]
+        doubts = [one for one in shown if one.judged and _doubts(one)]
+        verdict, reason = _verdict(desk, version, ready, harms, doubts)
         _say(desk, version, ready, verdict, reason)
         if verdict == "rollback" and not version.asked_back:
             _ask_back(desk, version, ready, harms, reason)
@@ -55,32 +60,74 @@ def next_share(desk: Desk, share: float | None) -> float:
 
 
 def _verdict(
-    desk: Desk, version: Version, ready: Observation, harms: list[Observation]
+    desk: Desk,
+    version: Version,
+    ready: Observation,
+    harms: list[Observation],
+    doubts: list[Observation],
 ) -> tuple[RolloutVerdict, str]:
     """What to do, and why."""
-    rules, proof = desk.rules.rollout, ready.finding
+    worries = "".join(f"; {_doubt(one)}" for one in doubts)
+    proof = ready.finding
     if version.approved is False:
         return "rollback", "it was rejected"
     if harms:
         return "rollback", "; ".join(_harm(one) for one in harms)
-    if not ready.judged:
-        return "hold", "nothing to compare it by yet"
-    waited = desk.now - (version.stepped if version.stepped is not None else version.seen)
-    if waited < rules.min_duration:
-        return "hold", "this step is younger than its least time"
-    if proof.rows < rules.min_rows:
-        return "hold", f"{proof.rows:,} of at least {rules.min_rows:,} rows in this step"
-    if proof.statistic is None or proof.threshold is None or proof.statistic < proof.threshold:
-        return "hold", "not yet proven to be no worse"
+    bar = _bar(desk, version, ready)
+    if bar:
+        return "hold", f"{bar}{worries}"
+    labelled = SignalKey(version.name, "*", _ERRORS) in desk.seen
+    if worries and not (labelled or version.approved):
+        return "hold", f"no worse in what is known without labels{worries}; approve it or reject it"
     due = waits_for(desk, version)
     if due and next_share(desk, version.share) >= 1:
         return "hold", f"it is proven to be no worse, but {due}"
     return "advance", f"proven to be no worse than {proof.reference_id} over {proof.rows:,} rows"
 
 
+def _bar(desk: Desk, version: Version, ready: Observation) -> str:
+    """What is not yet shown in this step; empty: it is proven to be no worse."""
+    rules, proof = desk.rules.rollout, ready.finding
+    if not ready.judged:
+        return "nothing to compare it by yet"
+    waited = desk.now - (version.stepped if version.stepped is not None else version.seen)
+    if waited < rules.min_duration:
+        return "this step is younger than its least time"
+    if proof.rows < rules.min_rows:
+        return f"{proof.rows:,} of at least {rules.min_rows:,} rows in this step"
+    if proof.statistic is None or proof.threshold is None or proof.statistic < proof.threshold:
+        return "not yet proven to be no worse"
+    return ""
+
+
+def _compares(signal: str) -> bool:
+    """Whether a signal compares a canary with its champion."""
+    return signal in _WORDS or signal == _SCORES or signal.startswith(_FIGURE)
+
+
+def _doubts(seen: Observation) -> bool:
+    """Whether a comparison that alarms nobody has proven a difference."""
+    one = seen.finding
+    if one.alarm or one.statistic is None or one.threshold is None:
+        return False
+    return one.statistic >= one.threshold
+
+
+def _doubt(seen: Observation) -> str:
+    if seen.key.signal != _SCORES:
+        return _harm(seen)
+    psi = seen.finding.effect.psi
+    size = "" if psi is None else f" (PSI {psi:.2f})"
+    return f"its scores are spread otherwise than those of {seen.finding.reference_id}{size}"
+
+
 def _harm(seen: Observation) -> str:
     effect = seen.finding.effect
-    what = _WORDS[seen.key.signal]
+    name = seen.key.signal.removeprefix(_FIGURE)
+    what = _WORDS.get(seen.key.signal, name)
+    if name != seen.key.signal and effect.current is not None and effect.baseline is not None:
+        champion = seen.finding.reference_id
+        return f"{name} is {effect.current:.4g}, of {champion} {effect.baseline:.4g}"
     if effect.current is None or effect.baseline is None:
         return f"more {what} than the champion"
     return (

@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from schemas.grid import Grid, SegmentGrid
-from schemas.inputs import Label
+from schemas.inputs import Identifier, Label, Name
 
 EXACT: Final = 1 << 53
 """Beyond it whole numbers have no floats of their own."""
@@ -30,14 +30,16 @@ Category = str | _Exact | float | bool | None
 
 @lru_cache(maxsize=64)
 def prediction_type(
-    grid: Grid | None, extra: tuple[str, ...] = (), *, strict: bool = False
+    grid: Grid | None, extra: tuple[str, ...] = (), *, strict: bool = False, loose: bool = False
 ) -> type[msgspec.Struct]:
     """The struct of one model's predictions: its features as typed fields f0, f1, ...
 
     Numeric features that are absent are NaN, tags that make segments are fields t0, t1, ... Without
     a grid (learning) features and tags are dicts. `strict` takes only what needs no second look:
-    no name but those of the grid and `extra`, no number of which a float may not be exact. Making a
-    type is dear, and a worker asks for the same ones for each of its partitions.
+    no name but those of the grid and `extra`, no number of which a float may not be exact. `loose`
+    takes what lacks required fields (they are UNSET) or has some of wrong types: whoever decodes
+    must look. Making a type is dear, and a worker asks for the same ones for each of its
+    partitions.
     """
     number: Any = _Bounded if strict else float
     features: Any = dict[str, Any]
@@ -63,12 +65,10 @@ def prediction_type(
     return msgspec.defstruct(
         "Prediction",
         [
-            ("model", str),
-            ("prediction_id", str),
-            ("timestamp", int | float | str),
-            ("prediction", target),
+            *(_LOOSE_FIELDS if loose else _FIELDS),
+            ("prediction", target | UnsetType, UNSET) if loose else ("prediction", target),
             ("features", features, msgspec.field(default_factory=features)),
-            ("version", str, ""),
+            ("version", Any if loose else str, ""),
             ("score", number | None, None),
             ("probabilities", dict[str, float] | None, None),
             ("tags", tags | None, msgspec.field(default_factory=tags)),
@@ -77,6 +77,7 @@ def prediction_type(
             ("latency_ms", float | None, None),
             ("error", str | None, None),
             *_NO_ENVELOPE,
+            *(_NO_TABLE if loose else []),
         ],
         gc=grid is None,
     )
@@ -86,10 +87,19 @@ def _tagged(grid: Grid) -> list[SegmentGrid]:
     return [segment for segment in grid.segments if segment.source == "tag"]
 
 
-_NO_ENVELOPE: Final[list[tuple[str, Any, Any]]] = [
-    ("specversion", Annotated[int, Meta(gt=1, lt=0)], 0)
-]
+_NEVER: Final = Annotated[int, Meta(gt=1, lt=0)]
+_NO_ENVELOPE: Final[list[tuple[str, Any, Any]]] = [("specversion", _NEVER, 0)]
 """An event that has this member is an envelope, for the slow path to open."""
+
+_NO_TABLE: Final[list[tuple[str, Any, Any]]] = [("columns", _NEVER, 0)]
+"""An event that has this member may be a table, which needs no fields of an event."""
+
+_FIELDS: Final[list[tuple[str, Any]]] = [
+    ("model", str),
+    ("prediction_id", str),
+    ("timestamp", int | float | str),
+]
+_LOOSE_FIELDS: Final[list[tuple[str, Any, Any]]] = [(name, Any, UNSET) for name, _ in _FIELDS]
 
 FastLabel: Final = msgspec.defstruct(
     "FastLabel",
@@ -99,3 +109,21 @@ FastLabel: Final = msgspec.defstruct(
     kw_only=True,
     gc=False,
 )
+
+_Other = int | float | bool | list[Any] | dict[str, Any] | UnsetType | None
+
+LooseLabel: Final = msgspec.defstruct(
+    "LooseLabel",
+    [
+        ("model", Name | _Other, UNSET),
+        ("prediction_id", Identifier | _Other, UNSET),
+        ("timestamp", Any, UNSET),
+        ("label", _Exact | _Bounded | str | bool | UnsetType, UNSET),
+        *_NO_TABLE,
+    ],
+    bases=(FastLabel,),
+    frozen=True,
+    kw_only=True,
+    gc=False,
+)
+"""As FastLabel; what lacks required fields, or has some of wrong types, is taken too."""

@@ -5,7 +5,7 @@ rows, refusals and controls come in the order of the records.
 Leaves to others: what a record that is not plain means (`second_look`), tables (`schemas/frames`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -16,17 +16,16 @@ from schemas.frames import Frame, Framer
 from schemas.grid import Grid
 from schemas.inputs import Label, ModelEvent
 from schemas.log import LogRecord
+from schemas.refused import NOBODY, Refused, of_refusals, together
 from schemas.rows import ALONE, Ints, Refusal
-from schemas.typed import FEATURE_NAME, FastLabel, prediction_type
-from streams.decode.glance import NOT_TEXT, proven
+from schemas.typed import FEATURE_NAME, FastLabel, LooseLabel, prediction_type
+from streams.decode.glance import proven
 from streams.decode.limits import Limits, RefusedError
+from streams.decode.plain import Failures, Found, Plain
 from streams.decode.second_look import SecondLook
 
 _HEADERS: Final = attrgetter("headers")
 _COLUMNS: Final = b'"columns"'
-
-_Failures = list[tuple[int, str]]
-"""Positions of what the typed decoder did not take, with its words ("": they say nothing)."""
 
 
 class Decoded(NamedTuple):
@@ -37,7 +36,7 @@ class Decoded(NamedTuple):
     """The record of each event. None: every record of the batch, in order."""
     rows: Sequence[int] | Ints | None
     """The row of each event in its record's table. None: no record is a table."""
-    refused: list[Refusal]
+    refused: Refused
     controls: list[tuple[int, ModelEvent]]
     """Model events written into this log (end of stream), with their positions."""
     tombstones: int
@@ -63,7 +62,9 @@ class Decoder:
         """Names of features seen to be well formed (learning)."""
         self._look = SecondLook(kind, limits, grid)
         fast = FastLabel if kind is Label else kind or prediction_type(grid)
-        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(fast).decode
+        loose = LooseLabel if kind is Label else None
+        self._plain = Plain(limits.depth)
+        self._plain.use(msgspec.json.Decoder(fast).decode, loose)
         self._rows: Any = list[fast] if grid or kind else None  # type: ignore[valid-type] # made at run time
         self._framer = (
             Framer(grid, limits.timestamps, limits.features, limits.batch_bytes)
@@ -76,11 +77,15 @@ class Decoder:
         """Let the fast path know the names of features that were met and are not in the grid."""
         self._look.grown = False
         if self._predictions:
-            kind = prediction_type(self._grid, tuple(self._look.extra), strict=True)
-            self._decode = msgspec.json.Decoder(kind).decode
+            met = self._grid, tuple(self._look.extra)
+            kind, loose = prediction_type(*met, strict=True), None
+            if self._grid:  # names of features to learn from are judged before anything else is
+                loose = prediction_type(*met, strict=True, loose=True)
+            self._plain.use(msgspec.json.Decoder(kind).decode, loose)
             self._rows = list[kind] if self._grid else None  # type: ignore[valid-type] # as above
             if self._look.crowded:
-                self._decode, self._rows = _never, None
+                self._plain.use(_never, None)
+                self._rows = None
 
     def parts(self, records: Sequence[LogRecord]) -> Iterator[tuple[int, int, Decoded]]:
         """Decode a batch in order, tables apart from other records: (begin, stop, decoded)."""
@@ -98,7 +103,7 @@ class Decoder:
                     yield begin, end, self._mixed(records[begin:end])
                 begin = end + len(own)
                 at = framed.records, framed.rows
-                yield end, begin, Decoded([], *at, [], [], 0, framed.frame)
+                yield end, begin, Decoded([], *at, NOBODY, [], 0, framed.frame)
             end += len(own)  # runs that are no tables are decoded together
         if end > begin:
             yield begin, end, self._mixed(records[begin:end])
@@ -115,8 +120,8 @@ class Decoder:
             return None
         if max(map(len, values), default=0) > self._limits.event_bytes:  # type: ignore[arg-type] # seen
             return None
-        found = self._typed(values, tables=False)  # type: ignore[arg-type] # seen
-        return None if found is None else self._settled(records, None, *found)
+        found = self._plain.decoded(values, tables=False)  # type: ignore[arg-type] # seen
+        return None if found is None else self._settled(records, None, found)
 
     def _mixed(self, records: Sequence[LogRecord]) -> Decoded:
         """Any batch: the plain records in it are decoded together all the same."""
@@ -126,64 +131,37 @@ class Decoder:
             for i, record in enumerate(records)
             if not record.headers and record.value is not None and len(record.value) <= most
         ]
-        found = self._typed([records[i].value for i in plain], tables=True)  # type: ignore[misc]
+        values = [records[i].value for i in plain]
+        found = self._plain.decoded(values, tables=True)  # type: ignore[arg-type] # seen
         assert found is not None
-        return self._settled(records, plain, *found)
-
-    def _typed(
-        self, values: Sequence[bytes], *, tables: bool
-    ) -> tuple[list[Any], _Failures] | None:
-        """The events of plain records, and which are none; None if one may be a table."""
-        events: list[Any] = []
-        failed: _Failures = []
-        decoded = map(self._decode, values)
-        while True:
-            # What a list has taken of an iterator that raises, it keeps; the next one goes on.
-            try:
-                events.extend(decoded)
-            except msgspec.MsgspecError as error:
-                words = str(error)
-            except UnicodeDecodeError:
-                words = NOT_TEXT
-            except (RecursionError, TypeError, ValueError):
-                words = ""
-            else:
-                return events, failed
-            at = len(events) + len(failed)
-            if not tables and _COLUMNS in values[at]:
-                return None
-            failed.append((at, words))
+        return self._settled(records, plain, found)
 
     def _settled(
-        self,
-        records: Sequence[LogRecord],
-        plain: list[int] | None,
-        events: list[Any],
-        failed: _Failures,
+        self, records: Sequence[LogRecord], plain: list[int] | None, found: Found
     ) -> Decoded:
-        """All of a batch, whose records at `plain` (None: all) were decoded but for `failed`."""
-        places = None if plain is None else np.array(plain, np.int64)
-        if failed or (plain is not None and len(plain) < len(records)):
-            sound = np.ones(len(events) + len(failed), np.bool_)
-            sound[[at for at, _ in failed]] = False
-            at = np.arange(len(sound)) if places is None else places
+        """All of a batch, whose records at `plain` (None: all) were decoded as `found` says."""
+        events, places, failed, refused = found
+        if plain is not None and len(plain) < len(records):
+            at = np.array(plain, np.int64)
+            places = at if places is None else at[places]
             failed = [(int(at[i]), words) for i, words in failed]
-            places = at[sound]
+            refused = refused._replace(positions=at[refused.positions])
         if self._predictions and not self._grid:
             events, places, strange = self._well_named(events, places)
-            failed += strange
-        if not failed and len(events) == len(records):
-            return Decoded(events, None, None, [], [], 0)
+            failed = failed + strange
+        if len(events) == len(records):
+            return Decoded(events, None, None, refused, [], 0)
         assert places is not None
         met = np.zeros(len(records), np.bool_)
         met[places] = True
+        met[refused.positions] = True
         words = dict(failed)
         again = [(i, words.get(i, "")) for i in np.flatnonzero(~met).tolist()]
-        return self._looked_at(records, again, events, places)
+        return self._looked_at(records, again, events, places, refused)
 
     def _well_named(
         self, events: list[Any], places: Ints | None
-    ) -> tuple[list[Any], Ints | None, _Failures]:
+    ) -> tuple[list[Any], Ints | None, Failures]:
         """The predictions to learn from whose features are few and well named, and the others."""
         named = list(map(self._named, events))
         if all(named):
@@ -208,13 +186,14 @@ class Decoder:
     def _looked_at(
         self,
         records: Sequence[LogRecord],
-        again: _Failures,
+        again: Failures,
         events: list[Any],
         places: Ints,
+        refused: Refused,
     ) -> Decoded:
         """The batch whose records `again` need a second look; `events` are those at `places`."""
         look = self._look
-        refused: list[Refusal] = []
+        more: list[Refusal] = []
         controls: list[tuple[int, ModelEvent]] = []
         saved: list[tuple[int, int, Any]] = []
         tombstones = 0
@@ -225,17 +204,20 @@ class Decoder:
                 continue
             reason = proven(record.value, words, look) if words else None
             if reason is not None:
-                refused.append(Refusal(position, *reason))
+                more.append(Refusal(position, *reason))
                 continue
             for row, event in look.rows(record, self._rows):
                 if isinstance(event, RefusedError):
-                    refused.append(Refusal(position, event.code, str(event), row))
+                    more.append(Refusal(position, event.code, str(event), row))
                 elif isinstance(event, ModelEvent) and self._kind is not ModelEvent:
                     controls.append((position, event))
                 else:
                     saved.append((position, row, event))
         if look.grown:
             self._quicken()
+        if more:
+            refused = together([refused, of_refusals(more)])
+            refused = refused.only(np.argsort(refused.positions, kind="stable"))
         if not saved:
             return Decoded(events, places, None, refused, controls, tombstones)
         rows = np.array([ALONE] * len(events) + [row for _, row, _ in saved], np.int64)

@@ -23,7 +23,7 @@ NOT_TEXT: Final = "JSON is malformed: no UTF-8"
 LONGEST: Final = 200
 """Characters; longer words quote the input and are not remembered."""
 
-_BROKEN: Final = ("JSON is malformed", "Input data was truncated")
+BROKEN: Final = ("JSON is malformed", "Input data was truncated")
 _missing: Final = re.compile(r"Object missing required field `([a-z_]+)`").fullmatch
 _mistyped: Final = re.compile(r"Expected `[^`]*`, got `[^`]*` - at `\$\.([a-z_]+)`").fullmatch
 _plain: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -65,7 +65,7 @@ def proven(value: bytes, words: str, look: SecondLook) -> Reason | None:
         return None
     if value[0] == 0 or b'"specversion"' in value:  # may be in an envelope, or behind a prefix
         return None
-    if words.startswith(_BROKEN):  # but Python's JSON knows NaN and Infinity, and so do we
+    if words.startswith(BROKEN):  # but Python's JSON knows NaN and Infinity, and so do we
         return None if b"NaN" in value or b"Infinity" in value else NOT_JSON
     fault = _fault(words)
     if fault is None or b"\\u" in value or b'"columns"' in value:

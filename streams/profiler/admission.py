@@ -16,6 +16,7 @@ from schemas.frames.events import Events
 from schemas.frames.frame import Frame, number_of
 from schemas.inputs import Metric, ModelEvent, is_name
 from schemas.log import InputLog
+from schemas.refused import Refused, alike
 from schemas.rows import Ints, Refusal
 
 LONGEST_ID: Final = 256
@@ -41,7 +42,7 @@ def unfit(
     known: Collection[str],
     events: Events | Frame,
     times: Ints,
-) -> list[Refusal]:
+) -> list[Refused]:
     """Refusals by row of those that are not called as they should be; `times` as for `_unnamed`."""
     refused = _misnamed(events.ids.ends - events.ids.begins, events.ids.key, times)
     if log == "predictions":
@@ -53,13 +54,13 @@ def unfit(
 
 def _unnamed(
     known: Collection[str], most: int, versions: tuple[Ints, list[str]], times: Ints
-) -> list[Refusal]:
+) -> list[Refused]:
     """Refusals by row of versions; `times` (n,) is -1 where a row is refused, here too.
 
     `versions` are codes (n,) and what each stands for; `known` were met so far, of `most` allowed.
     """
     codes, values = versions
-    refused: list[Refusal] = []
+    refused: list[Refused] = []
     strange = {name for name in values if name != UNSAID and not is_name(name)}
     if strange:
         said = "schema", _OF_VERSIONS
@@ -76,7 +77,7 @@ def _unnamed(
     return refused
 
 
-def _misnamed(lengths: Ints, key: Callable[[int], bytes], times: Ints) -> list[Refusal]:
+def _misnamed(lengths: Ints, key: Callable[[int], bytes], times: Ints) -> list[Refused]:
     """Refusals by row of identifiers that are empty or too long; `times` as for `_unnamed`.
 
     `lengths` (n,) are in bytes, `key` gives the bytes of a row.
@@ -84,7 +85,7 @@ def _misnamed(lengths: Ints, key: Callable[[int], bytes], times: Ints) -> list[R
     doubtful = np.flatnonzero((times >= 0) & ((lengths < 1) | (lengths > LONGEST_ID)))
     wrong = [i for i in doubtful.tolist() if not 1 <= _characters(key(i)) <= LONGEST_ID]
     times[wrong] = -1
-    return [Refusal(i, "schema", _OF_IDS) for i in wrong]
+    return [alike(wrong, "schema", _OF_IDS)] if wrong else []
 
 
 def well_named(event: Metric | ModelEvent) -> bool:
@@ -94,7 +95,7 @@ def well_named(event: Metric | ModelEvent) -> bool:
     return event.version is None or is_name(event.version)
 
 
-def _unmeasured(labels: tuple[Ints, list[Any]], times: Ints) -> list[Refusal]:
+def _unmeasured(labels: tuple[Ints, list[Any]], times: Ints) -> list[Refused]:
     """Refusals by row of labels of a regression that are no numbers; `times` as for `_unnamed`."""
     codes, values = labels
     bad = np.array([number_of(value) is None for value in values], np.bool_)
@@ -107,7 +108,7 @@ def _characters(key: bytes) -> int:
 
 def _of(
     codes: Ints, values: list[str], names: Collection[str], times: Ints, code: str, message: str
-) -> list[Refusal]:
+) -> list[Refused]:
     """Refusals of the rows that have one of these names."""
     if not names:
         return []
@@ -115,8 +116,8 @@ def _of(
     return _refused(bad[codes], times, code, message)
 
 
-def _refused(bad: npt.NDArray[np.bool_], times: Ints, code: str, message: str) -> list[Refusal]:
+def _refused(bad: npt.NDArray[np.bool_], times: Ints, code: str, message: str) -> list[Refused]:
     """Refusals of the rows of a mask (n,) that are not refused yet."""
     rows = np.flatnonzero(bad & (times >= 0))
     times[rows] = -1
-    return [Refusal(int(i), code, message) for i in rows]
+    return [alike(rows, code, message)] if len(rows) else []

@@ -12,7 +12,8 @@ from schemas.counting import Counting
 from schemas.frames.events import Events
 from schemas.frames.frame import Frame
 from schemas.instants import SECONDS_BELOW
-from schemas.rows import Ints, Refusal
+from schemas.refused import Refused, alike
+from schemas.rows import Ints
 
 
 class Stamps(NamedTuple):
@@ -28,7 +29,7 @@ class Stamps(NamedTuple):
         return Stamps(self.offsets[records], self.broker[records], marks)
 
 
-def dated(counting: Counting, events: Events | Frame, broker: Ints) -> tuple[Ints, list[Refusal]]:
+def dated(counting: Counting, events: Events | Frame, broker: Ints) -> tuple[Ints, list[Refused]]:
     """Event times (n,) in ms of one model's rows, -1 where refused, and the refusals by row.
 
     `broker` (n,) is the broker time of each. Rows of other models are refused too.
@@ -47,10 +48,10 @@ def dated(counting: Counting, events: Events | Frame, broker: Ints) -> tuple[Int
             "the timestamp is ahead of broker time",
         ),
     )
-    refused: list[Refusal] = []
+    refused: list[Refused] = []
     for mask, code, message in faults:
         if not mask.any():
             continue
-        refused += [Refusal(int(i), code, message) for i in np.flatnonzero(mask)]
+        refused.append(alike(np.flatnonzero(mask), code, message))
         times[mask] = -1
     return times, refused

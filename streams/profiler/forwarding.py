@@ -31,6 +31,6 @@ def as_forwarded(event: Metric | ModelEvent, counting: Counting, broker: Ints) -
         return Refusal(0, "schema", "a name is not allowed")
     instants, wrong = dated(counting, Events([event]), broker)
     if wrong:
-        return wrong[0]
+        return next(wrong[0].one_by_one())
     time = int(instants[0])
     return Dated(time, encode(msgspec.structs.replace(event, timestamp=rfc3339(time))))

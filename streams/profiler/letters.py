@@ -5,13 +5,14 @@ no table keeps its own.
 Leaves to others: the dead letter itself (`postbag`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from schemas.log import Headers, LogRecord
-from schemas.rows import ALONE, CONFLICT, EXPIRED, Ints, Refusal
+from schemas.refused import Refused, of_refusals, together
+from schemas.rows import ALONE, CONFLICT, EXPIRED, Refusal
 from streams.profiler.blocks import Mask
 
 _VERSION: Final = b"1"
@@ -40,17 +41,19 @@ def reason(code: str, message: str) -> Headers:
     )
 
 
-def letters(refused: Sequence[Refusal]) -> Iterator[Refusal]:
+def letters(refused: Refused) -> Refused:
     """The refusals of a batch, those of one table's rows together; the first row gives the code."""
+    alone = refused.rows == ALONE
+    if alone.all():
+        return refused
     tables: dict[int, list[Refusal]] = {}
-    for refusal in refused:
-        if refusal.row == ALONE:
-            yield refusal
-        else:
-            tables.setdefault(refusal.position, []).append(refusal)
+    for refusal in refused.only(~alone).one_by_one():
+        tables.setdefault(refusal.position, []).append(refusal)
+    merged = []
     for position, rows in tables.items():
         rows.sort(key=lambda one: one.row)
-        yield Refusal(position, rows[0].code, _said(rows), rows[0].row)
+        merged.append(Refusal(position, rows[0].code, _said(rows), rows[0].row))
+    return together([refused.only(alone), of_refusals(merged)])
 
 
 def _said(rows: Sequence[Refusal]) -> str:
@@ -69,16 +72,9 @@ def _named(numbers: Sequence[int]) -> str:
     return f"rows {named} and {more} more" if more > 0 else f"rows {named}"
 
 
-def placed(refusal: Refusal, records: Ints, rows: Ints | None) -> Refusal:
-    """A refusal by row as one by record, with its row in the record's table."""
-    i = refusal.position
-    row = ALONE if rows is None else int(rows[i])
-    return refusal._replace(position=int(records[i]), row=row)
-
-
-def fresh(refused: Sequence[Refusal], new: Mask) -> int:
+def fresh(refused: Refused, new: Mask) -> int:
     """How many refusals are of records that are new (n,)."""
-    return int(np.count_nonzero(new[[one.position for one in refused]])) if refused else 0
+    return int(np.count_nonzero(new[refused.positions]))
 
 
 def tombstones(records: Sequence[LogRecord], new: Mask) -> int:

@@ -23,7 +23,6 @@ from streams.decode import Decoder, Limits, RefusedError, model_of
 from streams.join import Found, Leaving, Wanted
 from streams.profiler.dating import Stamps
 from streams.profiler.forwarding import as_forwarded
-from streams.profiler.letters import letters
 from streams.profiler.model import ModelCounter
 from streams.profiler.postbag import Postbag
 from streams.profiler.saved import SavedModel, Tally, in_places, summed
@@ -235,12 +234,8 @@ class Profiler:
                 if wanted is not None:
                     yield wanted
                 refused = model.count(log, part[begin:stop], events, said)
-                for refusal in letters(refused):
-                    record = part[begin + refusal.position]
-                    if not self._postbag.keeps(record.offset):
-                        model.leave_out(log, record.offset)
-                    elif record.offset >= self._spoken[log] or model.unsaid(log, record, refusal):
-                        self._postbag.add(log, record, refusal.code, refusal.message)
+                if refused.size:
+                    self._postbag.write(model, log, part[begin:stop], refused, self._spoken[log])
                 if event is not None:
                     ends = event.type == "end_of_stream"
                     model.control(log, part[stop].offset, ends=ends)
@@ -249,7 +244,7 @@ class Profiler:
     def _forward(self, log: InputLog, records: Sequence[LogRecord]) -> None:
         """Pass metrics and model events on to the journal."""
         decoded = self._forwarders[log].batch(records)
-        for refusal in decoded.refused:
+        for refusal in decoded.refused.one_by_one():
             self._stray(log, records[refusal.position], refusal)
         positions = decoded.positions if decoded.positions is not None else range(len(records))
         told = list(zip(positions, decoded.events, strict=True))

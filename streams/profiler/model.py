@@ -20,6 +20,7 @@ from schemas.grid import Grid, Layout
 from schemas.inputs import Label
 from schemas.journal import JournalRecord, Progress
 from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis
+from schemas.refused import Refused, alike, together
 from schemas.rows import (
     ACCEPTED,
     ALONE,
@@ -41,7 +42,7 @@ from streams.profiler.admission import of_names, unfit
 from streams.profiler.blocks import Mask, outcome_blocks, prediction_blocks
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lessons
-from streams.profiler.letters import MESSAGES, fresh, placed, tombstones
+from streams.profiler.letters import MESSAGES, fresh, tombstones
 from streams.profiler.pending import Pending
 from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
@@ -147,7 +148,7 @@ class ModelCounter:
 
     def count(
         self, log: InputLog, records: Sequence[LogRecord], decoded: Decoded, stamps: Stamps
-    ) -> list[Refusal]:
+    ) -> Refused:
         """Count decoded predictions or labels; gives what is refused, by position in `records`."""
         offsets, seen = stamps.offsets, stamps.marks
         new = offsets >= self._boundary[log]
@@ -163,7 +164,7 @@ class ModelCounter:
         times, wrong = dated(self.counting, events, stamps.broker[places])
         if len(events):
             wrong += unfit(log, self.counting, self._versions, events, times)
-        refused = [*decoded.refused, *(placed(one, places, numbers) for one in wrong)]
+        refused = together([decoded.refused, *(one.placed(places, numbers) for one in wrong)])
         toll = Toll(offsets, seen, self._clocks[log].rows)
         tally.dead_lettered += fresh(refused, new)
         if decoded.tombstones:
@@ -186,10 +187,8 @@ class ModelCounter:
                 ours = (verdicts == ACCEPTED) & new[places] & (numbers != ALONE)
                 homes = partitions_of(rows.ids.only(ours), self._partitions)
                 tally.misplaced += int((homes != self._partition).sum())
-            refused += [
-                placed(one, places, numbers)
-                for one in self._settle(log, rows, verdicts, new[places])
-            ]
+            turned = self._settle(log, rows, verdicts, new[places])
+            refused = together([refused, *(one.placed(places, numbers) for one in turned)])
         if self._layout is not None:
             self._panes.note(log, toll.panes(log, self.counting.pane, new, refused))
         return refused
@@ -305,7 +304,7 @@ class ModelCounter:
 
     def _settle(
         self, log: InputLog, rows: Arrivals, verdicts: Verdicts, new: Mask
-    ) -> list[Refusal]:
+    ) -> list[Refused]:
         """Tally verdicts of new rows; gives the refusals, by row, that become dead letters."""
         tally, fates = self.tallies[log], np.bincount(verdicts[new], minlength=EXPIRED + 1).tolist()
         tally.counted += fates[ACCEPTED]
@@ -317,8 +316,8 @@ class ModelCounter:
             return []
         turned = new & ((verdicts == DUPLICATE) | (verdicts == CONFLICT))
         self._refused[log] += rows.places[turned].tolist()
-        loud = np.flatnonzero(new & ((verdicts == CONFLICT) | (verdicts == EXPIRED)))
-        return [Refusal(int(i), *MESSAGES[int(verdicts[i])]) for i in loud]
+        loud = [(np.flatnonzero(new & (verdicts == verdict)), verdict) for verdict in MESSAGES]
+        return [alike(rows, *MESSAGES[verdict]) for rows, verdict in loud]
 
     def _version_codes(self, versions: Coded) -> Ints:
         """The number of each row's version; new versions are numbered in order of their names."""

@@ -6,10 +6,15 @@ function of their places.
 Leaves to others: which records are refused, and that each is written down once (`machine`).
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
-from schemas.log import Headers, InputLog, LogRecord, Output
-from streams.profiler.letters import reason
+from schemas.log import InputLog, LogRecord, Output
+from schemas.refused import Refused
+from schemas.rows import Refusal
+from streams.profiler.letters import letters, reason
+
+_OFFSET: Final = "__connect.errors.offset"
 
 _Header = tuple[str, bytes]
 
@@ -23,6 +28,16 @@ _REASONS: Final = 1024
 _ODD: Final = 0x9E3779B97F4A7C15
 _WORD: Final = 1 << 64
 """Fibonacci hashing: offsets in a row are spread evenly, and a log read again gives the same."""
+
+
+class Refuser(Protocol):
+    """Who has refused records, and counts them."""
+
+    def leave_out(self, log: InputLog, offset: int) -> None:
+        """The letter of the record at `offset` is not written, because a sample is asked for."""
+
+    def unsaid(self, log: InputLog, record: LogRecord, refusal: Refusal) -> bool:
+        """Whether a record that was read before is refused only now."""
 
 
 class Postbag:
@@ -42,19 +57,52 @@ class Postbag:
 
     def add(self, log: InputLog, record: LogRecord, code: str, message: str) -> None:
         """Write one."""
-        why = self._whys.get((log, code, message)) or self._why(log, code, message)
-        at = ("__connect.errors.offset", b"%d" % record.offset)
-        own: Headers = record.headers
-        self.size += len(record.value or b"") + _BESIDE
-        self._letters.append(
+        self._write([record], [self._why(log, code, message)])
+
+    def write(
+        self,
+        model: Refuser,
+        log: InputLog,
+        records: Sequence[LogRecord],
+        refused: Refused,
+        spoken: int,
+    ) -> None:
+        """Write those of a model's records; what is below `spoken` was written before, if refused.
+
+        `refused` are refusals by position in `records`, the rows of a table each by itself.
+        """
+        told = letters(refused)
+        if self._least >= _WORD and records[0].offset >= spoken:
+            self._add_all(log, records, told)
+            return
+        for refusal in told.one_by_one():
+            record = records[refusal.position]
+            if not self.keeps(record.offset):
+                model.leave_out(log, record.offset)
+            elif record.offset >= spoken or model.unsaid(log, record, refusal):
+                self.add(log, record, refusal.code, refusal.message)
+
+    def _add_all(self, log: InputLog, records: Sequence[LogRecord], refused: Refused) -> None:
+        """Write those of all records that are refused."""
+        whys = [self._why(log, code, message) for code, message in refused.reasons]
+        own = [records[i] for i in refused.positions.tolist()]
+        self._write(own, [whys[i] for i in refused.why.tolist()])
+
+    def _write(self, records: Sequence[LogRecord], whys: Sequence[tuple[_Header, ...]]) -> None:
+        values = [record.value or b"" for record in records]
+        self._letters += [
             Output(
                 topic="dead-letters",
                 key=record.key,
-                value=record.value or b"",
-                headers=(*own, *why, at) if own else (*why, at),
+                value=value,
+                headers=(*record.headers, *why, (_OFFSET, b"%d" % record.offset))
+                if record.headers
+                else (*why, (_OFFSET, b"%d" % record.offset)),
                 timestamp=record.timestamp,
             )
-        )
+            for record, value, why in zip(records, values, whys, strict=True)
+        ]
+        self.size += sum(map(len, values)) + _BESIDE * len(values)
 
     def take(self) -> list[Output]:
         """All that were written since the last time."""
@@ -63,6 +111,9 @@ class Postbag:
 
     def _why(self, log: InputLog, code: str, message: str) -> tuple[_Header, ...]:
         """The headers that say why, and which log and partition it was."""
+        known = self._whys.get((log, code, message))
+        if known is not None:
+            return known
         if len(self._whys) >= _REASONS:
             self._whys.clear()
         why = (

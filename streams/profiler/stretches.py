@@ -26,11 +26,7 @@ def part_of(decoded: Decoded, begin: int, stop: int) -> Decoded:
         [decoded.events[i] for i in kept],
         [positions[i] - begin for i in kept],
         None if decoded.rows is None else [decoded.rows[i] for i in kept],
-        [
-            refusal._replace(position=refusal.position - begin)
-            for refusal in decoded.refused
-            if begin <= refusal.position < stop
-        ],
+        decoded.refused.between(begin, stop),
         [],
         decoded.tombstones,
     )

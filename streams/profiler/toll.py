@@ -9,8 +9,7 @@ again, however late, changes no share.
 Leaves to others: refusing (`model`), open profiles (`panes`), judging the share (monitor).
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,7 +18,8 @@ import numpy.typing as npt
 from schemas.journal import Counts
 from schemas.log import DAWN, DUSK, InputLog, Millis
 from schemas.refusals import READ, REFUSED, WIDTH
-from schemas.rows import ACCEPTED, CONFLICT, ROW_BITS, Ints, Refusal, Verdicts
+from schemas.refused import Refused
+from schemas.rows import ACCEPTED, CONFLICT, ROW_BITS, Ints, Verdicts
 
 _NOWHERE: Final = 1 << 62
 """The first offset of what has none."""
@@ -55,7 +55,7 @@ class Toll:
         self._read = self._dated[(verdicts == ACCEPTED) | (verdicts == CONFLICT)]
 
     def panes(
-        self, log: InputLog, pane: Millis, new: npt.NDArray[np.bool_], refused: Sequence[Refusal]
+        self, log: InputLog, pane: Millis, new: npt.NDArray[np.bool_], refused: Refused
     ) -> Iterator[Taken]:
         """What to add to the refusals of each pane, in order; of records that are `new` (n,).
 
@@ -63,24 +63,27 @@ class Toll:
         the first dated record of a log there is no pane, and after its end none either; nothing is
         counted there.
         """
-        refused = [one for one in refused if one.code != "expired"]
-        unfit = _places_of([one for one in refused if one.code != "conflict"])
-        read = np.concatenate([self._read, unfit])
+        codes = np.array(refused.codes(), np.str_)
+        refused = refused.only(codes[refused.why] != "expired")
+        places = _places(refused.positions, refused.rows)
+        read = np.concatenate([self._read, places[codes[refused.why] != "conflict"]])
         read = read[new[read >> ROW_BITS]]
         levels = self._at(read)
         known = (levels > DAWN) & (levels < DUSK)
         read, panes = read[known], levels[known] // pane
         if not len(read):
             return
-        fresh = [one for one in refused if new[one.position]]
-        where = (self._at(_places_of(fresh)) // pane).tolist()
+        fresh = new[refused.positions]
+        refused, where = refused.only(fresh), self._at(places[fresh]) // pane
         for number in np.unique(panes).tolist():
-            own = [one for one, arrived in zip(fresh, where, strict=True) if arrived == number]
+            own = refused.only(where == number)
             cells = np.zeros(WIDTH, np.int64)
             cells[READ[log]] = int((panes == number).sum())
-            for code, times in Counter(one.code for one in own).items():
-                cells[REFUSED[log, code]] = times
-            first = min((int(self._offsets[one.position]) for one in own), default=_NOWHERE)
+            times = np.bincount(own.why, minlength=len(codes)).tolist()
+            for code, count in zip(refused.codes(), times, strict=True):
+                if count:
+                    cells[REFUSED[log, code]] += count
+            first = int(self._offsets[own.positions].min()) if own.size else _NOWHERE
             last = int(self._offsets[read[panes == number] >> ROW_BITS].max())
             yield Taken(number, cells, (first, last))
 
@@ -100,8 +103,3 @@ def _places(records: Ints, rows: Ints | None) -> Ints:
     """Places of rows by record and row; None: no record is a table."""
     shifted = records << ROW_BITS
     return shifted if rows is None else shifted | np.maximum(rows, 0)
-
-
-def _places_of(refused: Sequence[Refusal]) -> Ints:
-    records = np.array([one.position for one in refused], np.int64)
-    return _places(records, np.array([one.row for one in refused], np.int64))

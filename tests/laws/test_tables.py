@@ -247,7 +247,7 @@ def test_the_fast_path_answers_like_the_slow_one(kind):
     def never(_):
         raise ValueError
 
-    slow._decode = never
+    slow._plain.use(never, None)
     for value in values * 2:  # the second time the fast path knows the names
         record = Record(offset=0, timestamp=T0, value=value)
         expected, found = (plain(one.batch([record])) for one in (slow, fast))
@@ -269,8 +269,9 @@ def plain(decoded):
             features = {name: _plain(value) for name, value in event.features.items()}
         row["features"] = features
         row.pop("specversion", None)
+        row.pop("columns", None)
         events.append(row)
-    return events, decoded.refused, len(decoded.controls)
+    return events, list(decoded.refused.one_by_one()), len(decoded.controls)
 
 
 def orjson_or_json(tree):

@@ -169,7 +169,7 @@ class Process:
         records = self.broker.fetch(tuple(tp), begins, limit)
         if records:
             self._ends[tp] = records[-1].offset + 1
-            self.buffer.append(Fetched(tp, Batch(records, begins), self.generation))
+            self.buffer.append(Fetched(tp, Batch(tp, records, begins), self.generation))
         return bool(records)
 
     def _seek(self) -> None:

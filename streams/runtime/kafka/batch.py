@@ -21,7 +21,7 @@ class Batch:
     record may lie further on (transaction markers, compaction), so offsets alone prove nothing.
     """
 
-    __slots__ = ("begins", "records")
+    __slots__ = ("begins", "partition", "records", "topic")
 
     timestamp_type = 1
     headers = ()
@@ -30,19 +30,11 @@ class Batch:
     serialized_key_size = 0
     serialized_value_size = 0
 
-    def __init__(self, records: Sequence[Any], begins: int) -> None:
+    def __init__(self, place: tuple[str, int], records: Sequence[Any], begins: int) -> None:
+        """`place`: topic and partition."""
+        self.topic, self.partition = place
         self.records: Sequence[Any] = records
         self.begins = begins
-
-    @property
-    def topic(self) -> str:
-        """Its topic."""
-        return str(self.records[-1].topic)
-
-    @property
-    def partition(self) -> int:
-        """Its partition."""
-        return int(self.records[-1].partition)
 
     @property
     def offset(self) -> int:

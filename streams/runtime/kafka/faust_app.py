@@ -133,7 +133,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
     ) -> Mapping[TP, Sequence[Batch]]:
         got = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         batches = [
-            (TP(*tp), Batch(records, self._chain(TP(*tp), records)))
+            (TP(*tp), Batch(TP(*tp), records, self._chain(TP(*tp), records)))
             for tp, records in got.items()
             if records
         ]

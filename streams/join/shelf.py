@@ -101,7 +101,7 @@ class Shelf:
 
     @property
     def whole(self) -> bool:
-        """Whether the store answered the last time, and has taken everything."""
+        """Whether the store answered the last time it was called, and has taken everything."""
         return self._answers and not self._behind
 
     # -- coming back -------------------------------------------------------------------------------
@@ -214,6 +214,7 @@ class Shelf:
                 return Given(0, 0)
             self._empty(reached)
             return Given(*map(len, new))
+        self._answers = True
         given = self._lost(known)
         gone = [new[0][: len(leaving.rows)], new[1][: max(len(leaving.rows) - len(new[0]), 0)]]
         self._turn = leaving.turn

@@ -5,6 +5,7 @@ import time
 import orjson
 import pytest
 
+from schemas.journal import Progress, decode
 from tests.laws.mill import Mill
 from tests.laws.world import PANE, T0, Item, Ways, World, world
 from tests.stores.conftest import Server, need_redis
@@ -71,6 +72,12 @@ class Course:
         """Counts of the predictions alone."""
         return {k: v for k, v in mill.profiles().items() if k.kind == "predictions"}
 
+    @property
+    def whole(self):
+        """Whether the newest progress says that Redis serves."""
+        said = [decode(record.value) for record in self.mill.journal]
+        return [one.whole for one in said if isinstance(one, Progress)][-1]
+
     def joins(self):
         """Breach and rows of each reading that tells of the joins, by time."""
         said = [
@@ -120,6 +127,17 @@ def test_while_redis_is_killed_predictions_are_judged_and_what_is_missed_is_told
     assert breaches[-1] is False
     assert asked.unasked + told.unasked == sum(rows for _, rows in course.joins())
     assert 0 == course.books[1].orphaned
+
+
+def test_a_redis_that_takes_rows_again_serves_though_nothing_is_asked(server):
+    """What waits in memory is written when it is back, and progress says so at once."""
+    missed = [tell(0, 1), *(ask(n, 1) for n in range(10, 15))]
+    course = Course(server.store(), *(ask(n, 0) for n in range(5)), *missed).to(0)
+    server.kill()
+    assert not course.to(1).whole
+    server.start()
+    time.sleep(1.1)
+    assert course.to(2).whole
 
 
 def test_a_redis_that_stands_still_costs_its_timeout_once(server):

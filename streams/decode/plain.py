@@ -10,8 +10,9 @@ Leaves to others: records with headers, without a value or too large (`decoder`)
 the words of an error (`glance`); everything else (`second_look`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from itertools import chain, compress
 from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -122,10 +123,14 @@ class Plain:
             unfilled = self._unfilled(events)
             for reason, rows in unfilled.items():
                 where = kept[rows].tolist()
-                sure = [reason is not None and self._certain(tried[at]) for at in where]
-                doubtful += [(at, "") for at in compress(where, [not one for one in sure])]
-                if reason is not None:
-                    told.append(alike(here[list(compress(where, sure))], *reason))
+                if reason is None:
+                    doubtful += [(at, "") for at in where]
+                    continue
+                sure = self._certain([tried[at] for at in where])
+                doubtful += [
+                    (at, "") for at, certain in zip(where, sure, strict=True) if not certain
+                ]
+                told.append(alike(here[list(compress(where, sure))], *reason))
             if unfilled:
                 sound = _without([row for rows in unfilled.values() for row in rows], len(events))
                 events, kept = [events[i] for i in sound.tolist()], kept[sound]
@@ -140,38 +145,54 @@ class Plain:
 
     def _unfilled(self, events: Sequence[Any]) -> dict[Reason | None, list[int]]:
         """Events that lack a field or have one of a wrong type, by reason; None: for several."""
-        found: dict[int, Reason | None] = {}
-        for name, types in self._fields:
-            column = list(map(attrgetter(name), events))
-            if set(map(type, column)) <= types:
-                continue
-            for row, value in enumerate(column):
-                if type(value) not in types:
-                    found[row] = None if row in found else _said(name, value)
-        column = list(map(attrgetter(self._answer), events))
-        if msgspec.UNSET in column:
-            for row, value in enumerate(column):
-                if value is msgspec.UNSET:
-                    found[row] = None if row in found else _said(self._answer, value)
         reasons: dict[Reason | None, list[int]] = {}
-        for row, reason in found.items():
-            reasons.setdefault(reason, []).append(row)
-        return reasons
+        for name, types in self._fields:
+            kinds = list(map(type, map(attrgetter(name), events)))
+            if set(kinds) <= types:
+                continue
+            for absent in (True, False):
+                rows = [
+                    row
+                    for row, kind in enumerate(kinds)
+                    if kind not in types and (kind is msgspec.UnsetType) is absent
+                ]
+                if rows:
+                    reasons[_said(name, absent=absent)] = rows
+        answers = list(map(attrgetter(self._answer), events))
+        if msgspec.UNSET in answers:
+            rows = [row for row, answer in enumerate(answers) if answer is msgspec.UNSET]
+            reasons[_said(self._answer, absent=True)] = rows
+        return reasons if len(reasons) < 2 else _once(reasons)  # noqa: PLR2004 - reasons that may meet
 
-    def _certain(self, value: bytes) -> bool:
-        """Whether a text that a loose type took is JSON to the last byte, and not too deep.
+    def _certain(self, values: Sequence[bytes]) -> list[bool]:
+        """Which texts that a loose type took are JSON to the last byte, and not too deep.
 
         What the decoder skips it does not read closely: escapes, and bytes beyond ASCII.
         """
-        if b"\\" in value or value.count(b"{") + value.count(b"[") > self._depth:
-            return False
-        if value.isascii():
-            return True
-        try:
-            value.decode()
-        except UnicodeDecodeError:
-            return False
-        return True
+        shallow = [one.count(b"{") + one.count(b"[") <= self._depth for one in values]
+        whole = b"".join(values)
+        if b"\\" not in whole and whole.isascii():
+            return shallow
+        closely = [b"\\" not in one and (one.isascii() or _is_text(one)) for one in values]
+        return [one and other for one, other in zip(shallow, closely, strict=True)]
+
+
+def _once(reasons: dict[Reason | None, list[int]]) -> dict[Reason | None, list[int]]:
+    """The rows by reason, where those that stand under several have none."""
+    times = Counter(chain.from_iterable(reasons.values()))
+    several = {row for row, count in times.items() if count > 1}
+    if not several:
+        return reasons
+    once = {why: [row for row in rows if row not in several] for why, rows in reasons.items()}
+    return {None: sorted(several), **once}
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _tried(
@@ -231,11 +252,10 @@ def _broken(tried: Sequence[bytes], failed: Failures) -> tuple[list[int], Failur
     return certain, [one for one in failed if one[0] not in known]
 
 
-def _said(name: str, value: object) -> Reason:
+def _said(name: str, *, absent: bool) -> Reason:
     """What the second look says of a field that is absent, or of none of its types."""
-    if value is msgspec.UNSET:
-        return "schema", f"required field {name} is missing"
-    return "schema", f"wrong type at $.{name}"
+    message = f"required field {name} is missing" if absent else f"wrong type at $.{name}"
+    return "schema", message
 
 
 def _at(failed: Failures) -> list[int]:

@@ -37,8 +37,7 @@ class Heard:
             if one.topic == "readings":
                 self._waiting.append((one.value, one.timestamp or 0))
             elif one.topic == "dead-letters":
-                code = dict(one.headers).get("windage.error.code", b"unknown")
-                self.refused[code.decode(errors="replace")] += 1
+                self.refused[_code(one)] += 1
 
     def latest(self) -> list[tuple[Reading, Millis]]:
         """The latest reading of each monitor, and when it was said."""
@@ -52,3 +51,11 @@ class Heard:
                 if len(self._latest) > READINGS:
                     self._latest.popitem(last=False)
             return list(self._latest.values())
+
+
+def _code(letter: Output) -> str:
+    """Why a dead letter was written: the last header of that name, as whoever reads it finds it."""
+    for name, value in reversed(letter.headers):
+        if name == "windage.error.code":
+            return value.decode(errors="replace")
+    return "unknown"

@@ -54,7 +54,8 @@ READS: Final[dict[AccessRole, tuple[TopicName, ...]]] = {
     "retrain-service": ("retrain-requests",),
 }
 WRITES: Final[dict[AccessRole, tuple[TopicName, ...]]] = {
-    "profiler": ("journal", "profiler-state", "dead-letters"),
+    # References: where it begins to count a model anew it says so there.
+    "profiler": ("journal", "profiler-state", "dead-letters", "references"),
     "monitor": (*_DECISIONS, "references", "monitor-state"),
     "sinks": ("dead-letters",),
     "producer": ("predictions", "labels", "metrics"),

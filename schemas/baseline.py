@@ -79,6 +79,12 @@ _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
 _decoder: Final = msgspec.msgpack.Decoder(Baseline)
 
 
+def key(baseline: Baseline) -> bytes:
+    """The key of its record: each epoch has one, so that no late record replaces a newer one."""
+    epoch = baseline.grid.epoch
+    return (f"{baseline.model}/epoch-{epoch}" if epoch else baseline.model).encode()
+
+
 def encode(baseline: Baseline) -> bytes:
     """The bytes of a baseline."""
     return _encoder.encode(baseline)

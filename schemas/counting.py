@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from schemas.grid import Task
-from schemas.log import Millis
+from schemas.log import INPUT_LOGS, InputLog, Millis
 
 AHEAD: Final[Millis] = 5 * 60_000
 """How far beyond broker time an event may lie before its clock is called wrong, by default."""
@@ -27,6 +27,9 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     `letters`: the share of dead letters that are written. `since`: nothing is learned of rows that
     arrived before this instant. `models`: how many each log lets in that are not named, where this
     is how they are counted.
+
+    `epoch`: the number of this way of counting; it begins at the offsets `starts`, by log and
+    partition.
     """
 
     model: str
@@ -51,3 +54,9 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     learned: Mapping[str, str] | None = None
     tags: frozenset[str] | None = None
     models: int = 0
+    epoch: int = 0
+    starts: Mapping[str, tuple[int, ...]] = {}
+
+    def begins(self, partition: int) -> dict[InputLog, int]:
+        """The first offset of each log that is counted."""
+        return {log: self.starts[log][partition] if self.starts else 0 for log in INPUT_LOGS}

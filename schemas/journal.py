@@ -128,9 +128,16 @@ class Forwarded(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=
     offset: int
     arrived: int
     value: bytes
+    epoch: int = 0
 
 
 JournalRecord = Profile | Progress | LearningBatch | Forwarded
+
+
+def epoch_of(record: JournalRecord) -> int:
+    """The epoch of its model that a record belongs to."""
+    return record.key.epoch if isinstance(record, Profile) else record.epoch
+
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[JournalRecord] = msgspec.msgpack.Decoder(JournalRecord)

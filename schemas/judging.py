@@ -13,6 +13,8 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
     `learn_rows`, `learn_span`: how many first rows, over which time, make a reference.
     `refused`: the share of records that may be. `segments`, `category_rows`: what a grid may have.
     `learn_from`, `learn_until`: rows before the one are no reference, and it lasts to the other.
+    `epoch` numbers the way of counting that is judged, announced at the instant `since`, with
+    the offsets `starts` by log and partition.
     """
 
     model: str
@@ -30,6 +32,9 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
     category_rows: int = 20
     learn_from: Millis = 0
     learn_until: Millis = 0
+    epoch: int = 0
+    since: Millis = 0
+    starts: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @property
     def stretch(self) -> tuple[int, int]:

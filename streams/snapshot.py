@@ -34,6 +34,32 @@ class SnapshotError(Exception):
     """A snapshot cannot be used; the message says why, for the operator."""
 
 
+class SupersededError(SnapshotError):
+    """A model is counted anew by others: whoever goes on in the former way must stop, or restart.
+
+    What it has read since its last snapshot belongs to nobody.
+    """
+
+
+def anew(model: str, there: int, here: int) -> str:
+    """What a SupersededError says."""
+    return (
+        f"model {model} is counted anew by others, in epoch {there}, and here still in epoch {here}"
+    )
+
+
+RANKS: Final = 48
+"""Bits of a rank below its epochs."""
+
+
+def ranked(epochs: int, rank: int) -> int:
+    """A rank that any of a later epoch exceeds.
+
+    That of epoch 0 is what it was before there were epochs, so older snapshots have their place.
+    """
+    return (epochs << RANKS) + rank
+
+
 DAMAGE: Final = (
     msgspec.MsgspecError,
     UnicodeError,

@@ -13,15 +13,17 @@ import msgspec
 from schemas import baseline as baselines
 from schemas.baseline import Baseline
 from schemas.config_model import ModelConfig
-from schemas.journal import Progress, decode
+from schemas.epoch import decode as decode_epoch
+from schemas.epoch import is_epoch
+from schemas.journal import Forwarded, Progress, decode, epoch_of
 from schemas.judging import Judging
 from schemas.lamp import Lamp
 from schemas.log import LogRecord, Millis, Output
 from streams.monitor.model import ModelMonitor, SavedModel
 from streams.monitor.saying import say
-from streams.snapshot import DAMAGE, SnapshotError
+from streams.snapshot import DAMAGE, SnapshotError, SupersededError, anew, ranked
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Version of the snapshot; a worker refuses one from a later version."""
 
 JOURNAL: Final = "journal"
@@ -68,8 +70,8 @@ class Monitor:
         return frozenset()
 
     def order(self) -> tuple[int, ...]:
-        """The rank of this state among snapshots."""
-        return (self._position,)
+        """The rank of this state among snapshots: epochs, then how far it has read."""
+        return (ranked(sum(one.epoch for one in self._models.values()), self._position),)
 
     def lamps(self) -> list[Lamp]:
         """How each model stands that was ever judged in this journal partition."""
@@ -80,20 +82,33 @@ class Monitor:
         """Time comes through the journal only."""
 
     def adopt(self, reference: bytes) -> None:
-        """Take a baseline of the `references` topic for a model that has none."""
+        """Take a baseline of the `references` topic for a model that has none.
+
+        SupersededError: a model has begun a new epoch, without us.
+        """
+        if is_epoch(reference):
+            epoch = decode_epoch(reference)
+            self._keep_up(epoch.model, epoch.number)
+            return
         baseline = baselines.decode(reference)
         model = self._models.get(baseline.model)
-        if model is not None and baseline.normals:
+        if model is not None and baseline.grid.epoch == model.epoch:
             model.adopt(baseline)
+
+    def _keep_up(self, name: str, epoch: int) -> None:
+        """SupersededError if a model is in a later epoch than here."""
+        model = self._models.get(name)
+        if model is not None and epoch > model.epoch:
+            raise SupersededError(anew(name, epoch, model.epoch))
 
     def step(self, _log: str, records: Sequence[LogRecord]) -> None:
         """Read journal records in offset order; what was read already is skipped."""
         for record in records:
             if record.offset < self._position:
                 continue
-            self._position = record.offset + 1
             if record.value is not None:
                 self._one(record.value, record.offset)
+            self._position = record.offset + 1  # a record that stops us was not read
 
     def _one(self, value: bytes, offset: int) -> None:
         try:
@@ -104,19 +119,18 @@ class Monitor:
                 f" {error}. Only Windage writes this topic; remove what else does, then reset the"
                 " monitor to an offset behind the record"
             ) from error
-        model = self._models.get(entry.model)
-        if model is None:
+        model, epoch = self._models.get(entry.model), epoch_of(entry)
+        self._keep_up(entry.model, epoch)
+        if model is None or (epoch < model.epoch and not isinstance(entry, Forwarded)):
             return
         if not isinstance(entry, Progress):
             model.admit(entry)
             return
         for closed in model.hear(entry, offset):
-            self._out += say(closed, self._source, model.end_of(closed.pane))
+            self._out += say(closed, self._source, model.end_of(closed.pane), model.epoch)
         if model.announced is not None:
-            name = model.announced.model.encode()
-            self._out.append(
-                Output(topic="references", key=name, value=baselines.encode(model.announced))
-            )
+            name, value = baselines.key(model.announced), baselines.encode(model.announced)
+            self._out.append(Output(topic="references", key=name, value=value))
             model.announced = None
 
     def flush(self) -> list[Output]:
@@ -146,8 +160,13 @@ class Monitor:
             model = self._models.get(one.model)
             if model is None:
                 raise SnapshotError(f"the snapshot holds model {one.model}, the config does not")
+            self._keep_up(one.model, one.epoch)
             try:
-                model.load(one)
+                if one.epoch == model.epoch:
+                    model.load(one)
+                else:
+                    closed, until = model.renew(one, saved.position)
+                    self._out += say(closed, self._source, until, model.epoch)
             except DAMAGE as error:
                 raise SnapshotError("the snapshot does not hold together") from error
         self._position = saved.position

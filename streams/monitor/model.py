@@ -5,9 +5,7 @@ time, with all its findings together.
 Leaves to others: watermarks and profiles (`intake`), judgement (`lane`), decisions (`policy`).
 """
 
-from collections.abc import Iterable, Iterator
-from operator import itemgetter
-from typing import Final
+from collections.abc import Iterator
 
 import msgspec
 
@@ -16,8 +14,6 @@ from schemas.baseline import Baseline, Normal
 from schemas.config_model import Labels, ModelConfig
 from schemas.finding import Finding
 from schemas.grid import WHOLE, Grid, Layout
-from schemas.inputs import Metric, ModelEvent
-from schemas.instants import parse
 from schemas.journal import Forwarded, LearningBatch, Profile, Progress
 from schemas.judging import Judging
 from schemas.lamp import Lamp
@@ -35,8 +31,9 @@ from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
 from streams.monitor.operations import Operations
 from streams.monitor.performance import alerting
 from streams.monitor.refused import breaks
+from streams.monitor.renewal import before, carried, reason, statement
 from streams.monitor.tagged import apart, on_trial
-from streams.monitor.waiting import Waiting
+from streams.monitor.waiting import Waiting, events_of, metrics_of
 from streams.monitor.watch import (
     Closing,
     Rebuilds,
@@ -54,9 +51,6 @@ from streams.policy import Decisions, Policy, PolicyState
 from streams.signals import outcome_signals, prediction_signals
 
 Normals = dict[str, dict[str, Normal]]
-
-_events: Final = msgspec.json.Decoder(ModelEvent)
-_figures: Final = msgspec.json.Decoder(Metric)
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +78,7 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyState
     passed: dict[str, int] = {}
     """Forwarded records passed over, by log."""
+    epoch: int = 0
 
 
 class ModelMonitor:
@@ -95,7 +90,8 @@ class ModelMonitor:
         """`baseline` None: the model learns its grid first. `per` is the pane's length."""
         self._judging, self._config = judging, config
         self._pane = per
-        self._policy = Policy(config, judging.model, per)
+        self.epoch = judging.epoch
+        self._policy = Policy(config, judging.model, per, judging.epoch)
         self._state = PolicyState()
         self._ranges = Ranges()
         self._watches: dict[str, Watch] = {}
@@ -128,7 +124,10 @@ class ModelMonitor:
                 if self.baseline is None:
                     self._learner.admit(record)
             case Forwarded():
-                self._waiting.admit(record)
+                if record.epoch == self.epoch:
+                    self._waiting.admit(record)
+                elif before(record, self._judging):
+                    self._waiting.admit(carried(record, self._judging))
 
     def hear(self, progress: Progress, sequence: int) -> Iterator[Closed]:
         """Note how far a partition is; gives the panes that this closes, in order."""
@@ -145,6 +144,7 @@ class ModelMonitor:
                 yield closed
 
     def _learn(self, grid: Grid, last: int) -> None:
+        grid = msgspec.structs.replace(grid, epoch=self.epoch)
         span = (last + 1 - self._learner.first_pane) * self._pane
         self._begin(
             Baseline(
@@ -239,8 +239,8 @@ class ModelMonitor:
         taken = [one for one in counted if not is_shadow(one.key.version)]
         shadows = [one for one in counted if is_shadow(one.key.version)]
         due = self._waiting.due(pane) if counted else []
-        events = _model_events(due)
-        figures, tried = apart(_metrics(due), on_trial(self._state.versions, events))
+        events = events_of(due)
+        figures, tried = apart(metrics_of(due), on_trial(self._state.versions, events))
         cohorts = parts(taken, "outcomes", None)
         now, calendar = self.end_of(pane), self._config.calendar
         span, asked = (now - self._pane, now), parts(taken, "predictions", pane)
@@ -341,7 +341,20 @@ class ModelMonitor:
             pending=pending,
             passed=passed,
             policy=self._state,
+            epoch=self.epoch,
         )
+
+    def renew(self, saved: SavedModel, sequence: int) -> tuple[Closed, Millis]:
+        """Begin after a snapshot of an earlier epoch: what to say, and of which instant."""
+        judging, state = self._judging, saved.policy
+        until = judging.since if state.began is None else state.now
+        self._state, decisions = self._policy.renewed(state, reason(judging), sequence)
+        said = [statement(judging, until)]
+        # All of it: what was read is not read again, wherever the epoch begins.
+        waiting = [carried(one, judging) for one in saved.pending]
+        self._waiting.load(saved.forwarded, waiting, {})
+        pane = until // self._pane
+        return Closed(pane=pane, findings=said, severities=[None], decisions=decisions), until
 
     def load(self, saved: SavedModel) -> None:
         """Take a snapshot up."""
@@ -359,20 +372,9 @@ class ModelMonitor:
         self._state = saved.policy
 
 
-def _model_events(due: Iterable[Forwarded]) -> list[tuple[Millis, ModelEvent]]:
-    """The model events among forwarded records, by time."""
-    events = [_events.decode(one.value) for one in due if one.log == "model-events"]
-    return sorted(((parse(event.timestamp), event) for event in events), key=itemgetter(0))
-
-
 def _share(rows: int, labels: Labels) -> int:
     """How many of `rows` have labels that are kept, as far as that is promised."""
     return int(rows * labels.min_coverage * labels.sample)
-
-
-def _metrics(due: Iterable[Forwarded]) -> list[Metric]:
-    """The figures among forwarded records."""
-    return [_figures.decode(one.value) for one in due if one.log == "metrics"]
 
 
 def _merged(baseline: Baseline, normals: Normals) -> Normals:

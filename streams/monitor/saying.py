@@ -40,25 +40,29 @@ _TOPICS: Final[dict[type[OutputEvent], tuple[OutputTopic, EventType]]] = {
 _SIZES: Final = Measured.__struct_fields__
 
 
-def say(closed: Closed, source: str, now: Millis) -> list[Output]:
-    """Everything that a closed pane makes known; `now` is its end, the stream time of all of it."""
+def say(closed: Closed, source: str, now: Millis, epoch: int = 0) -> list[Output]:
+    """Everything that a closed pane makes known; `now` is its end, the stream time of all of it.
+
+    Panes of two epochs may have the same end, and are two panes.
+    """
     readings = [
         reading(finding, severity)
         for finding, severity in zip(closed.findings, closed.severities, strict=True)
     ]
-    return _sealed_readings(readings, source, now) + [
-        _sealed(event, source, now) for event in closed.decisions.events
+    apart = f"epoch {epoch}" if epoch else ""
+    return _sealed_readings(readings, source, now, apart) + [
+        _sealed(event, source, now, apart) for event in closed.decisions.events
     ]
 
 
-def _sealed_readings(readings: list[Reading], source: str, now: Millis) -> list[Output]:
+def _sealed_readings(readings: list[Reading], source: str, now: Millis, apart: str) -> list[Output]:
     """Readings of one model as `_sealed` seals them; they are many, and differ only in their ids.
 
     A test says that nothing else differs.
     """
     if not readings:
         return []
-    first = _sealed(readings[0], source, now)
+    first = _sealed(readings[0], source, now, apart)
     at = next(i for i, (name, _) in enumerate(first.headers) if name == "ce_id")
     before, after = first.headers[:at], first.headers[at + 1 :]
     kind = _TOPICS[Reading][1]
@@ -67,7 +71,7 @@ def _sealed_readings(readings: list[Reading], source: str, now: Millis) -> list[
             topic="readings",
             key=first.key,
             value=encode(event),
-            headers=(*before, ("ce_id", _reading_id(event, kind, now).encode()), *after),
+            headers=(*before, ("ce_id", _reading_id(event, kind, now, apart).encode()), *after),
             timestamp=now,
         )
         for event in readings[1:]
@@ -115,9 +119,9 @@ def _shown(effect: Measured) -> Effect:
     return Effect(**dict(zip(_SIZES, msgspec.structs.astuple(effect), strict=True)))
 
 
-def _sealed(event: OutputEvent, source: str, now: Millis) -> Output:
+def _sealed(event: OutputEvent, source: str, now: Millis, apart: str = "") -> Output:
     topic, kind = _TOPICS[type(event)]
-    key, identity, correlation = _identity(event, kind, now)
+    key, identity, correlation = _identity(event, kind, now, apart)
     sealed = seal(
         encode(event),
         type=kind,
@@ -132,11 +136,13 @@ def _sealed(event: OutputEvent, source: str, now: Millis) -> Output:
     )
 
 
-def _identity(event: OutputEvent, kind: EventType, now: Millis) -> tuple[str, str, str | None]:
+def _identity(
+    event: OutputEvent, kind: EventType, now: Millis, apart: str
+) -> tuple[str, str, str | None]:
     """Record key, event id, and the incident it belongs to."""
     match event:
         case Reading():
-            return event.model, _reading_id(event, kind, now), None
+            return event.model, _reading_id(event, kind, now, apart), None
         case DriftEvent():
             name = output_id(
                 kind,
@@ -164,7 +170,7 @@ def _identity(event: OutputEvent, kind: EventType, now: Millis) -> tuple[str, st
             return event.model, event.request_id, None
 
 
-def _reading_id(event: Reading, kind: EventType, now: Millis) -> str:
+def _reading_id(event: Reading, kind: EventType, now: Millis, apart: str) -> str:
     return output_id(
         kind,
         model=event.model,
@@ -172,4 +178,5 @@ def _reading_id(event: Reading, kind: EventType, now: Millis) -> str:
         segment=event.segment,
         monitor=event.monitor,
         window=now,
+        cause=apart,
     )

@@ -3,20 +3,28 @@
 Promises: a record counts once; the order in which records act is decided by no partition; at most
 `MOST` of each log wait, and what comes beyond, in the order of the journal, is passed over and
 told in a reading. That is the one thing here that depends on that order.
-Leaves to others: what a metric or an event means (`model`).
+Leaves to others: what a metric or an event means (watches, policy).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final
+
+import msgspec
 
 from schemas.finding import Finding
 from schemas.grid import WHOLE
+from schemas.inputs import Metric, ModelEvent
+from schemas.instants import parse
 from schemas.journal import Forwarded
 from schemas.log import Millis
 from streams.monitor.outcomes.telling import Teller
 
 MOST: Final = 10_000
+
+_events: Final = msgspec.json.Decoder(ModelEvent)
+_figures: Final = msgspec.json.Decoder(Metric)
 
 
 class Waiting:
@@ -79,3 +87,14 @@ class Waiting:
         self._read, self._records = dict(read), list(records)
         self._counts = Counter(one.log for one in records)
         self._passed = Counter(passed)
+
+
+def events_of(due: Iterable[Forwarded]) -> list[tuple[Millis, ModelEvent]]:
+    """The model events among forwarded records, by time."""
+    events = [_events.decode(one.value) for one in due if one.log == "model-events"]
+    return sorted(((parse(event.timestamp), event) for event in events), key=itemgetter(0))
+
+
+def metrics_of(due: Iterable[Forwarded]) -> list[Metric]:
+    """The figures among forwarded records."""
+    return [_figures.decode(one.value) for one in due if one.log == "metrics"]

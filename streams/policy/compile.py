@@ -37,7 +37,7 @@ LOWER_IS_BETTER: Final = frozenset(
 )
 
 
-def compile_rules(config: ModelConfig, model: str, pane: Millis) -> Rules:
+def compile_rules(config: ModelConfig, model: str, pane: Millis, epoch: int = 0) -> Rules:
     """The rules of `model`; ValueError (operator's fault) for a schedule that cannot be read."""
     policy, rollback, rollout = config.policy, config.rollback, config.rollout
     limits = _limits(policy)
@@ -45,6 +45,7 @@ def compile_rules(config: ModelConfig, model: str, pane: Millis) -> Rules:
     return Rules(
         model=model,
         pane=pane,
+        epoch=epoch,
         patience=Patience(sustained=policy.sustained, resolve_after=policy.resolve_after),
         cool_down=policy.cool_down,
         limits=limits,

@@ -23,6 +23,7 @@ from streams.policy.decisions import Decisions
 from streams.policy.desk import Desk
 from streams.policy.family import family_of
 from streams.policy.incidents import alert, escalation, grouping, settle
+from streams.policy.incidents.renewal import renewed
 from streams.policy.incidents.triage import refine
 from streams.policy.lessons import cases
 from streams.policy.retraining import retrain
@@ -38,8 +39,8 @@ from streams.policy.state import MAX_KEPT, Fault, PolicyState, SignalKey, Stretc
 class Policy:
     """Compiled once per model and config; holds no state of its own."""
 
-    def __init__(self, config: ModelConfig, model: str, pane_ms: Millis) -> None:
-        self.rules = compile_rules(config, model, pane_ms)
+    def __init__(self, config: ModelConfig, model: str, pane_ms: Millis, epoch: int = 0) -> None:
+        self.rules = compile_rules(config, model, pane_ms, epoch)
 
     def severity(self, finding: Finding) -> Severity | None:
         """How bad one finding is by itself, for readings; None where it is no breach."""
@@ -63,6 +64,10 @@ class Policy:
             incidents={"yellow": going.count("yellow"), "red": going.count("red")},
             spent=spent / rules.allowed if rules.allowed else 0.0,
         )
+
+    def renewed(self, state: PolicyState, why: str, sequence: int) -> tuple[PolicyState, Decisions]:
+        """What this epoch begins with after `state` of an earlier one, and what ends with that."""
+        return renewed(state, self.rules, why, sequence)
 
     def judge(
         self,

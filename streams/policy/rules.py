@@ -124,10 +124,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     `young` groups signals, `lag` lets consequences follow. `rollback_at`: share of the baseline
     lost (None: never). `allowed` false alarms in each `per`. `stakes`: what it costs to act or not.
+    `epoch`: of the way of counting, so that two of them open no incident under one name.
     """
 
     model: str
     pane: Millis
+    epoch: int = 0
     patience: Patience = Patience(sustained=3, resolve_after=3)
     cool_down: Millis = 3_600_000
     limits: Limits = Limits()

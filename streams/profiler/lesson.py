@@ -58,7 +58,7 @@ def lesson(
     return LearningBatch(
         model=counting.model,
         partition=partition,
-        epoch=0,
+        epoch=counting.epoch,
         offsets=rows.offsets.tolist(),
         arrived=rows.arrived.tolist(),
         features={

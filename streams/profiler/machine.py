@@ -7,7 +7,6 @@ Leaves to others: fetching, appending, storing (`streams/runtime`); one model's 
 
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -21,30 +20,16 @@ from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
 from streams.decode import Decoder, Limits, RefusedError, model_of
 from streams.join import Found, Leaving, Wanted
+from streams.profiler import epochs
 from streams.profiler.dating import Stamps
 from streams.profiler.forwarding import as_forwarded
 from streams.profiler.model import ModelCounter
 from streams.profiler.postbag import Postbag
-from streams.profiler.saved import SavedModel, Tally, in_places, summed
+from streams.profiler.saved import Tally, summed
+from streams.profiler.state import FORMAT, State, read
 from streams.profiler.stretches import part_of, stretches
-from streams.profiler.unnamed import NOBODY, SavedUnnamed, Unnamed, counter
+from streams.profiler.unnamed import NOBODY, Unnamed, counter
 from streams.snapshot import DAMAGE, SnapshotError
-
-FORMAT: Final = 3
-"""Version of the snapshot; a worker refuses one from a later version."""
-
-_PLACES: Final = 2
-"""The first version that tells the rows of one record apart."""
-
-
-class _Saved(msgspec.Struct, frozen=True, kw_only=True):
-    format: int
-    partition: int
-    partitions: int
-    spoken: dict[InputLog, int]
-    strays: dict[InputLog, Tally]
-    models: list[SavedModel]
-    unnamed: SavedUnnamed | None = None
 
 
 class Profiler:
@@ -61,6 +46,7 @@ class Profiler:
         """`counting` by model, that of `UNNAMED` for all others; without a grid they learn."""
         self.partition, self.partitions = partition, partitions
         known, source = {**grids, UNNAMED: NOBODY}, (partition, partitions)
+        self._counting = tuple(counting.values())
         self._models = {
             name: counter(one, known.get(name), source) for name, one in counting.items()
         }
@@ -90,9 +76,10 @@ class Profiler:
         }
 
     def order(self) -> tuple[int, ...]:
-        """The rank of this state among snapshots: grids known, then how far each log is."""
+        """The rank of this state among snapshots: epochs, grids known, how far each log is."""
         known = sum(model.grid is not None for model in self._models.values())
-        return (known, *(self._counted(log) for log in INPUT_LOGS))
+        first = epochs.rank(known, self._counting)
+        return (first, *(self._counted(log) for log in INPUT_LOGS))
 
     def _counted(self, log: InputLog) -> int:
         return sum(model.counted_to(log) for model in self._models.values())
@@ -139,8 +126,16 @@ class Profiler:
             model.finish()
 
     def adopt(self, reference: bytes) -> None:
-        """A model has its grid: what it learned from is read again from the start, and counted."""
+        """A model has its grid: what it learned from is read again from the start, and counted.
+
+        SupersededError: or it has begun a new epoch, without us.
+        """
+        if epochs.heard(reference, self._counting):
+            return
         grid = baselines.decode(reference).grid
+        model = self._models.get(grid.model, self._models.get(UNNAMED))
+        if model is not None and model.counting.epoch != grid.epoch:
+            return
         model = None if self._unnamed.adopt(grid) else self._models.get(grid.model)
         if model is None or model.grid is not None:
             return
@@ -340,7 +335,7 @@ class Profiler:
         if self.rebuilding:
             return None
         return msgspec.msgpack.encode(
-            _Saved(
+            State(
                 format=FORMAT,
                 partition=self.partition,
                 partitions=self.partitions,
@@ -362,17 +357,7 @@ class Profiler:
         grids: Mapping[str, Grid],
     ) -> "Profiler":
         """The profiler as it was; SnapshotError if the bytes are not a snapshot of this one."""
-        try:
-            saved = msgspec.msgpack.decode(snapshot, type=_Saved)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise SnapshotError("the snapshot cannot be read") from error
-        if saved.format > FORMAT:
-            raise SnapshotError(f"the snapshot is of format {saved.format}, newer than {FORMAT}")
-        if (saved.partition, saved.partitions) != (partition, partitions):
-            raise SnapshotError(
-                f"the snapshot is of partition {saved.partition} of {saved.partitions},"
-                f" not {partition} of {partitions}"
-            )
+        saved = read(snapshot, partition, partitions)
         self = cls(counting, partition=partition, partitions=partitions, grids=grids)
         self._spoken, self._strays = dict(saved.spoken), dict(saved.strays)
         try:
@@ -381,10 +366,11 @@ class Profiler:
             raise SnapshotError("the snapshot does not hold together") from error
         return self
 
-    def _load(self, saved: _Saved) -> None:
+    def _load(self, saved: State) -> None:
         """Take the models of a snapshot up."""
-        self._unnamed.load(saved.unnamed, saved.spoken)
-        for one in map(in_places, saved.models) if saved.format < _PLACES else saved.models:
+        models, unnamed = epochs.going_on(saved.models, saved.unnamed, self._counting)
+        self._unnamed.load(unnamed, saved.spoken)
+        for one in models:
             model = self._models.get(one.model)
             if model is None:
                 raise SnapshotError(f"the snapshot holds model {one.model}, the config does not")

@@ -64,7 +64,7 @@ class ModelCounter:
         self._clocks = {log: LogClock(counting.lateness) for log in INPUT_LOGS}
         self.tallies = {log: Tally() for log in INPUT_LOGS}
         self._boundary: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
-        self._read: dict[InputLog, int] = dict.fromkeys(INPUT_LOGS, 0)
+        self._read = counting.begins(partition)
         self._refused: dict[InputLog, list[int]] = {log: [] for log in INPUT_LOGS}
         self._at_end: dict[InputLog, bool] = dict.fromkeys(INPUT_LOGS, False)
         self._versions: dict[str, int] = {}
@@ -200,7 +200,7 @@ class ModelCounter:
         self.tallies[log].read += 1
         self.tallies[log].counted += 1
         at = self._partition, offset, acts // self.counting.pane
-        self._waiting.append(forwarded(self.counting.model, log, at, value))
+        self._waiting.append(forwarded(self.counting, log, at, value))
 
     def leave_out(self, log: InputLog, offset: int) -> None:
         """The dead letter of a record is not written, because a sample is asked for."""
@@ -366,16 +366,15 @@ class ModelCounter:
         """The state, without the pending store (the topic holds that)."""
         logs = {}
         for log in INPUT_LOGS:
-            clock, oldest = self._clocks[log], self.pending.oldest(log)
-            begin, largest = self._read[log], clock.largest
+            clock, oldest, read = self._clocks[log], self.pending.oldest(log), self._read[log]
+            begin, largest = read, clock.largest
             if oldest is not None:
                 begin, largest = oldest[0], oldest[1] + self.counting.lateness
-            tally = self.tallies[log]
-            logs[log] = SavedLog(
-                self._read[log], begin, largest, clock.ticked, self._refused[log], tally
-            )
+            refused, tally = self._refused[log], self.tallies[log]
+            logs[log] = SavedLog(read, begin, largest, clock.ticked, refused, tally)
         return SavedModel(
             model=self.counting.model,
+            epoch=self.counting.epoch,
             grid=self.grid.id if self.grid else "",
             logs=logs,
             versions=list(self._versions),

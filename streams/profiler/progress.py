@@ -28,7 +28,7 @@ def progress(
         model=counting.model,
         partition=source[0],
         partitions=source[1],
-        epoch=grid.epoch if grid else 0,
+        epoch=counting.epoch,
         grid=grid.id if grid else "",
         predictions=marks.predictions,
         outcomes=marks.outcomes,
@@ -40,11 +40,14 @@ def progress(
     )
 
 
-def forwarded(model: str, log: InputLog, at: tuple[int, int, int], value: bytes) -> Forwarded:
+def forwarded(
+    counting: Counting, log: InputLog, at: tuple[int, int, int], value: bytes
+) -> Forwarded:
     """A metric or model event passed on; `at`: partition, offset, and the pane it acts in."""
     partition, offset, arrived = at
     return Forwarded(
-        model=model,
+        model=counting.model,
+        epoch=counting.epoch,
         log="metrics" if log == "metrics" else "model-events",
         partition=partition,
         offset=offset,

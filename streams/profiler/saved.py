@@ -83,6 +83,7 @@ class SavedModel(msgspec.Struct, frozen=True, kw_only=True):
     profiles: list[SavedProfile]
     shelf: SavedShelf | None = None
     """What lies in a store elsewhere."""
+    epoch: int = 0
 
 
 def in_places(saved: SavedModel) -> SavedModel:

@@ -13,8 +13,11 @@ from typing import Any, Final
 from schemas import baseline as baselines
 from schemas.baseline import Baseline
 from schemas.config import Config
+from schemas.epoch import is_epoch
 from schemas.log import INPUT_LOGS, Millis
+from streams.runtime.crank import JOURNAL
 from streams.runtime.embedded import Embedded
+from streams.runtime.epochs import known as known_of
 from streams.runtime.machine import Machine
 from streams.runtime.replay import Replay
 from streams.runtime.roles import MonitorRole, ProfilerRole
@@ -41,17 +44,16 @@ class Profilers:
     ) -> None:
         """`known`: references made of files, by model. `store` and `source` as `ProfilerRole`."""
         self._config = config
-        self._known = dict(known)
+        self._files = dict(known)
         self._store, self._source = store, source
-        self._role = self._made(self._known)
+        self.know(())
 
     def know(self, references: Sequence[bytes]) -> None:
         """Make machines that know these records of `references`, besides those of files."""
-        learned = {one.model: one for one in map(baselines.decode, references)}
-        self._role = self._made({**learned, **self._known})
-
-    def _made(self, baselines: Mapping[str, Baseline]) -> ProfilerRole:
-        return ProfilerRole(self._config, baselines, self._store, self._source)
+        told = known_of(references, self._files, self._config.models)
+        self._role = ProfilerRole(
+            self._config, told.baselines, self._store, self._source, told.epochs
+        )
 
     def fresh(self, partition: int, partitions: int) -> Machine:
         """A profiler that has read nothing."""
@@ -59,6 +61,31 @@ class Profilers:
 
     def restored(self, partition: int, partitions: int, snapshot: bytes) -> Machine:
         """The profiler of a snapshot; SnapshotError with the reason if it cannot be."""
+        return self._role.restored(partition, partitions, snapshot)
+
+
+class Monitors:
+    """The monitors of a config, remade whenever an epoch begins."""
+
+    name = "monitor"
+    inputs: tuple[str, ...] = (JOURNAL,)
+
+    def __init__(self, config: Config, known: Mapping[str, Baseline]) -> None:
+        """`known`: references made of files, by model."""
+        self._config, self._files = config, dict(known)
+        self.know(())
+
+    def know(self, references: Sequence[bytes]) -> None:
+        """Make monitors of the epochs in these records; what was learned they are handed later."""
+        told = known_of(filter(is_epoch, references), self._files, self._config.models)
+        self._role = MonitorRole(self._config, told.baselines, told.epochs)
+
+    def fresh(self, partition: int, partitions: int) -> Machine:
+        """A monitor that has read nothing."""
+        return self._role.fresh(partition, partitions)
+
+    def restored(self, partition: int, partitions: int, snapshot: bytes) -> Machine:
+        """The monitor of a snapshot; SnapshotError with the reason if it cannot be."""
         return self._role.restored(partition, partitions, snapshot)
 
 
@@ -75,7 +102,7 @@ def open_embedded(
             source = log.identity
     return Embedded(
         Profilers(config, known, store, source),
-        MonitorRole(config, known),
+        Monitors(config, known),
         directory,
         partitions=partitions,
         references=[baselines.encode(one) for one in known.values()],

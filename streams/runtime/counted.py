@@ -1,7 +1,7 @@
 """What a state was counted by: one hash a model, so that no state is read on with another config.
 
 Promises: models may come; one that is counted in another way than its state was is named.
-Leaves to others: the hash (`schemas.config_model`), what the operator is told to do.
+Leaves to others: the hash (`schemas.config_model`), what follows from a change (`epochs`).
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,6 @@ Hashes = Mapping[str, str]
 def changed(was: Hashes, now: Hashes) -> list[str]:
     """The models of both whose way of counting differs, in order."""
     return sorted(name for name in was.keys() & now.keys() if was[name] != now[name])
-
-
-def sentence(models: list[str]) -> str:
-    """That the state of these models does not fit, without what to do about it."""
-    return (
-        f"the config of {', '.join(models)} has changed in what is counted (pane, lateness, clock, "
-        "features, segments, labels.horizon, ...), so the state does not fit any more"
-    )
 
 
 def encode(hashes: Hashes) -> bytes:

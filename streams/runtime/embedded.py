@@ -17,12 +17,12 @@ import msgspec
 
 from schemas.lamp import Lamp
 from schemas.log import INPUT_LOGS, Headers, Millis, Output, Record
-from streams.runtime import counted
+from streams.profiler.places import places
+from streams.runtime import counted, epochs
 from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank, lamps_of, store_of
 from streams.runtime.intake import Intake
 from streams.runtime.machine import UNSENT_BYTES, Machine, Role
 from streams.runtime.sqlite_log import Entry, Group, LogError, Receipt, SqliteLog
-from streams.snapshot import SnapshotError
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Embedded:
         `references` come from the configuration; learned ones are in the log. Input records are
         kept `keep` ms at least: longer than any label is waited for, and until each of `models`
         has learned its grid. `hashes` name how each model is counted now: a state that was
-        counted otherwise is refused. LogError, SnapshotError: the directory cannot be used.
+        counted otherwise begins a new epoch. LogError, SnapshotError: the directory cannot be used.
         """
         self.log = SqliteLog(directory, partitions)
         self.failure: BaseException | None = None
@@ -304,7 +304,7 @@ class Embedded:
         """The machines of the last commit; the monitor reads on in the journal from there."""
         profiler, monitor = self._roles
         stored = self.log.states()
-        self._check_counted(stored.get(_COUNTED))
+        self._begin_epochs(stored)
         crank = Crank(
             profiler,
             monitor,
@@ -320,14 +320,26 @@ class Embedded:
                 raise LogError(f"the state is ahead of the log {log}: it is not of this log")
         return crank
 
-    def _check_counted(self, stored: bytes | None) -> None:
-        """SnapshotError if the state was counted in another way than models are now."""
-        changed = counted.changed(counted.decode(stored or b"{}"), self._hashes)
-        if changed:
-            raise SnapshotError(
-                f"{self.log.directory}: {counted.sentence(changed)}; go back to the former config,"
-                " or start anew with another --data directory"
-            )
+    def _begin_epochs(self, stored: Mapping[str, bytes]) -> None:
+        """Where models are counted otherwise now, begin anew at the places of the last commit."""
+        numbers = range(self.log.partitions)
+        held = {p: stored[f"profiler-{p}"] for p in numbers if f"profiler-{p}" in stored}
+        begins = {p: dict.fromkeys(map(str, INPUT_LOGS), 0) for p in numbers}
+        was = counted.decode(stored.get(_COUNTED) or b"{}")
+        begun = epochs.renewals(
+            was,
+            self._hashes,
+            self._learned(),
+            self.log.fence(),
+            lambda name, at: epochs.starts_of(
+                name, {p: places(one) for p, one in held.items()}, begins, at
+            ),
+        )
+        if begun:
+            said = [(epochs.announcement(one), epochs.PARTITION) for one in begun]
+            self.log.commit(said, {_COUNTED: counted.encode(self._hashes)})
+            for one in begun:
+                logger.warning("%s", epochs.sentence(one))
 
     def _learned(self) -> list[bytes]:
         """The newest reference under each key."""
@@ -360,12 +372,7 @@ class Embedded:
 
     def _is_learning(self) -> bool:
         """Whether a model has no grid yet: then its profiler may go back to its first record."""
-        known = {
-            record.key.decode().partition("/")[0]
-            for record in self.outputs(REFERENCES, limit=1_000_000)
-            if record.key is not None
-        }
-        return not self._models <= known
+        return not self._models <= epochs.known(self._learned(), {}, self._hashes).baselines.keys()
 
 
 def _shown(cursors: Mapping[tuple[int, str], int]) -> bytes:

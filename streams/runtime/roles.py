@@ -5,6 +5,7 @@ Leaves to others: reading files and topics, snapshots' storage.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from schemas.baseline import Baseline
@@ -12,9 +13,11 @@ from schemas.config import Config
 from schemas.config_links import Limits, Redis
 from schemas.config_model import ModelConfig
 from schemas.counting import Counting
+from schemas.epoch import Epoch
 from schemas.judging import Judging
 from schemas.log import INPUT_LOGS
 from streams.profiler import Profiler
+from streams.runtime.epochs import number
 from streams.stores import Attended, Store
 
 _STRETCH_ROWS: Final = 30
@@ -27,8 +30,17 @@ _FIRST_ROWS: Final = 5000
 """Rows that build an outcome reference where the grid came from a file."""
 
 
-def counting(name: str, model: ModelConfig, config: Config, source: str | None = None) -> Counting:
-    """What a profiler needs of a model's config; `source` names the logs, where a store is used."""
+def counting(
+    name: str,
+    model: ModelConfig,
+    config: Config,
+    source: str | None = None,
+    epoch: Epoch | None = None,
+) -> Counting:
+    """What a profiler needs of a model's config; `source` names the logs, where a store is used.
+
+    `epoch`: the present one, None: the first, which begins with the logs.
+    """
     return Counting(
         model=name,
         task=model.task,
@@ -51,6 +63,8 @@ def counting(name: str, model: ModelConfig, config: Config, source: str | None =
         spare=(config.redis or Redis()).spare,
         learned=_declared(model),
         tags=frozenset(segment.tag for segment in model.segments if segment.tag),
+        epoch=number(epoch),
+        starts={} if epoch is None else epoch.starts,
     )
 
 
@@ -62,7 +76,12 @@ def _declared(model: ModelConfig) -> dict[str, str] | None:
     return cuts | {name: feature.type for name, feature in model.features.items()}
 
 
-def judging(name: str, model: ModelConfig, limits: Limits = Limits()) -> Judging:  # noqa: B008 - frozen
+def judging(
+    name: str,
+    model: ModelConfig,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    epoch: Epoch | None = None,
+) -> Judging:
     """What a monitor needs of a model's config, besides the policy."""
     first = model.reference if model.reference.from_ == "first" else None
     stretch = model.reference if model.reference.from_ == "topic" else None
@@ -81,6 +100,9 @@ def judging(name: str, model: ModelConfig, limits: Limits = Limits()) -> Judging
         category_rows=limits.category_rows,
         learn_from=stretch.start if stretch else 0,
         learn_until=stretch.end if stretch else 0,
+        epoch=number(epoch),
+        since=0 if epoch is None else epoch.since,
+        starts=() if epoch is None else tuple(sorted(epoch.starts.items())),
     )
 
 
@@ -96,18 +118,21 @@ class ProfilerRole:
         baselines: Mapping[str, Baseline],
         store: Store | None = None,
         source: str = "",
+        epochs: Mapping[str, Epoch] = MappingProxyType({}),
     ) -> None:
-        """`baselines` of models whose grid is known before the first record.
+        """`baselines` of models whose grid is known before the first record, in its `epochs`.
 
         What waits for labels lies in `store`, None: in memory. `source` names the logs there: two
         that are counted apart must not have the same.
         """
         self._store = store
         hashes = config.hashes()
-        self._counting = {
-            n: counting(n, model, config, None if store is None else f"{source} {hashes[n]}")
-            for n, model in config.models.items()
-        }
+        self._counting = {}
+        for name, model in config.models.items():
+            epoch = epochs.get(name)
+            apart = f"{source} {hashes[name]}" + (f" {epoch.number}" if epoch else "")
+            where = None if store is None else apart
+            self._counting[name] = counting(name, model, config, where, epoch)
         self._grids = {name: baseline.grid for name, baseline in baselines.items()}
 
     def fresh(self, partition: int, partitions: int) -> Profiler | Attended:
@@ -138,13 +163,18 @@ class MonitorRole:
     name = "monitor"
     inputs: tuple[str, ...] = ("journal",)
 
-    def __init__(self, config: Config, baselines: Mapping[str, Baseline]) -> None:
-        """`baselines` of models whose reference is known before the first record."""
+    def __init__(
+        self,
+        config: Config,
+        baselines: Mapping[str, Baseline],
+        epochs: Mapping[str, Epoch] = MappingProxyType({}),
+    ) -> None:
+        """`baselines` of models whose reference is known before the first record, in `epochs`."""
         from streams.monitor import Monitor  # noqa: PLC0415 - 40 MB that a profiler never needs
 
         self._monitor = Monitor
         self._models = {
-            name: (judging(name, model, config.limits), model)
+            name: (judging(name, model, config.limits, epochs.get(name)), model)
             for name, model in config.models.items()
         }
         self._baselines = baselines

@@ -18,8 +18,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from schemas.load import load_text
 from streams import snapshot as snapshots
 from streams.runtime import topics
+from streams.runtime.assembly import Profilers
 from streams.runtime.partitions import partition_of
-from streams.runtime.roles import ProfilerRole
 from tests.refused import CONFIG, outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +110,9 @@ class Command:
             found = snapshots.assemble(own)
             if found is None or not found.snapshot:  # a reset leaves an empty one
                 continue
-            machine = ProfilerRole(self.config, {}).restored(number, PARTITIONS, found.snapshot)
+            role = Profilers(self.config, {})
+            role.know([r.value for r in await self.read("references")])
+            machine = role.restored(number, PARTITIONS, found.snapshot)
             for outcome, count in msgspec.to_builtins(machine.accounting()["predictions"]).items():
                 total[outcome] = total.get(outcome, 0) + count
         return total

@@ -55,7 +55,10 @@ def open_new(desk: Desk, seen: Observation, segment: str) -> bool:
         desk.say("suppressed", f"{MAX_INCIDENTS} incidents are remembered already", seen.key)
         return False
     key = seen.key
-    name = identity("incident", desk.rules.model, desk.now, key.version, key.segment, key.signal)
+    # Panes of two epochs may end at one instant.
+    apart = (desk.rules.epoch,) if desk.rules.epoch else ()
+    parts = desk.rules.model, desk.now, key.version, key.segment, key.signal
+    name = identity("incident", *parts, *apart)
     versions = (key.version,)
     desk.incidents[name] = Incident(
         id=name,

@@ -12,6 +12,8 @@ import traceback
 from pathlib import Path
 from typing import Final, NoReturn
 
+from streams.snapshot import SupersededError
+
 OK: Final = 0
 REFUSED: Final = 2
 """Usage, config, or a state that cannot be continued: starting again would not help."""
@@ -53,6 +55,8 @@ def leave_because(
         leave(REFUSED, f"refused: {error}")
     if isinstance(error, UnreachableError):
         leave(UNREACHABLE, str(error))
+    if isinstance(error, SupersededError):
+        leave(BROKEN, f"{error}; it must start again")
     if _from_kafka(error):
         leave(UNREACHABLE, f"{doing} failed: {type(error).__name__}: {error}")
     # Not the message: it may quote a record.

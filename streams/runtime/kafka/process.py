@@ -11,17 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Literal
 
-from schemas import access, baseline, topics
+from schemas import access, topics
 from schemas.baseline import Baseline
 from schemas.config import Config
+from schemas.epoch import is_epoch
 from schemas.vocabulary import TopicName
 from streams.runtime import allocator
+from streams.runtime.epochs import known
 from streams.runtime.kafka import survey
 from streams.runtime.kafka.connection import Connection, connection_of
 from streams.runtime.kafka.exits import REFUSED, UNREACHABLE, RefusedError, UnreachableError
 from streams.runtime.kafka.pulse import Pulse
 from streams.runtime.kafka.reading import KafkaReader
 from streams.runtime.kafka.recovery import InformedRole
+from streams.runtime.kafka.reset import Renewal
 from streams.runtime.kafka.reset import reset as reset_states
 from streams.runtime.kafka.settings import Settings
 from streams.runtime.kafka.supervisor import Command, supervise
@@ -49,24 +52,25 @@ class ConfiguredRole:
         self._baselines = baselines
         self._store = open_store(config) if name == "profiler" else None
         self._source = ""
-        self._role: Role = self._made(baselines)
+        self._told: Sequence[bytes] = ()
+        self.know(())
 
     def reads(self, topics: Mapping[str, str]) -> None:
         """Say which topics are read, by their identities: rows in a store are named by them."""
         self._source = " ".join(f"{log}={identity}" for log, identity in sorted(topics.items()))
-        self._role = self._made(self._baselines)
-
-    def _made(self, baselines: Mapping[str, Baseline]) -> Role:
-        if self.name == "monitor":
-            return MonitorRole(self._config, baselines)
-        return ProfilerRole(self._config, baselines, self._store, self._source)
+        self.know(self._told)
 
     def know(self, references: Sequence[bytes]) -> None:
-        """Make machines that know these references, besides those of files."""
+        """Make machines of the present epochs that know these references, besides files'."""
+        self._told = references
         if self.name == "monitor":
-            return  # its snapshot holds them, and a new one is handed them by adopt()
-        told = {one.model: one for one in map(baseline.decode, references)}
-        self._role = self._made({**told, **self._baselines})
+            # Its snapshot holds what was learned, and a new one is handed it by adopt().
+            told = known(filter(is_epoch, references), self._baselines, self._config.models)
+            self._role: Role = MonitorRole(self._config, told.baselines, told.epochs)
+            return
+        told = known(references, self._baselines, self._config.models)
+        counted = told.baselines, self._store, self._source, told.epochs
+        self._role = ProfilerRole(self._config, *counted)
 
     def fresh(self, partition: int, partitions: int) -> Machine:
         """Return a machine that has read nothing."""
@@ -182,13 +186,16 @@ def needs(config: Config, name: RoleName) -> list[tuple[str, str]]:
 def reset(config: Config, name: RoleName, where: str | int) -> dict[int, Mapping[str, int]]:
     """Give up the state of a role and let it begin at `where`; returns the offsets by partition.
 
+    With the profilers' state every model begins a new epoch.
+
     `where`: "earliest", "latest", or epoch milliseconds. No worker of the role should be running:
     one that is goes on with its old state until the next rebalance.
     """
     names = topic_names(config, name)
     inputs = {log: names[log] for log in ROLES[name].inputs}
     connection = connection_of(config.kafka)
-    partitions = survey.check_inputs(survey.survey(connection, names.values()), inputs, ())
+    there = survey.survey(connection, names.values())
+    partitions = survey.check_inputs(there, inputs, [names["references"]])
     return asyncio.run(
         reset_states(
             connection,
@@ -197,8 +204,17 @@ def reset(config: Config, name: RoleName, where: str | int) -> dict[int, Mapping
             partitions,
             where=where,
             secret=secret_of(config),
+            renewal=_renewal(config, names, there) if name == "profiler" else None,
         )
     )
+
+
+def _renewal(
+    config: Config, names: Mapping[str, str], there: Mapping[str, survey.Topic]
+) -> Renewal:
+    """How every model begins a new epoch."""
+    topic = names["references"]
+    return Renewal(models=config.hashes(), topic=topic, partitions=there[topic].partitions)
 
 
 def run_role(

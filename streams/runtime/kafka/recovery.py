@@ -6,15 +6,18 @@ Leaves to others: reading and judging snapshots (`restore`), when to recover (`w
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Protocol
 
+from aiokafka import AIOKafkaProducer
+
 from streams.runtime.kafka import restore
+from streams.runtime.kafka.agreement import Agreement, Latest
 from streams.runtime.kafka.exits import RefusedError
 from streams.runtime.kafka.settings import Settings
 from streams.runtime.kafka.tenure import Ledger, Stored, Tenure
 from streams.runtime.machine import Machine, Role
-from streams.snapshot import Found, SnapshotError
+from streams.snapshot import Found, SnapshotError, SupersededError
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ class Recovery:
         self._settings = settings
         self._role = role
         self._committed = committed
+        self._agreement = Agreement(settings, role.name, role.inputs)
         self._ledger = Ledger(
             state_topic=settings.state_topic,
             names=settings.names,
@@ -53,7 +57,8 @@ class Recovery:
         self,
         partitions: set[int],
         aside: MutableMapping[int, Tenure],
-        latest: Callable[[], Awaitable[Sequence[bytes]]],
+        latest: Latest,
+        producer: AIOKafkaProducer,
     ) -> dict[int, Tenure]:
         """Return a tenure for each of `partitions`; those used again leave `aside`.
 
@@ -69,12 +74,12 @@ class Recovery:
             stored = await restore.read_state(consumer, self._settings.state_topic, partitions)
         finally:
             await consumer.stop()
+        chosen = {p: restore.choose(stored[p], self._settings.secret) for p in sorted(stored)}
         # After the snapshots: whatever reference they were counted by is in the topic already.
-        references = await latest()
+        references = await self._agreement.reached(chosen, latest, producer)
         self._role.know(references)
         tenures = {}
-        for partition in sorted(partitions):
-            found = restore.choose(stored.pop(partition), self._settings.secret)
+        for partition, found in chosen.items():
             tenure = await self._tenure(
                 partition, found, bounds[partition], aside.pop(partition, None)
             )
@@ -102,8 +107,6 @@ class Recovery:
                 partition, machine, self._ledger, start=bounds.begins, resets=0, stored=Stored()
             )
         restore.check_meta(found.meta, bounds, self._settings.topics)
-        if found.snapshot:
-            restore.check_config(found.meta.config, self._settings.config)
         if found.damaged:
             _log.warning("partition %d: passed over %d damaged snapshots", partition, found.damaged)
         tenure = Tenure(
@@ -128,6 +131,8 @@ class Recovery:
             return self._role.fresh(partition, self._settings.partitions)
         try:
             return self._role.restored(partition, self._settings.partitions, found.snapshot)
+        except SupersededError:
+            raise  # a newer epoch was announced while we looked: starting again finds it
         except SnapshotError as error:
             raise RefusedError(
                 f"the snapshot of partition {partition} cannot be used: {error}{restore.RESET_HINT}"

@@ -1,19 +1,33 @@
 """An operator's reset: the state of a role is given up, and reading begins at a place they name.
 
-Promises: after it nothing of the old state can come back, also not from a worker that still runs.
+Promises: after it nothing of the old state can come back, also not from a worker that still runs:
+models are counted anew, in an epoch of their own, so that what was learned of them and what stands
+in the journal counts no more.
 Leaves to others: making sure that none does, and asking the operator.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
+from schemas.epoch import Epoch, epochs_of
 from streams import snapshot as snapshots
+from streams.runtime.epochs import following
+from streams.runtime.kafka.agreement import announce
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.restore import Bounds, detached_consumer, read_bounds, read_state
 from streams.snapshot import Meta, StateRecord
+
+
+class Renewal(msgspec.Struct, frozen=True, kw_only=True):
+    """Which models begin an epoch (their configs' hashes), and the topic where it is announced."""
+
+    models: Mapping[str, str]
+    topic: str
+    partitions: int
 
 
 async def reset(
@@ -24,12 +38,14 @@ async def reset(
     *,
     where: str | int,
     secret: bytes = b"",
+    renewal: Renewal | None = None,
 ) -> dict[int, Mapping[str, int]]:
     """Give up the states of a role and let it begin at `where`; returns the new start offsets.
 
     `names`: logical name > topic of the inputs, each with so many `partitions`; `where`:
     "earliest", "latest", or epoch milliseconds. Written as an empty snapshot of a higher
-    order than any before it, so that a worker that still holds the old state cannot win.
+    order than any before it, so that a worker that still holds the old state cannot win. The
+    epochs of `renewal` are announced first: with them alone nothing is counted twice.
     """
     consumer = detached_consumer(connection)
     producer = AIOKafkaProducer(**connection.aiokafka(), acks="all", enable_idempotence=True)
@@ -38,11 +54,15 @@ async def reset(
     try:
         bounds = await read_bounds(consumer, names, range(partitions))
         stored = await read_state(consumer, state_topic, range(partitions))
-        starts: dict[int, Mapping[str, int]] = {}
+        starts = {
+            partition: await _begin_at(consumer, names, partition, bounds[partition], where)
+            for partition in stored
+        }
+        if renewal is not None:
+            told = await read_state(consumer, renewal.topic, range(renewal.partitions))
+            for epoch in _epochs(renewal, told, starts):
+                await announce(producer, renewal.topic, epoch)
         for partition, held in stored.items():
-            starts[partition] = await _begin_at(
-                consumer, names, partition, bounds[partition], where
-            )
             marker = snapshots.split(
                 b"",
                 Meta(
@@ -61,6 +81,26 @@ async def reset(
     finally:
         await producer.stop()
         await consumer.stop()
+
+
+def _epochs(
+    renewal: Renewal,
+    told: Mapping[int, Sequence[StateRecord]],
+    starts: Mapping[int, Mapping[str, int]],
+) -> list[Epoch]:
+    """The next epoch of each model, after what the topic says."""
+    values = [one.value for records in told.values() for one in records if one.value is not None]
+    lines, since = epochs_of(values), int(time.time() * 1000)
+    places = {
+        log: tuple(starts[partition][log] for partition in sorted(starts))
+        for log in next(iter(starts.values()))
+    }
+    found = []
+    for model, counted in sorted(renewal.models.items()):
+        last = lines[model][-1] if model in lines else None
+        before = counted if last is None else last.counted
+        found.append(following(last, model, counted, before, since, places))
+    return found
 
 
 async def _begin_at(

@@ -16,7 +16,6 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from streams import snapshot as snapshots
-from streams.runtime import counted
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
 from streams.snapshot import Found, Meta, SnapshotError, StateRecord
@@ -120,18 +119,6 @@ def check_meta(meta: Meta, bounds: Bounds, topics: Mapping[str, str]) -> None:
                 f"the snapshot has read {log} up to {position}, but it ends at {end}: the topic "
                 f"was made anew or cut off{RESET_HINT}"
             )
-
-
-def check_config(was: str, now: str) -> None:
-    """RefusedError if a model is counted in another way than the snapshot was.
-
-    Both as `name=hash` of each model, see `process`. Models may come; their logs are read from the
-    beginning.
-    """
-    before, after = (dict(part.split("=", 1) for part in each.split()) for each in (was, now))
-    changed = counted.changed(before, after)
-    if changed:
-        raise RefusedError(f"{counted.sentence(changed)}{RESET_HINT}")
 
 
 def check_wanted(wanted: Mapping[str, int], bounds: Bounds) -> None:

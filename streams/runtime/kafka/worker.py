@@ -211,7 +211,7 @@ class Worker:
                 await self._start_once()
                 generation = self._generation
                 tenures = await self._recovery.tenures(
-                    self._assigned(), self._aside, self._latest_references
+                    self._assigned(), self._aside, self._latest_references, self._producer
                 )
                 if generation != self._generation:
                     return  # revoked meanwhile; the next assignment restores again

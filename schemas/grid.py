@@ -180,10 +180,19 @@ class Layout:
             widths["error"] = self.residuals.width
         return _laid_out(widths)
 
+    @property
+    def agreements(self) -> int:
+        """Cells of a shadow's answers beside those given: class x class, or of their difference."""
+        if self.residuals is not None:
+            return self.residuals.width
+        return 0 if self.target is None else self.target.width**2
+
     def width(self, kind: str) -> int:
         """Length of the vector of a profile kind."""
         if kind == "refusals":
             return REFUSALS
+        if kind == "agreements":
+            return self.agreements
         blocks = self.predictions if kind == "predictions" else self.outcomes
         return sum(block.width for block in blocks.values())
 

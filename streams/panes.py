@@ -68,7 +68,7 @@ class Watermarks(NamedTuple):
 
     def of(self, kind: ProfileKind) -> tuple[Millis, Millis]:
         """The watermark that closes a profile of `kind`, and the one that forgets it."""
-        if kind == "predictions":
+        if kind in ("predictions", "agreements"):
             return self.predictions, self.predictions_rows
         return self.outcomes, self.outcomes_rows
 

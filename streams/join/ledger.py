@@ -57,9 +57,10 @@ class Ledger:
         """How many rows are kept."""
         return self._size
 
-    def __contains__(self, name: str) -> bool:
-        """Whether it keeps a column of this name."""
-        return name in self._columns
+    @property
+    def end(self) -> int:
+        """The number that the next row will have."""
+        return self.start + self._size
 
     @property
     def nbytes(self) -> int:

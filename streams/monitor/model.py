@@ -260,6 +260,7 @@ class ModelMonitor:
             troubles=self._troubles(now),
             shadows=tuple(parts(shadows, "predictions", pane)),
             shadow_outcomes=tuple(together(parts(shadows, "outcomes", None), pane)),
+            agreements=tuple(together(parts(shadows, "agreements", None), pane)),
             refusals=tuple(refusals),
             excepted=any(one.from_ < now and now - self._pane < one.to for one in calendar)
             or breaks(refusals, self._judging.refused),

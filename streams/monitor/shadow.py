@@ -1,19 +1,23 @@
 """Shadows beside the version that serves: readings for whoever thinks of promoting one.
 
-`shadow:agreement` is the share of decisions that both can have in common at most, as their
-shares of each class allow no more (1 less their total variation); `shadow:error` is the shadow's
-error rate beside the champion's.
+`shadow:agreement` is the share of requests to which the shadow answered as was answered (detector
+`pairs`), with its interval. Where no request was answered by both (a shadow with ids of its own),
+it is the share that both can have in common at most, as their shares of each class allow no more
+(detector `window`: 1 less their total variation). Of numbers it is `shadow:difference`, the median
+distance of both answers, in the unit of the target. `shadow:error` is the shadow's error rate
+beside the champion's.
 
 Promises: readings only, that page nobody; a shadow's rows are in no other statistic.
-Leaves to others: keeping them apart (`schemas.shadow`), comparing row by row, which needs both
-answers to one request in one place.
+Leaves to others: keeping them apart (`schemas.shadow`), who answered what (`profiler.agreements`).
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
 
+from detectors.metrics.interval import Interval, wilson
+from detectors.metrics.quantiles import quantile
 from schemas.finding import Finding, Measured
 from schemas.grid import WHOLE
 from schemas.journal import Counts
@@ -21,6 +25,8 @@ from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.watch import Closing, Part, Setting
 
 MOST: Final = 8
+UNKNOWN: Final = 2
+"""Cells of a class that are no class: unseen, missing."""
 WINDOW: Final = 20
 """Panes that a reading rests on."""
 LEAST: Final = 100
@@ -28,9 +34,23 @@ LEAST: Final = 100
 
 Pane = tuple[int, list[int], list[int]]
 """A pane, rows by predicted cell, and outcomes (right, wrong)."""
+Pairs = tuple[int, list[int]]
+"""A pane, and its pairs of answers: alike and not, or of numbers by the cell of their distance."""
+
+
+_Kept = TypeVar("_Kept", Pane, Pairs)
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """The watch in a snapshot, by version."""
+
+    panes: dict[str, list[Pane]]
+    pairs: dict[str, list[Pairs]]
+
 
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
-_decoder: Final = msgspec.msgpack.Decoder(dict[str, list[Pane]])
+_decoder: Final = msgspec.msgpack.Decoder(Saved | dict[str, list[Pane]])
+"""A map is what an earlier version saved: panes alone."""
 
 
 class Shadows:
@@ -43,23 +63,27 @@ class Shadows:
         self._block = layout.predictions.get("prediction")
         counted = setting.judging.labelled and "confusion" in layout.outcomes
         self._blocks = Blocks(layout) if counted else None
+        self._classes = 0 if self._block is None else self._block.width - UNKNOWN
+        self._gaps = layout.residuals
         self._panes: dict[str, list[Pane]] = {}
+        self._pairs: dict[str, list[Pairs]] = {}
 
     def close(self, closing: Closing) -> list[Finding]:
         """Count a pane; gives two findings a shadow."""
         shadows = sorted({part.version for part in closing.shadows})
-        if self._block is None or not (shadows or self._panes):
+        if self._block is None or not (shadows or self._panes or closing.agreements):
             return []
         asked = [*closing.predictions, *closing.shadows]
         answered = [*closing.outcomes, *closing.shadow_outcomes]
         for version in sorted({part.version for part in (*asked, *answered)}):
             self._count(version, closing.pane, asked, answered)
+        for part in closing.agreements:
+            if part.segment == WHOLE:
+                pairs = closing.pane, self._alike(part.vector)
+                self._pairs.setdefault(part.version, []).append(pairs)
         first = closing.pane - WINDOW
-        self._panes = {
-            version: kept
-            for version, panes in self._panes.items()
-            if (kept := [pane for pane in panes if pane[0] > first])
-        }
+        self._panes = _since(first, self._panes)
+        self._pairs = _since(first, self._pairs)
         found: list[Finding] = []
         champion = self._champion(closing.predictions)
         for version in shadows[:MOST] if champion else []:
@@ -85,6 +109,17 @@ class Shadows:
         right = int(np.trace(table[:classes, :classes]))
         return right, int(table[:, :-1].sum()) - right
 
+    def _alike(self, vector: Counts) -> list[int]:
+        """What is kept of the agreements of a pane."""
+        if self._gaps is not None:
+            found: list[int] = vector.tolist()
+            return found
+        width = self._classes + UNKNOWN
+        table = vector.reshape(width, width)
+        alike = int(np.trace(table[: self._classes, : self._classes]))
+        answered = int(table.sum()) - int(table[-1, -1])
+        return [alike, answered - alike]
+
     def _champion(self, predictions: list[Part]) -> str:
         """The version with most rows over the window."""
         serving = {part.version for part in predictions}
@@ -96,14 +131,42 @@ class Shadows:
         rows, others = sum(mine[0]), sum(theirs[0])
         if min(rows, others) < LEAST:
             return []
-        shares = [np.array(cells) / sum(cells) for cells in (mine[0], theirs[0])]
-        agreement = 1 - float(np.abs(shares[0] - shares[1]).sum()) / 2
-        found = [self._finding(version, champion, "agreement", agreement, None, rows, closing)]
+        found = [self._together(version, champion, (mine[0], theirs[0]), closing)]
         if min(sum(mine[1]), sum(theirs[1])) >= LEAST:
             error, normal = (one[1] / sum(one) for one in (mine[1], theirs[1]))
-            counted = sum(mine[1])
-            found.append(self._finding(version, champion, "error", error, normal, counted, closing))
+            effect = Measured(current=error, baseline=normal)
+            said = "error", "window", effect, sum(mine[1])
+            found.append(self._finding(version, champion, said, closing))
         return found
+
+    def _together(
+        self,
+        version: str,
+        champion: str,
+        cells: tuple[list[int], list[int]],
+        closing: Closing,
+    ) -> Finding:
+        """How alike the answers to the same requests are; without such how alike they can be."""
+        pairs = [one for _, one in self._pairs.get(version, [])]
+        counts = np.sum(pairs, axis=0) if pairs else np.zeros(2, np.int64)
+        rows = int(counts.sum())
+        if rows < LEAST:
+            shares = [np.array(one) / sum(one) for one in cells]
+            most = 1 - float(np.abs(shares[0] - shares[1]).sum()) / 2
+            said = "agreement", "window", Measured(current=most), sum(cells[0])
+        elif self._gaps is None:
+            share = wilson(float(counts[0]), rows)
+            said = "agreement", "pairs", _interval(share), rows
+        else:
+            sizes = np.abs(self._gaps.values[:-1])
+            order = np.argsort(sizes, kind="stable")
+            said = (
+                "difference",
+                "pairs",
+                _interval(quantile(counts[order], sizes[order], 0.5)),
+                rows,
+            )
+        return self._finding(version, champion, said, closing)
 
     def _sums(self, version: str) -> tuple[list[int], list[int]]:
         panes = self._panes.get(version, [])
@@ -113,30 +176,25 @@ class Shadows:
         return cells, np.sum([pane[2] for pane in panes], axis=0).tolist()
 
     def _finding(
-        self,
-        version: str,
-        champion: str,
-        name: str,
-        value: float,
-        normal: float | None,
-        rows: int,
-        closing: Closing,
+        self, version: str, champion: str, said: tuple[str, str, Measured, int], closing: Closing
     ) -> Finding:
+        """`said`: name, detector, effect and rows."""
+        name, detector, effect, rows = said
         pane = closing.span[1] - closing.span[0]
         return Finding(
             model=self._model,
             version=version,
             segment=WHOLE,
             signal=f"shadow:{name}",
-            detector="window",
+            detector=detector,
             state="judged",
             alarm=False,
             joins=False,
             inside=True,
             symptom="shift",
-            statistic=value,
-            threshold=normal,
-            effect=Measured(current=value, baseline=normal),
+            statistic=effect.current,
+            threshold=effect.baseline,
+            effect=effect,
             window_start=closing.span[1] - WINDOW * pane,
             window_end=closing.span[1],
             rows=rows,
@@ -147,12 +205,28 @@ class Shadows:
 
     def save(self) -> bytes:
         """The state, for a snapshot."""
-        return _encoder.encode(self._panes)
+        return _encoder.encode(Saved(panes=self._panes, pairs=self._pairs))
 
     def load(self, saved: bytes) -> None:
         """Take a snapshot up."""
-        self._panes = _decoder.decode(saved)
+        one = _decoder.decode(saved)
+        self._panes, self._pairs = (one.panes, one.pairs) if isinstance(one, Saved) else (one, {})
 
 
 def _whole(parts: list[Part], version: str) -> list[Part]:
     return [p for p in parts if p.version == version and p.segment == WHOLE and not p.late]
+
+
+def _since(first: int, kept: dict[str, list[_Kept]]) -> dict[str, list[_Kept]]:
+    """What is of panes after `first`."""
+    return {
+        version: newer
+        for version, panes in kept.items()
+        if (newer := [pane for pane in panes if pane[0] > first])
+    }
+
+
+def _interval(found: Interval | None) -> Measured:
+    if found is None:
+        return Measured()
+    return Measured(current=found.value, low=found.low, high=found.high)

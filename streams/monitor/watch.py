@@ -54,7 +54,8 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     `joins`: rows of all partitions that could not be joined so far, and whether they can be now.
     `trials`: figures of versions that are canaries, which are not in `metrics`.
     `shadows`, `shadow_outcomes`: as predictions and outcomes, of versions that answer nobody; none
-    of their rows is in the other lists.
+    of their rows is in the other lists. `agreements`: their rows beside the answers given to the
+    same requests, of all panes that arrived in this one.
     """
 
     pane: int
@@ -71,6 +72,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[tuple[Millis, Millis], ...] = ()
     shadows: tuple[Part, ...] = ()
     shadow_outcomes: tuple[Part, ...] = ()
+    agreements: tuple[Part, ...] = ()
     refusals: tuple[Taken, ...] = ()
     excepted: bool = False
     joins: tuple[int, bool] = (0, True)

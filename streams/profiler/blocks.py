@@ -16,7 +16,7 @@ from detectors.summary import Summary
 from schemas.grid import Layout
 from schemas.rows import Ints
 from streams.columns import Cells, Floats, PredictionColumns
-from streams.join import Join
+from streams.join import Join, Ledger
 from streams.panes import BlockCount
 
 Mask = npt.NDArray[np.bool_]
@@ -40,6 +40,17 @@ def kept_content(layout: Layout | None) -> dict[str, str]:
     features, segments = max(1, len(widths)), max(1, len(layout.grid.segments) if layout else 0)
     small = "u1" if max(widths, default=0) <= _BYTE else "u2"
     return {**content, "cells": f"({features},){small}", "segments": f"({segments},)u2"}
+
+
+def kept_rows(columns: PredictionColumns, content: np.dtype[np.void]) -> npt.NDArray[Any]:
+    """What is kept of predictions (n,), as a structured array of these columns."""
+    kept = np.zeros(len(columns.target), content)
+    kept["target"], kept["score"] = columns.target, columns.score
+    if "number" in (content.names or ()):
+        kept["number"] = columns.value
+    kept["cells"][:, : columns.features.shape[1]] = columns.features
+    kept["segments"][:, : columns.segments.shape[1]] = columns.segments
+    return kept
 
 
 def prediction_blocks(layout: Layout, columns: PredictionColumns, kept: Mask) -> Blocks:
@@ -150,6 +161,22 @@ def outcome_blocks(layout: Layout, join: Join, rows: Ints, marks: Ints) -> Block
         out.append((spans["calibration"], _cells(pairs, layout.score.width * width)))
         out.append((spans["wrong"], _cells(score * 2 + wrong, layout.score.width * 2)))
     return out
+
+
+def agreement_blocks(layout: Layout, table: Ledger, answers: Ints, shadows: Ints) -> Blocks:
+    """The one block of the agreements' vector, for rows (n,) that answer the same requests.
+
+    Answers given x answers of the shadow; of numbers, cells of the shadow's less the other.
+    """
+    assert layout.target is not None
+    if layout.residuals is not None:
+        with np.errstate(over="ignore", invalid="ignore"):  # absurd values have a cell too
+            gaps = table.take("number", shadows) - table.take("number", answers)
+        codes, width = layout.residuals.codes(gaps), layout.residuals.width
+    else:
+        given, other = (table.take("target", rows).astype(np.int64) for rows in (answers, shadows))
+        codes, width = given * layout.target.width + other, layout.target.width**2
+    return [(slice(0, width), _cells(codes, width))]
 
 
 def _cells(codes: npt.NDArray[Any], width: int) -> BlockCount:

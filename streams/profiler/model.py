@@ -39,7 +39,8 @@ from streams.decode import Decoded, Decoder, Limits
 from streams.join import Arrivals
 from streams.panes import Panes, Placed, Watermarks
 from streams.profiler.admission import of_names, unfit
-from streams.profiler.blocks import Mask, outcome_blocks, prediction_blocks
+from streams.profiler.agreements import agreed
+from streams.profiler.blocks import Mask, kept_rows, outcome_blocks, prediction_blocks
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lessons
 from streams.profiler.letters import MESSAGES, fresh, tombstones
@@ -237,13 +238,9 @@ class ModelCounter:
             assert isinstance(events, Events), "frames are made for a grid"
             return self._learn(rows, events, new)
         columns = self._columns.of(events)
-        content = np.zeros(len(events), self._content)
-        content["target"], content["score"] = columns.target, columns.score
-        if "number" in self._join.predictions:
-            content["number"] = columns.value
-        content["cells"][:, : columns.features.shape[1]] = columns.features
-        content["segments"][:, : columns.segments.shape[1]] = columns.segments
+        content = kept_rows(columns, self._content)
         versions = self._version_codes(events.counted_versions)
+        since = self._join.predictions.end, self._boundary["predictions"]
         verdicts, joined = self._join.predict(rows, versions, digest(rows.times, columns), content)
         kept = (verdicts == ACCEPTED) & new
         if kept.any():
@@ -253,6 +250,8 @@ class ModelCounter:
             counters = prediction_blocks(self._layout, columns, kept)
             where = where if kept.all() else where.only(kept)
             self._panes.add("predictions", where, list(self._versions), counters)
+        times = self.counting.horizon, self.counting.pane
+        agreed(self._join, self._panes, self._layout, self._versions, since, times)
         self._outcomes(joined)
         return verdicts
 

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from schemas import refusals
-from schemas.grid import WHOLE, Grid, Layout
+from schemas.grid import WHOLE, Block, Grid, Layout
 from schemas.journal import Profile, decode
 from schemas.log import Record
 from tests.laws.oracle import Truth, truth
@@ -334,6 +334,8 @@ def counts(profiles: dict[tuple, Profile], partition: int | None, grid: Grid) ->
             out.update(_tolls(place, profile))
             continue
         blocks = layout.predictions if key.kind == "predictions" else layout.outcomes
+        if key.kind == "agreements":
+            blocks = {key.kind: Block(name=key.kind, start=0, width=layout.agreements)}
         vector = profile.vector.full(layout.width(key.kind))
         for name, block in blocks.items():
             if name.startswith("moments") or name in ("latency", "failed", "delay"):

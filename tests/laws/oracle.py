@@ -2,7 +2,8 @@
 
 Pure definitions. A record's watermark is the largest time of its log so far less lateness; it
 arrived in the later of its own pane and its watermark's; identity lives until the watermark has
-passed time + horizon; a prediction takes the first label that fits, then higher revisions.
+passed time + horizon; a prediction takes the first label that fits, then higher revisions; two
+answers to one request are a pair by the same rule, if one of them is a shadow's.
 """
 
 from bisect import bisect_right
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from schemas.shadow import is_shadow
 from tests.laws.world import PANE, Item, World
 
 X_EDGES = (0.0, 1.0, 2.0, 3.0, 4.0)
@@ -81,6 +83,9 @@ def truth(
     for row in asked:
         accounts["predictions"]["late"] += row.arrived > row.item.time // PANE
         _count(cells, "predictions", row.item, row.arrived, _prediction_blocks(row.item), 1)
+    for i, row in enumerate(asked):
+        for other in asked[:i]:
+            _pair(cells, world, row, other)
     used: set[int] = set()
     for row in asked:
         now: Row | None = None
@@ -175,6 +180,17 @@ def _fits(world: World, row: Row, label: Row) -> bool:
     p, one = row.item.time, label.item.time
     near = abs(one - p) <= world.horizon
     return near and label.seen <= p + world.horizon and row.seen <= one + world.horizon
+
+
+def _pair(cells: Counter, world: World, row: Row, other: Row) -> None:
+    """A shadow's answer and one that was given to the same request, whichever came first."""
+    if row.item.number != other.item.number or not _fits(world, row, other):
+        return
+    shadow, given = (row, other) if is_shadow(row.item.version) else (other, row)
+    if is_shadow(shadow.item.version) and not is_shadow(given.item.version):
+        cell = given.item.answer * 4 + shadow.item.answer
+        arrived = max(row.arrived, other.arrived)
+        _count(cells, "agreements", shadow.item, arrived, [("agreements", cell)], 1)
 
 
 def _prediction_blocks(item: Item) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.log import Record
+from schemas.shadow import counted_as
 from streams.monitor import saying
 from tests.laws.mill import DAY, LOGS, Mill
 from tests.laws.world import PANE, T0, TAME, Item, Ways, World, world
@@ -71,14 +72,15 @@ def test_accounting(seed, clock, ids):
 @law(150)
 @given(st.data(), CLOCKS)
 def test_the_store_against_its_definition(data, clock):
-    """Dense little logs of two ids: duplicates, conflicts, expiry, joins and corrections."""
+    """Dense little logs of two ids: duplicates, conflicts, expiry, joins, corrections, shadows."""
     times = st.integers(0, 45).map(lambda n: T0 + n * 1_000)
     delays = st.integers(-2, 30).map(lambda n: n * 1_000)
+    versions = st.sampled_from(["1", "2", counted_as("1", "shadow")])
     asks = st.builds(
         lambda n, t, d, v, a: Item(
             "predictions", "prediction", t + d, n, t, v, 1.0, "a", 0.3, a, "eu"
         ),
-        *(st.integers(0, 1), times, delays, st.sampled_from("12"), st.integers(0, 1)),
+        *(st.integers(0, 1), times, delays, versions, st.integers(0, 1)),
     )
     tells = st.builds(
         lambda n, t, d, a, k: Item("labels", "label", t + d, n, t, answer=a, revision=k),
@@ -98,7 +100,7 @@ def test_the_store_against_its_definition(data, clock):
 @given(SEEDS, CLOCKS)
 def test_a_profiler_restored_at_any_record(seed, clock):
     """Saved and restored after each record in turn, the profiler ends where it would have."""
-    made = world(seed, ids=5, span=5, clock=clock)
+    made = world(seed, Ways(shadow=0.5), ids=5, span=5, clock=clock)
     plain = Mill(made, seed=seed).finish()
     order = sorted(
         (r.timestamp, log, r.offset) for (log, _), rs in plain.records.items() for r in rs

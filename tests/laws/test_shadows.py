@@ -8,9 +8,11 @@ from schemas.journal import Profile, decode
 from schemas.log import Record
 from schemas.shadow import counted_as
 from streams.profiler import Profiler
+from tests.laws.mill import Mill
 from tests.laws.test_frames import arrow, as_json, counted, plain
 from tests.laws.test_tables import COUNTING
-from tests.laws.world import GRID, MODEL, T0
+from tests.laws.world import GRID, MODEL, T0, Ways, world
+from tests.stores.cupboard import Apart, Cupboard
 
 SHADOW = counted_as("1", "shadow")
 
@@ -68,7 +70,8 @@ def test_a_shadow_with_the_version_and_ids_of_the_champion_changes_nothing_of_it
     alone = {key: one for key, one in alone.items() if key[1] != "refusals"}
     assert alone == {key: one for key, one in both.items() if key[0] == "1"}
     assert {"1", SHADOW} == {key[0] for key in both if key[1] != "refusals"}
-    assert {"predictions", "outcomes"} == {kind for v, kind, _ in both if v == SHADOW}
+    kinds = {"predictions", "outcomes", "agreements"}
+    assert kinds == {kind for v, kind, _ in both if v == SHADOW}
     assert "duplicate=0" in repr(books) or "'duplicate': 0" in repr(books)
 
 
@@ -84,3 +87,43 @@ def test_shadows_in_a_table_are_told_apart_too(form):
             if key.segment == "*" and key.kind != "refusals":
                 rows[key.version] = rows.get(key.version, 0) + count
         assert {"1": 3, SHADOW: 3} == rows
+
+
+SHADOWS = Ways(shadow=0.7, corrected=0)
+
+
+@pytest.mark.parametrize("clock", ["broker", "event"])
+@pytest.mark.parametrize("seed", range(2))
+def test_answers_to_one_request_are_counted_once_through_crashes_and_stale_owners(seed, clock):
+    """As their definition has it, in every partition, whichever of both came first or late."""
+    made = world(seed, SHADOWS, clock=clock)
+    for mill in (Mill(made, 2, seed=seed).finish(), Mill(made, 2, seed=seed).run(seed, 150)):
+        assert [] == mill.problems
+        kinds = set()
+        for p, truth in mill.truths().items():
+            assert truth.cells == mill.cells(p)
+            kinds |= {place[0] for place in truth.cells}
+        assert "agreements" in kinds
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_however_many_partitions_there_are_the_answers_agree_alike(seed):
+    """All answers to one request are in one partition."""
+    made = world(seed, SHADOWS)
+    found = []
+    for partitions in (1, 4):
+        mill = Mill(made, partitions, seed=seed).finish()
+        found.append({place: n for place, n in mill.cells(None).items() if "agreements" in place})
+    assert found[0]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_rows_that_wait_elsewhere_are_paired_too(seed):
+    """Memory is emptied at every flush; a request's answers come back together."""
+    made, store = world(seed, SHADOWS), Cupboard()
+    plain = Mill(made, 2, seed=seed).finish()
+    mill = Mill(Apart.of(made, store), 2, seed=seed).run(seed, 150)
+    assert [] == mill.problems
+    assert store.taken
+    assert plain.profiles() == mill.profiles()

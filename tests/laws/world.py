@@ -15,6 +15,7 @@ from schemas.config import Config
 from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
 from schemas.journal import Sparse
 from schemas.log import Record
+from schemas.shadow import SUFFIX, counted_as, is_shadow
 from streams.runtime.roles import MonitorRole, ProfilerRole
 from streams.signals import outcome_signals, prediction_signals
 
@@ -84,6 +85,8 @@ class Item(NamedTuple):
                 }
                 if self.region is not None:
                     event["tags"] = {"region": self.region}
+                if is_shadow(self.version):
+                    event |= {"version": self.version.removesuffix(SUFFIX), "role": "shadow"}
                 return orjson.dumps(event)
             case "label":
                 return orjson.dumps(
@@ -194,7 +197,10 @@ BAD = (
 
 
 class Ways(NamedTuple):
-    """How awkward a random world is: shares of what is late, conflicting, corrected, bad."""
+    """How awkward a random world is: shares of what is late, conflicting, corrected, bad.
+
+    `shadow`: of requests that a shadow answers, too.
+    """
 
     late: float = 0.12
     conflict: float = 0.08
@@ -202,6 +208,7 @@ class Ways(NamedTuple):
     ahead: float = 0.1
     again: float = 0.12
     bad: float = 0.05
+    shadow: float = 0.0
 
 
 TAME = Ways(late=0, conflict=0, corrected=0, ahead=0)
@@ -280,6 +287,9 @@ class _Maker(NamedTuple):
             if r.random() < 0.5:
                 later += r.randint(1, horizon + 15_000)
                 items.append(self.ask(number, later, version))
+        if ways.shadow and r.random() < ways.shadow:
+            at = time + r.choice([0, 0, -12_000, 12_000, horizon])
+            items.append(self.ask(number, at, counted_as(version, "shadow")))
         if r.random() < 0.75:
             items += self.answers(number, time + r.randint(-8_000, horizon + 8_000))
         if r.random() < 0.04:

@@ -2,9 +2,11 @@
 
 import re
 
+import msgspec
 import numpy as np
 import pytest
 
+from detectors.residuals import residual_grid
 from schemas.shadow import counted_as, is_shadow
 from schemas.vocabulary import NAME_PATTERN
 from streams.monitor.shadow import WINDOW, Shadows
@@ -66,4 +68,67 @@ def test_without_shadows_nothing_is_kept():
     """No cost for models that have none."""
     watch = Shadows(setting())
     assert [] == watch.close(closing(0, predictions=[asked("1", 700, 300)]))
-    assert b"\x80" == watch.save()
+    assert b"\x92\x80\x80" == watch.save()
+
+
+def paired(alike, other, missing=0):
+    """The agreements of a pane: classes said by both, by one each, by none."""
+    table = np.zeros((4, 4), np.int64)
+    table[0, 0], table[1, 0], table[3, 3] = alike, other, missing
+    return Part(counted_as("2", "shadow"), "*", 0, late=False, vector=table.ravel())
+
+
+def watched(watch, panes, **parts):
+    """The last pane's findings by signal; the watch is restored from bytes at every pane."""
+    for pane in range(panes):
+        found = watch.close(closing(pane, **parts))
+        saved, kept = watch.save(), Shadows(setting())
+        kept._gaps = watch._gaps
+        kept.load(saved)
+        watch = kept
+        assert saved == watch.save()
+    return {one.signal: one for one in found}
+
+
+def test_answers_to_the_same_requests_are_compared_row_by_row():
+    """Equal shares of classes hide that every fifth answer is another one."""
+    shadow = counted_as("2", "shadow")
+    said = watched(
+        Shadows(setting()),
+        WINDOW + 5,
+        predictions=[asked("1", 70, 30)],
+        shadows=(asked(shadow, 70, 30),),
+        agreements=(paired(80, 20, missing=7),),
+    )["shadow:agreement"]
+    assert ("pairs", 0.8, WINDOW * 100, "context") == (
+        said.detector,
+        said.statistic,
+        said.rows,
+        said.role,
+    )
+    assert 0.77 < said.effect.low < 0.8 < said.effect.high < 0.83
+
+
+def test_of_numbers_the_distance_of_both_answers_is_told():
+    """Its median, on either side, in the unit of the target."""
+    watch, shadow = Shadows(setting()), counted_as("2", "shadow")
+    watch._gaps = cells = residual_grid(10.0)
+    rng = np.random.default_rng(2)
+    gaps = np.bincount(cells.codes(rng.normal(0, 2.0, 4_000)), minlength=cells.width)
+    parts = Part(shadow, "*", 0, late=False, vector=gaps)
+    said = watched(
+        watch,
+        3,
+        predictions=[asked("1", 70, 30)],
+        shadows=(asked(shadow, 70, 30),),
+        agreements=(parts,),
+    )["shadow:difference"]
+    assert pytest.approx(0.6745 * 2, rel=0.15) == said.statistic
+    assert said.effect.low <= said.statistic <= said.effect.high
+
+
+def test_a_state_from_before_there_were_pairs_is_taken_up():
+    """It held the panes alone."""
+    watch = Shadows(setting())
+    watch.load(msgspec.msgpack.encode({"1": [(3, [1, 2], [0, 0])]}))
+    assert b"\x92" == watch.save()[:1]

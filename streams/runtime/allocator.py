@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Final
 
 LARGE: Final = 5 << 19
-"""Bytes of a block that gets pages of its own: the columns of large tables. What comes and goes with
-every batch, and the two megabytes of a fetch, must not: each page costs a fault, and those were a
+"""Bytes of a block that gets pages of its own: the columns of large tables. What comes and goes
+with a batch, and the two megabytes of a fetch, must not: each page costs a fault, and those were a
 fifth of a worker's CPU."""
 
 KEPT: Final = 16 << 20

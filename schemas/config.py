@@ -15,14 +15,13 @@ from schemas.config_model import ModelConfig, config_hash
 from schemas.config_sinks import Sink
 from schemas.config_values import Name, Part, fault
 from schemas.inputs import is_name
+from schemas.vocabulary import UNNAMED
 
 
 def _check_model_name(name: str) -> str:
-    """A model's name; there is none that stands for all that are not named."""
-    if name == "*":
-        raise ValueError("each model must be named: records of others are refused, unknown_model")
-    if not is_name(name):
-        raise ValueError("must be up to 128 letters, digits and _ . : -")
+    """A model's name, or what stands for all that are not named."""
+    if name != UNNAMED and not is_name(name):
+        raise ValueError(f"must be up to 128 letters, digits and _ . : -, or {UNNAMED}")
     return name
 
 
@@ -45,8 +44,8 @@ class Config(Part):
     models: Annotated[dict[ModelName, ModelConfig], Field(min_length=1)]
 
     def model(self, name: str) -> ModelConfig | None:
-        """The config of a model; None if it is unknown."""
-        return self.models.get(name)
+        """The config of a model, named or not; None if it is unknown."""
+        return self.models.get(name, self.models.get(UNNAMED))
 
     def named_sinks(self) -> frozenset[str]:
         """Sinks that a route or an escalation names; the others are told of everything."""
@@ -69,6 +68,16 @@ class Config(Part):
             for place, sink in {**named, "escalation.sink": policy.escalation.sink}.items():
                 if self.sinks and sink is not None and sink not in self.sinks:
                     raise fault(f"models.{name}.policy.{place}", f"must be one of: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _unnamed_learn(self) -> Self:
+        model = self.models.get(UNNAMED)
+        if model is not None and model.reference.from_ not in ("first", "topic"):
+            raise fault(
+                f"models.{UNNAMED}.reference.from",
+                "must be first or topic: models that are not named have no reference in common",
+            )
         return self
 
     @model_validator(mode="after")

@@ -272,6 +272,8 @@ class Limits(Part):
     """Wall clocks of workers and brokers differ by at most this; ticks wait as long."""
     versions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     """Of one model, ever; predictions of more are refused."""
+    models: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Of those that are not named, where `models: {"*": ...}` lets them in: the first of a log."""
     segments: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Named ones, per model and version; the rest is `other`."""
     category_rows: Annotated[int, Field(ge=1)] = 20

@@ -109,6 +109,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "features": "Features of a model.",
         "future": "How far ahead of the broker's clock an event may be dated.",
         "skew": "How far clocks of workers and brokers are apart at most; ticks wait as long.",
+        "models": 'Models of a log that "*" lets in; records of more are refused.',
         "versions": "Versions of a model that are counted; more are refused.",
         "segments": "Named segments of a model and version; the rest is `other`.",
         "category_rows": "Rows of the reference that a category must have; others are `unseen`.",

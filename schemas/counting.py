@@ -5,15 +5,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas.grid import Task
+from schemas.grid import Grid, Task
 from schemas.log import INPUT_LOGS, InputLog, Millis
+from schemas.vocabulary import UNNAMED
 
 AHEAD: Final[Millis] = 5 * 60_000
 """How far beyond broker time an event may lie before its clock is called wrong, by default."""
-
-
-UNNAMED: Final = "*"
-"""Stands for every model that the config does not name; no model can be called so."""
 
 
 class Counting(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,3 +57,8 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     def begins(self, partition: int) -> dict[InputLog, int]:
         """The first offset of each log that is counted."""
         return {log: self.starts[log][partition] if self.starts else 0 for log in INPUT_LOGS}
+
+
+def nobody(epoch: int) -> Grid:
+    """The grid of what stands for those whom nobody has met: it counts refusals alone."""
+    return Grid(model=UNNAMED, task="none", features=(), epoch=epoch)

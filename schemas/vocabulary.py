@@ -186,3 +186,7 @@ NAME_PATTERN: Final = r"^[A-Za-z0-9_.:-]{1,128}$"
 def words(vocabulary: Any) -> tuple[str, ...]:  # noqa: ANN401 - a Literal has no type of its own
     """The members of a vocabulary, in order."""
     return get_args(vocabulary)
+
+
+UNNAMED: Final = "*"
+"""Stands for every model that the config does not name; no model can be called so."""

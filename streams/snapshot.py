@@ -60,6 +60,15 @@ def ranked(epochs: int, rank: int) -> int:
     return (epochs << RANKS) + rank
 
 
+def now_named(model: str, *, named: bool) -> str:
+    """That a state holds a model which was not named, and the config has changed since."""
+    now = "names it now" if named else "lets none in any more"
+    return (
+        f'model {model} was let in by models: {{"*": ...}}, and the config {now}: its counts lie'
+        " elsewhere. Go back to the former config, or begin anew"
+    )
+
+
 DAMAGE: Final = (
     msgspec.MsgspecError,
     UnicodeError,

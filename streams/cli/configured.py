@@ -13,6 +13,7 @@ from typing import Final
 from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.config_model import FromFile, ModelConfig
+from schemas.vocabulary import UNNAMED
 from streams.cli.endings import REFUSED, UNREACHABLE, OperatorError
 
 SUFFIX: Final = ".reference"
@@ -35,9 +36,11 @@ def choose_model(config: Config, name: str | None) -> tuple[str, ModelConfig]:
     """The model a command is about: the named one, or the only one."""
     from difflib import get_close_matches
 
-    named = list(config.models)
+    named = [name for name in config.models if name != UNNAMED]
     if name is None:
-        if len(named) != 1:
+        if not named:
+            raise OperatorError("which model? The config names none: say --model", REFUSED)
+        if len(config.models) != 1:
             known = ", ".join(named)
             raise OperatorError(f"which model? Say --model with one of: {known}", REFUSED)
         name = named[0]

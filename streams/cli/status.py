@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.outputs import Alert, Reading
+from schemas.vocabulary import UNNAMED
 from streams.cli.casebook import Case
 from streams.cli.console import emit_object, results
 from streams.cli.endings import REFUSED, OperatorError
@@ -46,13 +47,14 @@ def status_of(reader: Reader, place: Place, model: str | None) -> dict[str, Any]
     history = read_history(reader)
     latest = latest_readings(reader)
     config = place.told()
-    configured = [] if config is None else [name for name in config.models if name != "*"]
+    configured = [] if config is None else [name for name in config.models if name != UNNAMED]
     names = sorted({*configured, *history.models(), *(one.model for one in latest)})
     if model is not None and model not in names:
         near = get_close_matches(model, names, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names) or 'none'}"
         raise OperatorError(f"{model}: nothing is known of this model{hint}", REFUSED)
-    tasks = {} if config is None else {name: one.task for name, one in config.models.items()}
+    told = {} if config is None else {name: config.model(name) for name in names}
+    tasks = {name: one.task for name, one in told.items() if one is not None}
     return {
         "models": [
             _model(name, history, [one for one in latest if one.model == name], tasks.get(name))

@@ -8,6 +8,7 @@ Leaves to others: what is allowed (`schemas.load`).
 from pathlib import Path
 
 from schemas.config_error import ConfigError
+from schemas.vocabulary import UNNAMED
 from streams.cli.configured import load_config
 from streams.cli.console import emit_object, say
 from streams.cli.endings import REFUSED
@@ -30,7 +31,11 @@ def run(path: Path, *, as_json: bool) -> int:
         emit_object(
             {"valid": True, "problems": [], "models": config.hashes(), "promises": promised}
         )
-    say(f"{path}: ok, {len(config.models)} model{'s' if len(config.models) != 1 else ''}")
+    named = len(config.models) - (UNNAMED in config.models)
+    words = f"{named} model{'s' if named != 1 else ''}"
+    if UNNAMED in config.models:
+        words += f", and up to {config.limits.models} that are not named (limits.models)"
+    say(f"{path}: ok, {words}")
     for one in promised:
         for sentence in one.words:
             say(f"  {sentence}")

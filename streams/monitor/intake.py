@@ -59,6 +59,18 @@ class Taken(NamedTuple):
     first: tuple[int, int]
 
 
+def further(old: Progress, new: Progress) -> Progress:
+    """What a partition said last, with the largest watermarks of both."""
+    return msgspec.structs.replace(
+        new,
+        predictions=max(old.predictions, new.predictions),
+        outcomes=max(old.outcomes, new.outcomes),
+        predictions_rows=max(old.predictions_rows, new.predictions_rows),
+        outcomes_rows=max(old.outcomes_rows, new.outcomes_rows),
+        events=max(old.events, new.events),
+    )
+
+
 class Intake:
     """The profiles and watermarks of one model on one grid."""
 
@@ -78,16 +90,7 @@ class Intake:
         if (progress.epoch, progress.grid) != (self._layout.grid.epoch, self._grid_id):
             return
         old = self._progress.get(progress.partition)
-        if old is not None:
-            progress = msgspec.structs.replace(
-                progress,
-                predictions=max(old.predictions, progress.predictions),
-                outcomes=max(old.outcomes, progress.outcomes),
-                predictions_rows=max(old.predictions_rows, progress.predictions_rows),
-                outcomes_rows=max(old.outcomes_rows, progress.outcomes_rows),
-                events=max(old.events, progress.events),
-            )
-        self._progress[progress.partition] = progress
+        self._progress[progress.partition] = progress if old is None else further(old, progress)
 
     def admit(self, profile: Profile) -> None:
         """Take a profile in, unless it is of another grid, forgotten, or older than ours."""

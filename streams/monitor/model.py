@@ -107,6 +107,11 @@ class ModelMonitor:
         if baseline is not None:
             self._begin(baseline)
 
+    @property
+    def grid(self) -> tuple[int, str]:
+        """Epoch and id of the grid; the id is empty while it is being learned."""
+        return (self.epoch, "" if self.baseline is None else self.baseline.grid.id)
+
     # -- reading ---------------------------------------------------------------------------------
 
     def adopt(self, baseline: Baseline) -> None:

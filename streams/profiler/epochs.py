@@ -7,8 +7,9 @@ Leaves to others: when an epoch begins (runtimes), where (`schemas.counting`).
 
 from collections.abc import Collection, Sequence
 
-from schemas.counting import UNNAMED, Counting
+from schemas.counting import Counting
 from schemas.epoch import decode, is_epoch
+from schemas.vocabulary import UNNAMED
 from streams.profiler.saved import SavedModel
 from streams.profiler.unnamed import SavedUnnamed
 from streams.snapshot import SupersededError, anew, ranked

@@ -12,12 +12,13 @@ import msgspec
 import numpy as np
 
 from schemas import baseline as baselines
-from schemas.counting import UNNAMED, Counting
+from schemas.counting import Counting, nobody
 from schemas.grid import Grid
 from schemas.inputs import Metric, ModelEvent
 from schemas.journal import encode
 from schemas.log import DUSK, INPUT_LOGS, InputLog, LogRecord, Millis, Output
 from schemas.rows import Ints, Refusal
+from schemas.vocabulary import UNNAMED
 from streams.decode import Decoder, Limits, RefusedError, model_of
 from streams.join import Found, Leaving, Wanted
 from streams.profiler import epochs
@@ -28,7 +29,7 @@ from streams.profiler.postbag import Postbag
 from streams.profiler.saved import Tally, summed
 from streams.profiler.state import FORMAT, State, read
 from streams.profiler.stretches import part_of, stretches
-from streams.profiler.unnamed import NOBODY, Unnamed, counter
+from streams.profiler.unnamed import Unnamed, counter
 from streams.snapshot import DAMAGE, SnapshotError
 
 
@@ -45,7 +46,9 @@ class Profiler:
     ) -> None:
         """`counting` by model, that of `UNNAMED` for all others; without a grid they learn."""
         self.partition, self.partitions = partition, partitions
-        known, source = {**grids, UNNAMED: NOBODY}, (partition, partitions)
+        known, source = dict(grids), (partition, partitions)
+        if UNNAMED in counting:
+            known[UNNAMED] = nobody(counting[UNNAMED].epoch)
         self._counting = tuple(counting.values())
         self._models = {
             name: counter(one, known.get(name), source) for name, one in counting.items()
@@ -184,7 +187,7 @@ class Profiler:
         if record.value is None:
             return next(iter(self._models))  # a tombstone has no model: the first one counts it
         name = model_of(record, self._limits)
-        if self._unnamed.admits(log, name, new=record.offset >= self._spoken[log]):
+        if self._unnamed.admits(log, name, record.offset):
             return name
         if UNNAMED in self._models and name != UNNAMED:
             return UNNAMED  # which refuses it, and judges how many it refuses
@@ -246,9 +249,7 @@ class Profiler:
         admitted = {
             position
             for position, event in sorted((*decoded.controls, *told), key=itemgetter(0))
-            if self._unnamed.admits(
-                log, event.model, new=records[position].offset >= self._spoken[log]
-            )
+            if self._unnamed.admits(log, event.model, records[position].offset)
         }
         times = np.fromiter((r.timestamp for r in records), np.int64, len(records))
         marks = {name: one.broker_marks(log, times) for name, one in self._models.items()}

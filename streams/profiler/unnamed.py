@@ -10,20 +10,17 @@ Leaves to others: counting (`model`), routing (`machine`), whose progress it is 
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
-from schemas.counting import UNNAMED, Counting
+from schemas.counting import Counting
 from schemas.grid import Grid
 from schemas.inputs import is_name
 from schemas.log import DAWN, INPUT_LOGS, InputLog
+from schemas.vocabulary import UNNAMED
 from streams.profiler.model import ModelCounter
 from streams.profiler.saved import SavedLog, SavedModel, Tally
-from streams.snapshot import SnapshotError
-
-NOBODY: Final = Grid(model=UNNAMED, task="none", features=())
-"""The grid of the counter that counts no row: it has refusals alone."""
+from streams.snapshot import SnapshotError, now_named
 
 Begun = dict[InputLog, SavedLog]
 """How far each log was when a model was let in: it is read from there, also once it has a grid."""
@@ -60,17 +57,18 @@ class Unnamed:
         """Whether a model is here without being named."""
         return name in self._begun
 
-    def admits(self, log: InputLog, name: str, *, new: bool) -> bool:
-        """Whether a record of `log` counts for this model; `new`: it is read for the first time.
+    def admits(self, log: InputLog, name: str, offset: int) -> bool:
+        """Whether the record of `log` at an offset counts for this model.
 
-        Of a named model every record does.
+        Of a named model every record does; of others those behind what was read before they came.
         """
         if self._door is None or (name in self._models and name not in self._begun):
             return name in self._models and name != UNNAMED
         met = self._met[log]
         if name in met:
             return True
-        if not new or len(met) >= self._door.counting.models or not is_name(name):
+        seen = offset < self._door.position(log)
+        if seen or len(met) >= self._door.counting.models or not is_name(name):
             return False
         met[name] = None
         if name not in self._begun:
@@ -118,11 +116,7 @@ class Unnamed:
             return
         for name, begun in saved.begun.items():
             if self._door is None or name in self._models:
-                now = "names it now" if name in self._models else "lets none in any more"
-                raise SnapshotError(
-                    f'model {name} was let in by models: {{"*": ...}}, and the config {now}: its'
-                    " counts lie elsewhere. Go back to the former config, or begin anew"
-                )
+                raise SnapshotError(now_named(name, named=name in self._models))
             self._let_in(name, dict(begun))
         self._met = {log: dict.fromkeys(saved.met[log]) for log in INPUT_LOGS}
 

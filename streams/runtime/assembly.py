@@ -15,6 +15,7 @@ from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.epoch import is_epoch
 from schemas.log import INPUT_LOGS, Millis
+from schemas.vocabulary import UNNAMED
 from streams.runtime.crank import JOURNAL
 from streams.runtime.embedded import Embedded
 from streams.runtime.epochs import known as known_of
@@ -106,7 +107,7 @@ def open_embedded(
         directory,
         partitions=partitions,
         references=[baselines.encode(one) for one in known.values()],
-        models=[name for name in config.models if name not in known],
+        models=[name for name in config.models if name not in known and name != UNNAMED],
         hashes=config.hashes(),
         keep=kept_for(config),
     )

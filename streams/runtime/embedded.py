@@ -21,7 +21,7 @@ from streams.profiler.places import places
 from streams.runtime import counted, epochs
 from streams.runtime.crank import JOURNAL, MONITOR, REFERENCES, Accounts, Crank, lamps_of, store_of
 from streams.runtime.intake import Intake
-from streams.runtime.machine import UNSENT_BYTES, Machine, Role
+from streams.runtime.machine import UNSENT_BYTES, Learns, Machine, Role
 from streams.runtime.sqlite_log import Entry, Group, LogError, Receipt, SqliteLog
 
 logger = logging.getLogger(__name__)
@@ -372,6 +372,8 @@ class Embedded:
 
     def _is_learning(self) -> bool:
         """Whether a model has no grid yet: then its profiler may go back to its first record."""
+        if any(isinstance(one, Learns) and one.learning for one in self.profilers):
+            return True
         return not self._models <= epochs.known(self._learned(), {}, self._hashes).baselines.keys()
 
 

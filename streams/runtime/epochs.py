@@ -14,9 +14,9 @@ import msgspec
 from schemas import baseline as baselines
 from schemas import epoch as epochs
 from schemas.baseline import Baseline
-from schemas.counting import UNNAMED
 from schemas.epoch import Epoch
 from schemas.log import Millis, Output
+from schemas.vocabulary import UNNAMED
 from streams.runtime.counted import changed
 
 PARTITION: Final = 0

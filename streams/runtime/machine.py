@@ -63,6 +63,15 @@ def unsent(machine: Machine) -> int:
     return machine.unsent_bytes if isinstance(machine, Burdened) else 0
 
 
+@runtime_checkable
+class Learns(Protocol):
+    """A machine that may go back to its first records once a model has learned its grid."""
+
+    @property
+    def learning(self) -> bool:
+        """Whether one has not yet."""
+
+
 class Role(Protocol):
     """Makes the machines of one kind. `inputs` are the logs each of them reads."""
 

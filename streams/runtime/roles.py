@@ -65,6 +65,7 @@ def counting(
         tags=frozenset(segment.tag for segment in model.segments if segment.tag),
         epoch=number(epoch),
         starts={} if epoch is None else epoch.starts,
+        models=config.limits.models,
     )
 
 

@@ -30,6 +30,11 @@ class Attended:
         """The number of the partition that is read."""
         return self.profiler.partition
 
+    @property
+    def learning(self) -> bool:
+        """Whether a model has no grid yet."""
+        return self.profiler.learning
+
     def step(self, log: InputLog, records: Sequence[LogRecord]) -> None:
         """Take records of one log; what waits for their ids is fetched while they are read."""
         for wanted in self.profiler.steps(log, records):

@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from schemas import config_links
 from schemas.log import Millis
+from schemas.vocabulary import UNNAMED
 from streams.join import Found, Leaving, Wanted
 from streams.stores.breaker import Breaker
 from streams.stores.scripts import FETCH, PUT
@@ -88,7 +89,7 @@ class RedisStore:
             span = slice(begin, begin + IDS_A_CALL)
             # The turn is told with the last rows: until then it is not stored.
             turn = leaving.turn if begin + IDS_A_CALL >= len(keys) else 0
-            told: list[Any] = [leaving.source, turn, self._lives[leaving.model]]
+            told: list[Any] = [leaving.source, turn, self._life(leaving.model)]
             for field, row in zip(leaving.fields[span], leaving.rows[span], strict=True):
                 told += (field, row)
             known = self._ask(self._writing, self._put, [self._root, *keys[span]], told)
@@ -96,6 +97,10 @@ class RedisStore:
                 return None
             before.append(int(known))
         return min(before)
+
+    def _life(self, model: str) -> Millis:
+        """For how long rows of a model are kept, named or not."""
+        return self._lives.get(model) or self._lives[UNNAMED]
 
     def trouble(self) -> str | None:
         """Why Redis does not serve."""

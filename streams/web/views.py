@@ -16,6 +16,7 @@ from schemas.instants import rfc3339
 from schemas.log import Record
 from schemas.output_parts import Budget
 from schemas.outputs import Alert, Reading
+from schemas.vocabulary import UNNAMED
 from streams.web.board import Board, Outputs
 
 PAGE: Final = 500
@@ -127,8 +128,9 @@ def paces(models: Mapping[str, About]) -> dict[str, int]:
 
 def models(board: Board, known: Mapping[str, About]) -> web.Response:
     """Every model of the config, and every other that anything was said about."""
-    names = sorted({*known, *board.models()})
-    return answer({"models": [_model(board, name, known.get(name)) for name in names]})
+    names = sorted({*known, *board.models()} - {UNNAMED})
+    other = known.get(UNNAMED)
+    return answer({"models": [_model(board, name, known.get(name, other)) for name in names]})
 
 
 def incidents(board: Board, query: Mapping[str, str]) -> web.Response:

@@ -62,12 +62,18 @@ def test_limits_are_those_of_the_promise():
     )
 
 
-def test_each_model_is_named():
-    """A star would promise to admit what nobody has described; it is refused, not ignored."""
+def test_a_star_stands_for_every_model_that_is_not_named():
+    """What is named has its own; without a star there is no config for others."""
     assert "binary" == config().model("fraud").task
     assert config().model("churn") is None
-    with pytest.raises(ValidationError, match="each model must be named"):
-        config(models={"*": {"task": "none"}})
+    star = config(models={"fraud": {"task": "binary"}, "*": {"task": "none"}})
+    assert ("binary", "none") == (star.model("fraud").task, star.model("churn").task)
+
+
+def test_models_that_are_not_named_have_no_file_in_common():
+    """A file describes one model; who is not named learns."""
+    with pytest.raises(ValidationError, match="must be first or topic"):
+        config(models={"*": {"task": "none", "reference": {"from": "file", "path": "a.parquet"}}})
 
 
 def test_written_values_become_values():

@@ -234,6 +234,8 @@ class Http(Part):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_080
     read_token: SecretStr | None = None
+    ingest_token: SecretStr | None = None
+    operate_token: SecretStr | None = None
     write_token: SecretStr | None = None
     tls: Tls | None = None
     rate: Annotated[int, Field(ge=1)] = 1_000
@@ -244,9 +246,17 @@ class Http(Part):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
+        kinds = ("read_token", "ingest_token", "operate_token", "write_token")
+        known: dict[str, str] = {}
+        for kind in kinds:
+            token: SecretStr | None = getattr(self, kind)
+            same = kind if token is None else known.setdefault(token.get_secret_value(), kind)
+            if same != kind:
+                raise fault(kind, f"is the same as {same}; tokens of different rights must differ")
         if is_loopback(self.host):
             return self
-        if self.write_token is None and (self.tls is None or self.tls.client_ca is None):
+        writing = self.write_token or self.ingest_token or self.operate_token
+        if writing is None and (self.tls is None or self.tls.client_ca is None):
             raise fault("write_token", "beyond this machine a token or tls.client_ca is required")
         if self.tls is None and not self.allow_insecure:
             raise fault("tls", f"tokens {INSECURE}: true")

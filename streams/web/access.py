@@ -1,9 +1,12 @@
 """Who may do what: tokens, hosts, rates, and headers that keep browsers honest.
 
-Promises: beyond loopback nothing is read or written without a token (or a client certificate);
-on loopback a web page of another site can neither read nor write; a browser that says something
-of a model has read it from us that it may; tokens are compared in constant
-time.
+Three rights: to read what was said, to send events (`ingest`), to decide about models (`operate`:
+verdicts, silences, resets, drills, events of models). A token has one, an operator's may read too.
+
+Promises: beyond loopback nothing is read or written without a token (or a client certificate); a
+token does what its right says and nothing else, and who lacks one is told which; on loopback a web
+page of another site can neither read nor write; a browser that says something of a model has read
+it from us that it may; tokens are compared in constant time.
 Leaves to others: whether a config may listen where it wants to (`schemas.config_links`).
 """
 
@@ -12,7 +15,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -46,12 +49,25 @@ SECURITY_HEADERS: Final = {
 }
 
 
+Right = Literal["read", "ingest", "operate"]
+RIGHTS: Final[tuple[Right, ...]] = ("read", "ingest", "operate")
+NEEDS: Final[dict[str, Right]] = {"/v1/events": "ingest"}
+"""What it takes to write there; to decide elsewhere. Events about models are decisions."""
+
+_HELD: Final = web.RequestKey("rights", frozenset[Right])
+
+
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens; None where none is asked for. `rate`: requests a second and client."""
+    """Tokens; None where none is asked for. `rate`: requests a second and client.
+
+    `write` is a token with every right.
+    """
 
     loopback: bool = True
     write: str | None = None
     read: str | None = None
+    ingest: str | None = None
+    operate: str | None = None
     rate: int = 1000
 
     @classmethod
@@ -61,23 +77,39 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
             loopback=is_loopback(http.host),
             write=http.write_token.get_secret_value() if http.write_token else None,
             read=http.read_token.get_secret_value() if http.read_token else None,
+            ingest=http.ingest_token.get_secret_value() if http.ingest_token else None,
+            operate=http.operate_token.get_secret_value() if http.operate_token else None,
             rate=http.rate,
         )
 
-    def allows(self, method: str, authorization: str) -> bool:
-        """Whether this header may do this: the write token anything, the read token reading."""
-        if self.write is None and self.read is None:
-            return True  # loopback, or TLS has asked for a client certificate
+    def rights(self, authorization: str) -> frozenset[Right]:
+        """What the bearer of this header may do; nothing where it is nobody's token."""
+        tokens: tuple[tuple[str | None, frozenset[Right]], ...] = (
+            (self.write, frozenset(RIGHTS)),
+            (self.operate, frozenset({"operate", "read"})),
+            (self.ingest, frozenset({"ingest"})),
+            (self.read, frozenset({"read"})),
+        )
+        if not any(token for token, _ in tokens):
+            return frozenset(RIGHTS)  # loopback, or TLS has asked for a client certificate
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
-            return False
-        allowed = [self.write]
-        if method in _READING:
-            allowed.append(self.read)
+            return frozenset()
         given = token.strip().encode()
         # Every token is compared, so that the time taken does not tell which one was near.
-        matches = [hmac.compare_digest(given, one.encode()) for one in allowed if one]
-        return any(matches)
+        matches = [(hmac.compare_digest(given, own.encode()), held) for own, held in tokens if own]
+        return frozenset().union(*(held for same, held in matches if same))
+
+
+def holds(request: web.Request, right: Right) -> bool:
+    """Whether who sent a request that was let in has this right."""
+    return right in request[_HELD]
+
+
+def lacking(right: Right, held: frozenset[Right]) -> web.Response:
+    """The answer to a known token that has not the right."""
+    has = ", ".join(one for one in RIGHTS if one in held)
+    return problem(403, "right", f"this needs the right {right}; the token has {has}")
 
 
 class _Bucket:
@@ -121,10 +153,11 @@ def guard(access: Access, session: Session | None = None) -> Middleware:
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[_HELD] = access.rights(request.headers.get("Authorization", ""))
         refusal = _foreign(request, access) or _too_fast(request, buckets, access.rate)
         opened = request.path in OPEN | SIGNED or request.path.startswith(_STATIC)
         if refusal is None and not opened:
-            refusal = _unknown(request, access)
+            refusal = _unentitled(request)
         if refusal is None and session is not None:
             refusal = session.refusal(request)
         try:
@@ -180,7 +213,10 @@ def _too_fast(
     return problem(429, "rate", "too many requests", **{"Retry-After": "1"})
 
 
-def _unknown(request: web.Request, access: Access) -> web.Response | None:
-    if access.allows(request.method, request.headers.get("Authorization", "")):
-        return None
-    return problem(401, "token", "a bearer token is needed", **{"WWW-Authenticate": "Bearer"})
+def _unentitled(request: web.Request) -> web.Response | None:
+    """Refuse strangers (401), and whose token is for something else (403)."""
+    held: frozenset[Right] = request[_HELD]
+    if not held:
+        return problem(401, "token", "a bearer token is needed", **{"WWW-Authenticate": "Bearer"})
+    needed = "read" if request.method in _READING else NEEDS.get(request.path, "operate")
+    return None if needed in held else lacking(needed, held)

@@ -17,7 +17,7 @@ from schemas.log import InputLog
 from schemas.matchers import complaint_of
 from streams.runtime.intake import Overloaded
 from streams.runtime.sqlite_log import DiskFullError, Entry, Group, Receipt
-from streams.web.access import problem
+from streams.web.access import holds, lacking, problem
 from streams.web.bodies import BodyError, Piece, cut
 from streams.web.running import Runtime
 from streams.web.views import answer
@@ -77,6 +77,8 @@ class Receiver:
             pieces = cut(body, headers, log)
         except BodyError as error:
             return problem(400, "malformed", str(error))
+        if not holds(request, "operate") and any(one.log == "model-events" for one in pieces):
+            return lacking("operate", frozenset({"ingest"}))
         for piece in pieces:
             wrong = complaint_of(piece.value) if piece.log == "model-events" else None
             if wrong is not None:

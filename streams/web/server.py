@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from schemas.config_links import Http, Mlflow
 from schemas.instants import rfc3339
 from streams.web import charts, drilling, metrics, otlp, stream, views
-from streams.web.access import PAGES, Access, Session, guard, problem
+from streams.web.access import PAGES, Access, Session, guard, holds, problem
 from streams.web.board import Board
 from streams.web.casefile import Casefile, casefile
 from streams.web.mlflow import Registry
@@ -78,7 +78,6 @@ class Site:
 
     def application(self, access: Access) -> web.Application:
         """An aiohttp application; its runtime must be started by who made it."""
-        self._access = access
         app = web.Application(
             middlewares=[guard(access, self._session)], client_max_size=BODY_BYTES
         )
@@ -174,8 +173,7 @@ class Site:
 
     async def _session_of(self, request: web.Request) -> web.StreamResponse:
         """What this reader may do, and the word that proves that a page of ours asks."""
-        allowed = self._access.allows("POST", request.headers.get("Authorization", ""))
-        return views.answer({"may_write": allowed, "word": self._session.word})
+        return views.answer({"may_write": holds(request, "operate"), "word": self._session.word})
 
     async def _history(self, request: web.Request) -> web.StreamResponse:
         return await self._asked(request, charts.history)

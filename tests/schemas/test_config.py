@@ -142,6 +142,9 @@ def test_contradictions_of_a_model_are_named(fields, field, reason):
         ({"redis": {"url": "redis://cache:6379"}}, "url"),
         ({"http": {"host": EVERYWHERE}}, "write_token"),
         ({"http": {"host": EVERYWHERE, "write_token": "t"}}, "tls"),
+        ({"http": {"host": EVERYWHERE, "read_token": "t"}}, "write_token"),
+        ({"http": {"ingest_token": "t", "operate_token": "t"}}, "operate_token"),
+        ({"http": {"read_token": "t", "write_token": "t"}}, "write_token"),
         ({"limits": {"batch": "1KiB"}}, "batch"),
         ({"topics": {"names": {"alerts": "x", "labels": "x"}}}, "names"),
         ({"topics": {"retention": {"labels": "1h"}}}, "models.fraud.labels.horizon"),
@@ -164,6 +167,7 @@ def test_contradictions_of_an_installation_are_named(fields, field):
         {"redis": {"url": "rediss://cache:6379", "password": "x"}},
         {"http": {"host": EVERYWHERE, "write_token": "t", "tls": {"certificate": "c", "key": "k"}}},
         {"http": {"host": EVERYWHERE, "write_token": "t", "allow_insecure": True}},
+        {"http": {"host": EVERYWHERE, "ingest_token": "t", "allow_insecure": True}},
         {"topics": {"retention": {"labels": "1h"}}, "redis": {}},
     ],
 )

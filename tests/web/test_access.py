@@ -21,7 +21,7 @@ def bearer(token):
     [
         ({}, 401, 401),
         (bearer("w" * 32), 200, 202),
-        (bearer("r" * 32), 200, 401),
+        (bearer("r" * 32), 200, 403),
         (bearer("w" * 31), 401, 401),
         (bearer(""), 401, 401),
         ({"Authorization": "Basic " + "w" * 32}, 401, 401),
@@ -63,7 +63,7 @@ async def test_what_is_open(connect, path):
 async def test_a_read_token_alone_does_not_open_writing(connect):
     """Without a write token nobody writes."""
     client = await connect(Access(loopback=False, read="r"))
-    assert 401 == (await client.post("/v1/events", data=BODY, headers=bearer("r"))).status
+    assert 403 == (await client.post("/v1/events", data=BODY, headers=bearer("r"))).status
 
 
 @pytest.mark.parametrize(

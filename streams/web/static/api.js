@@ -4,9 +4,10 @@ const TOKEN = "token";
 let word = null;
 
 export class Refused extends Error {
-  constructor(status, message) {
+  constructor(status, message, code) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -20,7 +21,8 @@ function headers(more = {}) {
 async function answerOf(response) {
   const content = await response.json().catch(() => ({}));
   if (response.ok || (response.status === 503 && !content.error)) return content;
-  throw new Refused(response.status, content.error?.message ?? `refused (${response.status})`);
+  throw new Refused(response.status, content.error?.message ?? `refused (${response.status})`,
+    content.error?.code);
 }
 
 // `query`: values or lists of values by name; what is empty is left out.

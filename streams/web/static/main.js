@@ -22,7 +22,7 @@ let busy = false;
 let again = false;
 
 function complain(error) {
-  form.hidden = error.status !== 401;
+  form.hidden = error.status !== 401 && error.code !== "right";
   find("health").textContent = error.message;
   find("health").className = "red";
 }

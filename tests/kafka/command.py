@@ -17,9 +17,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.load import load_text
 from streams import snapshot as snapshots
+from streams.cli.configured import load_baselines
 from streams.runtime import topics
 from streams.runtime.assembly import Profilers
 from streams.runtime.partitions import partition_of
+from streams.snapshot import SnapshotError
 from tests.refused import CONFIG, outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,13 +35,21 @@ class Command:
 
     def __init__(self, bootstrap, prefix, folder):
         text = CONFIG.format(bootstrap=bootstrap, prefix=prefix, partitions=PARTITIONS)
-        text += f"app: {prefix}app\n"
-        self._path = folder / "windage.yaml"
-        self._path.write_text(text)
+        self._folder = folder
         self._log = folder / "worker.log"
-        self.config = load_text(text, {}, lambda name: Path(name).read_text())
+        self.configure("windage.yaml", text + f"app: {prefix}app\n")
         topics.create(self.config)
         self.process = None
+
+    def text(self):
+        """The config it is started with."""
+        return self._path.read_text()
+
+    def configure(self, name, text):
+        """Start with this config from now on, in a file of this name."""
+        self._path = self._folder / name
+        self._path.write_text(text)
+        self.config = load_text(text, {}, lambda name: Path(name).read_text())
 
     def start(self, *options):
         """Start the command; its workers are its children."""
@@ -110,9 +120,12 @@ class Command:
             found = snapshots.assemble(own)
             if found is None or not found.snapshot:  # a reset leaves an empty one
                 continue
-            role = Profilers(self.config, {})
+            role = Profilers(self.config, load_baselines(self.config, self._folder))
             role.know([r.value for r in await self.read("references")])
-            machine = role.restored(number, PARTITIONS, found.snapshot)
+            try:
+                machine = role.restored(number, PARTITIONS, found.snapshot)
+            except SnapshotError:  # that of another config, which a reset has not replaced yet
+                continue
             for outcome, count in msgspec.to_builtins(machine.accounting()["predictions"]).items():
                 total[outcome] = total.get(outcome, 0) + count
         return total

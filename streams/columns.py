@@ -6,13 +6,16 @@ Leaves to others: decoding (`decode`), time and identity (`profiler`, `join`), c
 """
 
 from collections.abc import Callable, Sequence
-from itertools import chain, repeat
+from itertools import repeat, starmap
 from math import isfinite
 from operator import attrgetter
+from struct import Struct
+from struct import error as PackError  # noqa: N812 - it is a class
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import astuple
 
 from detectors.bins import Bins
 from detectors.grid import NumericGrid
@@ -106,6 +109,9 @@ class Columns:
         self._categories = {i: Categories(grid.features[i]) for i in self._texts}
         self._get_numbers = _getter(self._numeric)
         self._get_texts = _getter(self._texts)
+        self._pack = Struct(f"={len(self._numeric)}d").pack
+        self._plain = tuple(f"f{i}" for i in self._numeric)
+        """The fields of features that are all numeric."""
         self._target = (
             Categories(grid.target) if grid.target and grid.target.type != "numeric" else None
         )
@@ -169,11 +175,13 @@ class Columns:
 
     def _numbers(self, features: Sequence[Any]) -> Floats:
         """Numeric features (n, numeric features) of structs; missing is NaN."""
-        rows = map(self._get_numbers, features)
         shape = len(features), len(self._numeric)
-        try:
-            flat = np.fromiter(chain.from_iterable(rows), np.float64, shape[0] * shape[1])
-        except TypeError:  # a null
+        kinds: set[Any] = set(map(type, features))
+        plain = all(kind.__struct_fields__ == self._plain for kind in kinds)
+        rows = map(astuple, features) if plain else map(self._get_numbers, features)
+        try:  # as bytes: half of what an iterator of numbers costs
+            flat = np.frombuffer(b"".join(starmap(self._pack, rows)))
+        except PackError:  # a null
             return floats([self._get_numbers(one) for one in features]).reshape(shape)
         return flat.reshape(shape)
 

@@ -16,7 +16,7 @@ for settled in (False, True):
     for rows in (40_000, 4_000_000):  # glibc sees large blocks come and go, and keeps the next
         np.ones(rows)
     before = resident_bytes()
-    blocks = [np.ones(100_000) for _ in range(100)]
+    blocks = [np.ones(400_000) for _ in range(25)]
     last = np.ones(20_000)
     del blocks
     print(resident_bytes() - before)

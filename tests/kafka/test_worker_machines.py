@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import orjson
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.load import load_text
@@ -124,9 +125,15 @@ async def read(config, topic):
         await consumer.stop()
 
 
-async def test_workers_say_what_a_replay_says_also_when_killed(broker, topic_prefix, tmp_path):
+@pytest.mark.parametrize(
+    "model", ["m", pytest.param('"*"', id="not named", marks=pytest.mark.slow)]
+)
+async def test_workers_say_what_a_replay_says_also_when_killed(
+    model, broker, topic_prefix, tmp_path
+):
     """Profilers and monitor as processes, one of each killed half-way: the same drift events."""
     text = CONFIG.format(bootstrap=broker.bootstrap, prefix=topic_prefix, partitions=PARTITIONS)
+    text = text.replace("  m:\n", f"  {model}:\n")
     path = tmp_path / "windage.yaml"
     path.write_text(text)
     config = load_text(text, {}, lambda name: Path(name).read_text())

@@ -28,6 +28,7 @@ models:
     reference: {from: first, rows: 3000, min_duration: 0s}
     false_alarms: 1 per 30d
 """
+UNNAMED = CONFIG.replace("  m:\n", '  "*":\n')
 COLUMNS = Columns(id="id", every=1000)
 ROWS = 6000
 DRIFT = 4000
@@ -238,6 +239,25 @@ def test_a_restart_after_learning(files, config, restart):
     end(runtime, last)
     runtime.run_until_idle()
     assert by_topic(learning(files, config)) == everything(runtime)
+
+
+def test_a_model_that_is_not_named_is_judged_as_if_it_were(files, config, tmp_path):
+    """With `models: {"*": ...}` replay and embedded say the same, restarted after learning."""
+    expected, unnamed = learning(files, config), loaded(UNNAMED)
+    assert expected == learning(files, unnamed, partitions=3)
+    runtime = open_embedded(unnamed, {}, tmp_path)
+    for number, chunk in enumerate(recorded(files, 700).chunks()):
+        feed(runtime, chunk)
+        runtime.run_until_idle()
+        if number == 6:
+            runtime.stop()
+            runtime = open_embedded(unnamed, {}, tmp_path)
+        last = chunk.last
+    end(runtime, last)
+    runtime.run_until_idle()
+    found = everything(runtime)
+    runtime.stop()
+    assert by_topic(expected) == found
 
 
 def test_a_state_is_not_read_on_by_a_config_that_counts_otherwise(files, tmp_path):

@@ -66,7 +66,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """The windowed effect of a signal: sizes, not significance. None: not measurable.
 
-    `size` is the departure in tolerance units (sd, arcsine shift); `psi` is bias-corrected;
+    `size` is the departure in the unit of the tolerance (sd, arcsine shift); `psi` is corrected;
     `fall` and `fall_ratio` belong to metrics: how far below the baseline, in points and as a
     share of it (positive is worse). `low` and `high` are the 95 % limits of `current`.
     """

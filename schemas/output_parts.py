@@ -46,9 +46,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How large a departure is, whatever its significance; what was not measured is left out.
 
-    `psi` is corrected for its bias; `size` is in tolerance units; `fall` is how far a metric is
-    below its baseline in points, `fall_ratio` as a share of it (positive is worse). `low` and
-    `high` are the 95 % confidence limits of `current`.
+    `psi` is corrected for its bias; `size` is in the unit of the tolerance (standard deviations, of
+    shares angles); `fall` is how far a metric is below its baseline in points, `fall_ratio` as a
+    share of it (positive is worse). `low` and `high` are the 95 % confidence limits of `current`.
     """
 
     size: float | None = None

@@ -235,11 +235,15 @@ def init(  # noqa: PLR0917 - typer passes options by name
 
 
 @app.command()
-def validate(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> None:
+def validate(
+    file: Annotated[Path | None, typer.Argument(help="The configuration, as --config.")] = None,
+    config: ConfigFile = DEFAULT_CONFIG,
+    json: Json = False,
+) -> None:
     """Check a configuration: every problem with path, line and what is allowed."""
     from streams.cli.validate import run
 
-    raise typer.Exit(run(config, as_json=json))
+    raise typer.Exit(run(file or config, as_json=json))
 
 
 @app.command()

@@ -16,6 +16,8 @@ from streams.cli.casebook import Case, Casebook, segment_of
 
 _COLOURS: Final = {"red": "bold red", "yellow": "yellow"}
 _MOST_SIGNALS: Final = 4
+_SIZES: Final = {"psi": "PSI", "size": "shift", "fall": "fall"}
+"""What sizes of an effect are called; a shift is in standard deviations, of shares in angles."""
 
 
 def line_of(event: Alert | RetrainRequest | RollbackRequest, book: Casebook) -> Text:
@@ -39,7 +41,7 @@ def line_of(event: Alert | RetrainRequest | RollbackRequest, book: Casebook) -> 
 
 
 def table_of(book: Casebook) -> Table:
-    """All incidents: class, first row, segment or cells, effect, evidence, retrain request."""
+    """All incidents: class, first row, segment or cells, effect, offsets, retrain request."""
     by_rows = any(
         book.row_at(case.first.starts_at) is not None for case in book.told() if case.first
     )
@@ -47,9 +49,10 @@ def table_of(book: Casebook) -> Table:
     first = "first row" if by_rows else "opened"
     for heading in (
         *("incident", "class", first, "until", "signals", "segment, cells"),
-        *("effect", "evidence", "retrain request"),
+        *("effect", "offsets", "retrain request"),
     ):
-        table.add_column(heading, overflow="fold")
+        # An id that is cut in two cannot be copied.
+        table.add_column(heading, overflow="fold", no_wrap=heading == "incident")
     for case in book.told():
         table.add_row(*_cells_of(case, book))
     return table
@@ -91,7 +94,7 @@ def _moves(case: Case) -> list[str]:
 
 def _effect(case: Case) -> str:
     effect = case.effect()
-    told = [f"{name} {effect[name]:.2f}" for name in ("psi", "size", "fall") if name in effect]
+    told = [f"{word} {effect[name]:.2f}" for name, word in _SIZES.items() if name in effect]
     return ", ".join(told[:2])
 
 

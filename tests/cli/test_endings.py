@@ -49,6 +49,14 @@ def test_a_typo_is_told_with_path_line_and_nearest_key(windage, tmp_path):
     assert "" == ended.out
 
 
+def test_a_config_may_be_named_without_its_option(windage, tmp_path):
+    """It is what one types first."""
+    (tmp_path / "other.yaml").write_text("models:\n  fraud:\n    task: binry\n")
+    ended = windage("validate", "other.yaml")
+    assert 2 == ended.code
+    assert ended.err.startswith("other.yaml:3: models.fraud.task: unknown word")
+
+
 def test_a_typo_as_json_leaves_one_document_on_stdout(windage, tmp_path):
     (tmp_path / "windage.yaml").write_text("models:\n  fraud:\n    task: binry\n")
     ended = windage("validate", "--json")

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 
 import pytest
 
@@ -64,6 +65,8 @@ def test_people_get_a_table_with_row_numbers(replay):
     assert 0 == ended.code
     assert "first row" in ended.out
     assert "amount" in ended.out
+    assert re.search(r"\b[0-9a-f]{16}\b", ended.out), "an id is never cut in two"
+    assert "PSI" in ended.out
 
 
 def test_what_was_inferred_is_said_on_stderr(replay):

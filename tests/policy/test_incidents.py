@@ -338,6 +338,31 @@ def test_a_fall_is_told_in_the_words_of_its_metric():
     ) == said["metric:accuracy"]
 
 
+def test_a_shift_is_no_multiple_of_the_tolerance():
+    """It is measured in the tolerance's unit: .31 is three times a tolerance of .1."""
+    run = Run()
+    run.pane_of(finding("error|score", alarm=True, size=0.31, current=0.2, baseline=0.1))
+    run.pane_of(finding("calibration", alarm=True, size=0.31))
+    assert "a shift of 0.31" in " ".join(e.explanation for e in run.drift)
+    assert "times the tolerance" not in " ".join(e.explanation for e in run.drift)
+
+
+def test_a_canary_is_told_beside_its_champion():
+    """Figures in their own unit, rates in percent."""
+    run = Run()
+    beside = {"alarm": True, "fall": 0.15, "fall_ratio": 0.18, "reference_id": "1", "version": "2"}
+    run.pane_of(
+        finding("canary:error", current=0.31, baseline=0.16, **beside),
+        finding("canary:metric:cost", current=0.0005, baseline=0.0004, **beside),
+    )
+    said = {e.signal: e.explanation for e in run.drift}
+    assert (
+        "the canary's error rate in m 2: 31.0 % beside 16.0 % of version 1 over 1,500 rows"
+        " (18.0 % worse, red from 5 %)"
+    ) == said["canary:error"]
+    assert "the canary's cost in m 2: 0.0005 beside 0.0004 of" in said["canary:metric:cost"]
+
+
 def test_a_member_that_cools_down_returns_to_its_incident():
     """Errors that come back under the fault that explained them open nothing new."""
     run = Run(policy={"cool_down": "100h"})

@@ -154,7 +154,7 @@ def extent(finding: Finding, severity: Severity | None, limits: Limits) -> str:
     if effect.mean_shift_sd is not None and not finding.cells:
         return severity or "inside the tolerance"
     if effect.size is not None:
-        return f"{effect.size:.1f} times the tolerance"
+        return f"a shift of {effect.size:.2f}"  # in the unit of the tolerance, not times it
     if finding.statistic is not None and finding.threshold is not None:
         return f"statistic {finding.statistic:.3g}, threshold {finding.threshold:.3g}"
     return severity or "inside the tolerance"

@@ -7,7 +7,6 @@ pages, logs, and what commands say. The broker asks for a password, through TLS.
 import http.client
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -24,10 +23,10 @@ from streams.runtime import topics
 from streams.runtime.kafka.process import settings_of
 from streams.runtime.kafka.reading import KafkaReader
 from streams.runtime.partitions import partition_of
-from tests.cli.installation import MODELS, ROWS, prediction
+from tests.cli.installation import MODELS
 from tests.kafka.conftest import free_port
 from tests.kafka.secured import PASSWORD
-from tests.security.test_planted import OUTPUTS, PERSONAL, SECRETS
+from tests.security.planted import BROKEN, OUTPUTS, PERSONAL, SECRETS, plants_in, rows, text_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]
 
@@ -157,24 +156,13 @@ def _asked(port, path, token):
 
 def planted():
     """Good rows, and among them every plant, as anything a producer can write."""
-    chance = random.Random(7)
-    for number in range(ROWS):
-        event, label = prediction(number, chance)
-        event["features"]["ssn"] = PERSONAL["undeclared"]
-        event["tags"] = {"who": PERSONAL["tag"]}
-        event["user"] = PERSONAL["tag"]
-        if number % 200 == 100:
-            event["features"]["kind"] = PERSONAL["rare"]
-            event["prediction_id"] = label["prediction_id"] = PERSONAL["id"] + str(number)
-        if number % 200 == 150:
-            event["features"]["amount"] = PERSONAL["wrong_type"]
+    for number, (event, label) in enumerate(rows()):
         key = event["prediction_id"].encode()
         said = [("x-planted", PERSONAL["header"].encode())]
         yield "predictions", key, json.dumps(event).encode(), said
         if number % 400 != 100:  # some labels stay away, so that something is awaited in the end
             yield "labels", key, json.dumps(label).encode(), said
-    bad = f'{{"prediction_id": "{PERSONAL["malformed"]}", '.encode()
-    yield "predictions", b"bad", bad, [("x-planted", PERSONAL["header"].encode())]
+    yield "predictions", b"bad", BROKEN.encode(), [("x-planted", PERSONAL["header"].encode())]
     note = json.dumps({"model": "shop", "type": PERSONAL["note"]}).encode()
     yield "model-events", b"shop", note, []
 
@@ -198,19 +186,11 @@ def workers(secured, tmp_path_factory):
     return found
 
 
-def _found(text, plants):
-    return sorted({name for name, word in plants.items() if word in text})
-
-
-def _text(records):
-    return repr([(one.key, one.value, one.headers) for one in records])
-
-
 def test_nothing_planted_is_logged(workers):
     """Both roles and their supervisor, from the first line to the last."""
     assert "profiler: owns partitions" in workers.said()
     assert "monitor: owns partitions" in workers.said()
-    assert [] == _found(workers.said(), HIDDEN | PERSONAL)
+    assert [] == plants_in(workers.said(), HIDDEN | PERSONAL)
 
 
 def test_nothing_planted_is_answered(workers):
@@ -219,7 +199,7 @@ def test_nothing_planted_is_answered(workers):
     assert "windage_records_total" in text
     assert "401" in text
     assert "covariate" in text
-    assert [] == _found(text, HIDDEN | PERSONAL)
+    assert [] == plants_in(text, HIDDEN | PERSONAL)
 
 
 @pytest.mark.parametrize("topic", OUTPUTS)
@@ -228,15 +208,15 @@ def test_nothing_planted_is_in_an_output(workers, topic):
     records = workers.records[topic]
     if topic in ("readings", "drift-events", "alerts", "references"):
         assert records, "there is something to search"
-    assert [] == _found(_text(records), HIDDEN | PERSONAL)
+    assert [] == plants_in(text_of(records), HIDDEN | PERSONAL)
 
 
 def test_the_journal_holds_declared_features_and_no_more(workers):
     """Learning batches are raw columns of declared features; nothing undeclared is in them."""
-    text = _text(workers.records["journal"])
+    text = text_of(workers.records["journal"])
     assert "shop" in text
     hidden = {name: word for name, word in PERSONAL.items() if name != "rare"}
-    assert [] == _found(text, HIDDEN | hidden)
+    assert [] == plants_in(text, HIDDEN | hidden)
 
 
 @pytest.mark.parametrize("topic", ["profiler-state", "monitor-state"])
@@ -248,7 +228,7 @@ def test_states_hold_no_person(workers, topic):
         secret=settings_of(workers.config, "profiler")["secret"],
     )
     assert b"shop" in found.snapshot, "a snapshot is neither packed nor hidden"
-    assert [] == _found(_text(records), HIDDEN | PERSONAL)
+    assert [] == plants_in(text_of(records), HIDDEN | PERSONAL)
 
 
 def test_dead_letters_are_raw_but_their_reasons_are_not(workers):
@@ -259,4 +239,4 @@ def test_dead_letters_are_raw_but_their_reasons_are_not(workers):
         (name, value) for one in letters for name, value in one.headers if "x-planted" not in name
     ]
     assert len(reasons) > len(letters)
-    assert [] == _found(repr(reasons), HIDDEN | PERSONAL)
+    assert [] == plants_in(repr(reasons), HIDDEN | PERSONAL)

@@ -4,11 +4,12 @@ One `windage serve` as an operator starts it. Every plant is a word that occurs 
 that to find it is to know where it leaked.
 """
 
+import base64
 import http.client
 import json
 import os
-import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,27 +19,18 @@ from pathlib import Path
 import pytest
 
 from streams.runtime.reading import SqliteReader
-from tests.cli.installation import MODELS, ROWS, prediction
+from tests.cli.installation import MODELS, ROWS
+from tests.security.planted import BROKEN, OUTPUTS, PERSONAL, SECRETS, plants_in, rows, text_of
+from tests.sinks.listening import Listener, patiently
+from tests.stores.conftest import Server as Redis
 
 ROOT = Path(__file__).resolve().parents[2]
 TURNED_SECONDS = 60
 
-SECRETS = {
-    "WRITE_TOKEN": "planted-write-token-9f31",
-    "READ_TOKEN": "planted-read-token-77c2",
-    "STATE_KEY": "planted-state-key-5ab0",
-    "BROKER_PASSWORD": "planted-broker-password-02de",
-}
-PERSONAL = {
-    "undeclared": "planted-ssn-4481",
-    "rare": "planted-city-of-one",
-    "wrong_type": "planted-name-in-a-number",
-    "tag": "planted-tag-6613",
-    "id": "planted-customer-8812",
-    "malformed": "planted-in-no-json-1204",
-    "header": "planted-in-a-header-3377",
-    "note": "planted-password-in-a-guess-5150",
-}
+SINK_KEY = "whsec_" + base64.b64encode(b"planted-key-of-a-sink-66aa").decode()
+SINK_TOKENS = {name: f"planted-token-of-{name}-31f0" for name in ("hook", "page", "issue")}
+OF_SINKS = {"SINK_KEY": SINK_KEY} | {f"TOKEN_{name}": one for name, one in SINK_TOKENS.items()}
+HIDDEN = SECRETS | OF_SINKS | {"REDIS_PASSWORD": "planted-redis-password-e7a1"}
 HEAD = """version: 1
 kafka: {bootstrap: "127.0.0.1:9", security: {protocol: SASL_PLAINTEXT, username: "${USER_NAME}",
   password: "${BROKER_PASSWORD}"}}
@@ -46,28 +38,31 @@ http: {write_token: "${WRITE_TOKEN}", read_token: "${READ_TOKEN}"}
 state: {every: 1s, key: "${STATE_KEY}"}
 """
 CONFIG = HEAD + MODELS
-OUTPUTS = (
-    "readings",
-    "drift-events",
-    "alerts",
-    "retrain-requests",
-    "rollback-requests",
-    "references",
-)
+SINKS = """sinks:
+  hook: {{url: "{url}hook", allow_private: true, secret: "${{SINK_KEY}}", token: "${{TOKEN_hook}}"}}
+  chat: {{url: "{url}chat", allow_private: true, template: slack}}
+  page: {{url: "{url}page", allow_private: true, template: pagerduty, token: "${{TOKEN_page}}"}}
+  issue: {{url: "{url}issue", allow_private: true, template: jira, token: "${{TOKEN_issue}}",
+    fields: {{project: P}}}}
+  line: {{url: "{url}line", allow_private: true, template: openlineage,
+    fields: {{namespace: n, dataset: d}}}}
+"""
+SINKS_HEARD = {"hook", "chat", "page", "issue", "line"}
 
 
 class Served:
     """A server, and everything it has answered."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, sinks, redis):
         self.folder = folder
-        (folder / "windage.yaml").write_text(CONFIG)
+        store = f'redis: {{url: "{redis}", password: "${{REDIS_PASSWORD}}"}}\n' if redis else ""
+        (folder / "windage.yaml").write_text(CONFIG + SINKS.format(url=sinks) + store)
         self._log = folder / "said"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", "serve", "--port", "0"],
                 cwd=folder,
-                env={**os.environ, **SECRETS, "USER_NAME": "u", "PYTHONPATH": str(ROOT)},
+                env={**os.environ, **HIDDEN, "USER_NAME": "u", "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -105,40 +100,49 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def redis(tmp_path_factory):
+    """Return a Redis that asks for a password; None where there is none (CI has one)."""
+    if shutil.which("redis-server") is None:
+        assert os.environ.get("CI") != "true", "redis-server is not installed"
+        yield None
+        return
+    one = Redis(tmp_path_factory.mktemp("redis"), "--requirepass", HIDDEN["REDIS_PASSWORD"])
+    one.start()
+    yield one
+    one.kill()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, redis):
     """Return a server that was sent plants between good rows, with an incident in them, stopped."""
-    server = Served(tmp_path_factory.mktemp("planted"))
+    services = Listener()
+    server = Served(tmp_path_factory.mktemp("planted"), services.url, redis and redis.url)
     try:
         _send(server)
         _look(server)
+        heard = patiently(lambda: list(services.raw), lambda got: _sinks(got) >= SINKS_HEARD)
     finally:
         server.said = server.stop()
+        services.close()
+    server.heard = heard
     return server
 
 
+def _sinks(heard):
+    """Which sinks were told of anything."""
+    return {path.strip("/").split("/")[0] for path, _, _ in heard}
+
+
 def _send(server):
-    chance = random.Random(7)
-    rows = []
-    for number in range(ROWS):
-        event, label = prediction(number, chance)
-        event["features"]["ssn"] = PERSONAL["undeclared"]
-        event["tags"] = {"who": PERSONAL["tag"]}
-        event["user"] = PERSONAL["tag"]
-        if number % 200 == 100:
-            event["features"]["kind"] = PERSONAL["rare"]
-            event["prediction_id"] = label["prediction_id"] = PERSONAL["id"] + str(number)
-        if number % 200 == 150:
-            event["features"]["amount"] = PERSONAL["wrong_type"]
-        rows += [event, label]
-    body = "\n".join(json.dumps(row) for row in rows)
+    events = [row for pair in rows() for row in pair]
+    body = "\n".join(map(json.dumps, events))
     lines = {"Content-Type": "application/x-ndjson"}
     assert 202 == server.ask("POST", "/v1/events", body, **lines)
-    bad = f'{{"prediction_id": "{PERSONAL["malformed"]}", '
-    assert 202 == server.ask("POST", "/v1/events", bad + "\n" + bad, **lines)
+    assert 202 == server.ask("POST", "/v1/events", BROKEN + "\n" + BROKEN, **lines)
     planted = {"X-Planted": PERSONAL["header"], "Idempotency-Key": PERSONAL["header"]}
-    assert 202 == server.ask("POST", "/v1/events", json.dumps(rows[0]), **planted)
+    assert 202 == server.ask("POST", "/v1/events", json.dumps(events[0]), **planted)
     assert 401 == server.ask("POST", "/v1/events", "{}", token=PERSONAL["note"])
-    assert 401 == server.ask("POST", "/v1/events", "{}", token="READ_TOKEN")
+    assert 403 == server.ask("POST", "/v1/events", "{}", token="READ_TOKEN")
 
 
 def _look(server):
@@ -153,19 +157,15 @@ def _look(server):
     server.ask("POST", "/v1/model-events", json.dumps({"model": "shop", "type": PERSONAL["note"]}))
 
 
-def _found(text, plants):
-    return sorted({name for name, word in plants.items() if word in text})
-
-
 def test_nothing_planted_is_logged(served):
     """Not one secret, not one personal value, on stdout or stderr."""
-    assert [] == _found(served.said, SECRETS | PERSONAL)
+    assert [] == plants_in(served.said, HIDDEN | PERSONAL)
 
 
 def test_nothing_planted_is_answered(served):
     """Pages, metrics, incidents and refusals carry statistics and fixed sentences."""
     assert len(served.answers) > 10
-    assert [] == _found("\n".join(served.answers), SECRETS | PERSONAL)
+    assert [] == plants_in("\n".join(served.answers), HIDDEN | PERSONAL)
 
 
 @pytest.mark.parametrize("topic", OUTPUTS)
@@ -175,16 +175,16 @@ def test_nothing_planted_is_in_an_output(served, topic):
         records = list(reader.read(topic))
     if topic in ("readings", "drift-events", "alerts", "references"):
         assert records, "there is something to search"
-    text = repr([(one.key, one.value, one.headers) for one in records])
-    assert [] == _found(text, SECRETS | PERSONAL)
+    text = text_of(records)
+    assert [] == plants_in(text, HIDDEN | PERSONAL)
 
 
 def test_the_journal_holds_declared_features_and_no_more(served):
     """Learning batches are raw columns of declared features; nothing undeclared is in them."""
     with SqliteReader(served.folder / "windage-data") as reader:
-        text = repr([(one.key, one.value, one.headers) for one in reader.read("journal")])
+        text = text_of(reader.read("journal"))
     hidden = {name: word for name, word in PERSONAL.items() if name != "rare"}
-    assert [] == _found(text, SECRETS | hidden)
+    assert [] == plants_in(text, HIDDEN | hidden)
 
 
 def test_dead_letters_are_raw_but_their_reasons_are_not(served):
@@ -193,7 +193,7 @@ def test_dead_letters_are_raw_but_their_reasons_are_not(served):
         letters = list(reader.read("dead-letters"))
     assert any(PERSONAL["malformed"] in repr(one.value) for one in letters)
     reasons = repr([(name, text) for one in letters for name, text in one.headers])
-    assert [] == _found(reasons, SECRETS | PERSONAL)
+    assert [] == plants_in(reasons, HIDDEN | PERSONAL)
 
 
 def test_secrets_are_in_no_file(served):
@@ -203,7 +203,39 @@ def test_secrets_are_in_no_file(served):
     leaks = [
         (path.name, name)
         for path in files
-        for name, word in SECRETS.items()
+        for name, word in HIDDEN.items()
         if word.encode() in path.read_bytes()
     ]
     assert [] == leaks
+
+
+def test_sinks_are_sent_statistics(served):
+    """Every template in use: no plant in what a service is sent, but the token that it asks for."""
+    assert _sinks(served.heard) >= SINKS_HEARD
+    for path, headers, sent in served.heard:
+        (sink,) = _sinks([(path, headers, sent)])
+        body = sent
+        assert "drift" in sent.lower(), "there is something to search"
+        if sink == "page":  # PagerDuty wants its key in the body
+            assert 1 == sent.count(SINK_TOKENS[sink])
+            body = sent.replace(SINK_TOKENS[sink], "")
+        assert [] == plants_in(path + body, HIDDEN | PERSONAL)
+        told = {name: text for name, text in headers.items() if name != "Authorization"}
+        assert [] == plants_in(repr(told), HIDDEN | PERSONAL)
+        asked = {f"TOKEN_{sink}"} if sink in SINK_TOKENS and sink != "page" else set()
+        assert asked == set(plants_in(headers.get("Authorization", ""), HIDDEN | PERSONAL))
+
+
+def test_redis_holds_no_person_but_ids_in_names(served, redis):
+    """Keys and values of what waits there; the id of a prediction is in the name of its key."""
+    if redis is None:
+        pytest.skip("redis-server is not installed (apt-get install redis-server)")
+    client = redis.client(password=HIDDEN["REDIS_PASSWORD"])
+    names = list(client.scan_iter(count=1000))
+    kept = [
+        client.hgetall(name) if client.type(name) == b"hash" else client.get(name) for name in names
+    ]
+    client.close()
+    assert len(names) > ROWS
+    assert ["id"] == plants_in(repr(names), HIDDEN | PERSONAL)
+    assert [] == plants_in(repr(kept), HIDDEN | PERSONAL)

@@ -8,10 +8,13 @@ import urllib.request
 
 
 class Listener:
-    """Keeps (headers, body) of each POST; while `held` is set none is answered."""
+    """Keeps (headers, body) of each POST; while `held` is set none is answered.
+
+    `raw` has (path, headers, body as text).
+    """
 
     def __init__(self):
-        self.got = []
+        self.got, self.raw = [], []
         self.begun = []
         self.held = threading.Event()
         listener = self
@@ -21,6 +24,7 @@ class Listener:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 said = (dict(self.headers), json.loads(body))
                 listener.begun.append(said)
+                listener.raw.append((self.path, said[0], body.decode()))
                 while listener.held.is_set():
                     time.sleep(0.02)
                 try:

@@ -1,10 +1,11 @@
 """A broker for the benches: started by `scripts/kafka`, on a free port, wiped afterwards."""
 
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+from scripts.ports import free_ports
 
 SCRIPT = Path(__file__).resolve().parents[1] / "kafka"
 START_SECONDS = 600
@@ -17,7 +18,7 @@ class NoBrokerError(Exception):
 @contextmanager
 def broker(folder: Path) -> Iterator[str]:
     """The address of a running broker; NoBrokerError where none can be started."""
-    options = ["--port", str(_free_port()), "--data-dir", str(folder)]
+    options = ["--port", str(free_ports(2)[0]), "--data-dir", str(folder)]
     done = subprocess.run(
         [SCRIPT, "start", *options],
         stdin=subprocess.DEVNULL,
@@ -44,15 +45,3 @@ def create(bootstrap: str, topics: Sequence[str]) -> None:
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
         admin.create_topics([NewTopic(name, 1, 1, topic_configs=stamped) for name in topics])
         admin.wait_for_topics(list(topics))
-
-
-def _free_port() -> int:
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port

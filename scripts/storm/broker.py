@@ -5,11 +5,12 @@ Leaves to others: how a broker is run (`scripts/kafka`), what is done to it (`fa
 """
 
 import asyncio
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+
+from scripts.ports import free_ports
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 300
@@ -23,7 +24,7 @@ class Broker:
     """One broker on free ports. `port` is the proxy's, `direct` the broker's own."""
 
     def __init__(self, folder: Path) -> None:
-        inner, self.direct, self.port = free_ports()
+        inner, _controller, self.direct, self.port = free_ports(4)
         self._folder = folder / "broker"
         self._options = [
             *("--port", str(inner), "--direct", str(self.direct)),
@@ -86,18 +87,3 @@ class Broker:
             check=False,
         )
         return done.returncode, done.stderr
-
-
-def free_ports() -> tuple[int, int, int]:
-    """Ports for the broker (the next one is the controller's), its direct one, the proxy."""
-    while True:
-        with socket.socket() as one, socket.socket() as two, socket.socket() as three:
-            for each in (one, two, three):
-                each.bind(("127.0.0.1", 0))
-            ports = [each.getsockname()[1] for each in (one, two, three)]
-            with socket.socket() as controller:
-                try:
-                    controller.bind(("127.0.0.1", ports[0] + 1))
-                except (OSError, OverflowError):
-                    continue
-                return ports[0], ports[1], ports[2]

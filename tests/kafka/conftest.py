@@ -6,7 +6,6 @@ A broker that can run but does not come up is always a failure.
 """
 
 import os
-import socket
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ from typing import Any
 
 import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
+
+from scripts.ports import free_ports
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "kafka"
 NO_WAY = 3  # exit code of scripts/kafka where neither Docker nor Java and Maven can run a broker
@@ -72,15 +73,7 @@ class Broker:
 
 def free_port() -> int:
     """Return a port that is free together with the next one (the controller's)."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
+    return free_ports(2)[0]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,9 +4,8 @@ One broker with several listeners, each with one thing that may go wrong. The li
 security belongs to the tests alone: whoever comes that way is a super user.
 """
 
-import socket
 import subprocess
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 from kafka.admin import (
@@ -21,6 +20,7 @@ from kafka.admin import (
 from kafka.admin import ACLResourcePatternType as PatternType
 
 from schemas.access import access
+from scripts.ports import free_ports
 from tests.kafka.conftest import Broker
 
 PASSWORD = "s3cret-0f-the-br0ker"
@@ -81,7 +81,7 @@ class Secured:
 
     def __init__(self, folder: Path) -> None:
         self.authority = Authority(folder)
-        ports = _free_ports(2 + len(WAYS))
+        ports = free_ports(2 + len(WAYS))
         self.open = f"127.0.0.1:{ports[0]}"
         self.address = {way: f"127.0.0.1:{port}" for way, port in zip(WAYS, ports[2:], strict=True)}
         self.client = self.authority.issue("worker", "DNS:worker")
@@ -197,19 +197,3 @@ def _acl(user, operation, resource, name, prefixed, permission=ACLPermissionType
         permission_type=permission,
         resource_pattern=ResourcePattern(ResourceType[resource.upper()], name, kind),
     )
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now; the second follows the first."""
-    while True:
-        with ExitStack() as stack:
-            taken = [stack.enter_context(socket.socket()) for _ in range(count - 1)]
-            for one in taken:
-                one.bind(("127.0.0.1", 0))
-            ports = [int(one.getsockname()[1]) for one in taken]
-            beside = stack.enter_context(socket.socket())
-            try:
-                beside.bind(("127.0.0.1", ports[0] + 1))
-            except (OSError, OverflowError):
-                continue
-            return [ports[0], ports[0] + 1, *ports[1:]]

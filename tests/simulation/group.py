@@ -18,6 +18,7 @@ from streams import snapshot as snapshots
 from tests.simulation.broker import Broker
 from tests.simulation.loop import Loop
 from tests.simulation.process import Process
+from tests.simulation.renewal import announced, superseded
 
 _SEAL = b"manifest"
 
@@ -131,6 +132,8 @@ class Group:
     def reap(self, reason: BaseException, process: Process) -> None:
         """A process has ended by itself: because a send failed, or because something is wrong."""
         process.kill()
+        if superseded(reason) and announced(self._broker):
+            return
         if not (process.failing and isinstance(reason.__cause__ or reason, KafkaError)):
             self.blame("a process ended", f"{type(reason).__name__}: {reason}")
 

@@ -17,9 +17,11 @@ from schemas.log import Millis
 from streams.runtime.kafka.batch import Batch
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.connection import Connection
+from streams.runtime.kafka.process import settings_of
 from streams.runtime.kafka.settings import Settings
 from streams.runtime.kafka.ticker import Ticker
 from streams.runtime.kafka.worker import Worker
+from streams.snapshot import SupersededError
 from tests.simulation.broker import Broker, Producer, Send
 from tests.simulation.loop import Loop
 
@@ -75,6 +77,7 @@ class Process:
             state_topic=f"{role.name}-state",
             partitions=group.partitions,
             chunk_bytes=CHUNK_BYTES[role.name],
+            config=settings_of(role._config, role.name)["config"],
         )
         worker: Any = Worker(settings, role)
         worker._app = SimpleNamespace(consumer=self)
@@ -139,7 +142,12 @@ class Process:
         for record in self.broker.log(("references", 0)):
             if record.value not in self._told:
                 self._told.append(record.value)
-                self.worker._adopt(record.value)
+                try:
+                    self.worker._adopt(record.value)
+                except SupersededError as error:  # as the follower of the topic ends the process
+                    if self.alive:
+                        self.group.reap(error, self)
+                    return
 
     # What the scheduler does to it.
 

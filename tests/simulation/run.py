@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from tests.simulation.mutations import MUTATIONS, applied
+from tests.simulation.renewal import announced, differs
 from tests.simulation.result import Result
 from tests.simulation.setting import Setting
 from tests.simulation.simulation import Simulation
@@ -50,8 +51,13 @@ def simulate(number: int, *, steps: int = STEPS) -> Report:
     skew = SKEWS_MS.get(world % 16, 0)
     setting, plain = _without_faults(world)
     simulation = Simulation(setting, skew=skew)
-    found = simulation.run(number, steps).differs(plain, counted_only=bool(skew))
-    found += [("without faults", *problem) for problem in plain.problems]
+    came = simulation.run(number, steps)
+    epoch = announced(simulation.broker)
+    if epoch is not None:
+        found = differs(came, Simulation(setting, epoch=epoch).plain())
+    else:
+        found = came.differs(plain, counted_only=bool(skew))
+        found += [("without faults", *problem) for problem in plain.problems]
     failures = {number: found} if found else {}
     return Report(1, failures, simulation.crashes, simulation.result.repeated)
 

@@ -1,7 +1,8 @@
 """What a simulation reads: the records of one or two tiny models, spread over partitions.
 
 Two features of four and three cells, ten-second panes, labels with revisions, sometimes two
-segments, sometimes a second model, sometimes a grid that is learned first.
+segments, sometimes a second model, sometimes a grid that is learned first, sometimes a second
+config by which everything is counted from some place on.
 """
 
 import random
@@ -29,6 +30,7 @@ class Setting:
         clock = "event" if seed % 5 == 3 else "broker"
         shape = {"ids": 70, "span": 45, "learning": 40} if learning else {"ids": 10, "span": 4}
         self.haste = 5 if learning else 1
+        self.renewed = seed % 16 == 11 and clock == "broker"
         whole = seed % 3 != 0 and not learning  # most rows outside the segments: less to judge
         ways = Ways(late=0.15, conflict=0.1)
         self.worlds: dict[str, World] = {}
@@ -50,6 +52,14 @@ class Setting:
             for name, one in self.worlds.items()
         }
         return Config.model_validate({"models": models})
+
+    @cached_property
+    def later(self) -> Config:
+        """The config after a change of what is counted."""
+        told = self.config.model_dump(mode="json", by_alias=True)
+        told["models"][MODEL] |= {"lateness": "9s", "pane": "20s"}
+        told["models"][MODEL]["labels"]["horizon"] = "40s"
+        return Config.model_validate(told)
 
     @cached_property
     def baselines(self) -> dict[str, Baseline]:

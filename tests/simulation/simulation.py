@@ -16,15 +16,16 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from schemas.log import Record
-from streams.runtime.kafka import recovery, restore
+from streams.runtime.kafka import agreement, recovery, restore
 from streams.runtime.kafka import worker as runtime
-from streams.runtime.kafka.process import ConfiguredRole
+from streams.runtime.kafka.process import ConfiguredRole, RoleName
 from tests.laws.world import PANE, T0
 from tests.simulation.broker import STATES, Broker, Detached
 from tests.simulation.group import Group
 from tests.simulation.loop import Loop
 from tests.simulation.memory import remembering
 from tests.simulation.process import LeftError, Process
+from tests.simulation.renewal import EPOCHS, announced
 from tests.simulation.result import Result
 from tests.simulation.setting import Setting
 
@@ -46,13 +47,18 @@ POINTS = {
 class Simulation:
     """One world, one schedule."""
 
-    def __init__(self, setting: Setting, *, skew: int = 0) -> None:
+    def __init__(self, setting: Setting, *, skew: int = 0, epoch: bytes | None = None) -> None:
+        """`epoch`: the config has changed before anything was read, at the places that it names."""
         self.setting = setting
+        self.changed = epoch is not None
+        """Whether whoever comes has the later config."""
         self.loop = Loop()
         self.broker = Broker(setting.records, T0 - PANE)
+        if epoch is not None:
+            self.broker.append(EPOCHS, b"epoch", epoch, ())
         roles = [
-            lambda name=name: ConfiguredRole(name, setting.config, setting.baselines)
-            for name in ("profiler", "monitor")
+            lambda: self._role("profiler", later=self.changed),
+            lambda: self._role("monitor", later=bool(announced(self.broker))),
         ]
         self.profilers = Group(roles[0], setting.partitions, self.broker, self.loop, skew)
         self.monitors = Group(roles[1], 1, self.broker, self.loop, skew)
@@ -62,6 +68,11 @@ class Simulation:
         self.faulty = False
         self.result = Result(setting)
         self.broker.heard = self._hear
+
+    def _role(self, name: RoleName, *, later: bool) -> ConfiguredRole:
+        setting = self.setting
+        config = setting.later if later else setting.config
+        return ConfiguredRole(name, config, setting.baselines)
 
     def _hear(self, place: tuple[str, int], record: Record) -> None:
         if place[0] not in STATES:
@@ -82,7 +93,10 @@ class Simulation:
                 for _ in range(count):
                     group.join()
                 group.rebalance()
-            for _ in range(steps):
+            change = r.randrange(steps) if self.setting.renewed else steps
+            for number in range(steps):
+                if number >= change and not self.changed:
+                    self._change()
                 self._step(r)
                 self._tidy(r)
             self.result.early = len(self.result.outputs)
@@ -99,7 +113,7 @@ class Simulation:
     def _driven(self) -> Iterator[None]:
         """Let the runtime's code talk to this broker and end here instead of ending Python."""
 
-        def left(error: BaseException, doing: str) -> None:
+        def left(error: BaseException, doing: str, *_: str) -> None:
             raise LeftError(f"{doing}: {type(error).__name__}: {error}") from error
 
         nothing = lambda: None
@@ -111,7 +125,7 @@ class Simulation:
         patched.speak = lambda *_: SimpleNamespace(answered=nothing)
         patched.leave_because = left
         restore.detached_consumer = lambda _: Detached(self.broker)  # type: ignore[assignment]
-        runtime._log.disabled = recovery._log.disabled = True
+        runtime._log.disabled = recovery._log.disabled = agreement._log.disabled = True
         Broker.latest = self.broker
         try:
             with remembering():
@@ -119,7 +133,7 @@ class Simulation:
         finally:
             patched.gc, patched.time, patched.speak, patched.leave_because = kept
             restore.detached_consumer = connected
-            runtime._log.disabled = recovery._log.disabled = False
+            runtime._log.disabled = recovery._log.disabled = agreement._log.disabled = False
             self.loop.close()
 
     # -- steps -------------------------------------------------------------------------------------
@@ -268,6 +282,13 @@ class Simulation:
                 group.go_on(r)
             group.processes = [one for one in group.processes if one.alive]
 
+    def _change(self) -> None:
+        """A worker with the later config comes, once there is something to count anew."""
+        if all(self.profilers.best(p) for p in range(self.setting.partitions)):
+            self.changed = True
+            self.profilers.join()
+            self.profilers.rebalance()
+
     # -- the end -----------------------------------------------------------------------------------
 
     def _finish(self) -> None:
@@ -280,10 +301,12 @@ class Simulation:
                 process.frozen = False
         self._settle(r)
         for group in self.groups:
-            if not group.processes:
+            if not group.processes or (self.changed and group is self.profilers):
                 group.join()
             group.rebalance()
         self._settle(r)
+        if self.changed:
+            self._leave_the_old(r)
         for later in (*[DAY] * (5 if self.setting.learning else 2), *[0] * 9):
             before, self.broker.now = self.result.heard, self.broker.now + later
             for group in self.groups:
@@ -297,6 +320,20 @@ class Simulation:
         for group in self.groups:
             self.result.problems += group.problems
         self._books()
+
+    def _leave_the_old(self, r: random.Random) -> None:
+        """Whoever has the former config hears that it is given up; others take over."""
+        while not announced(self.broker):  # until one with the later config is given a share
+            self.profilers.rebalance()
+            self._settle(r)
+        for group in self.groups:
+            for process in list(group.processes):
+                process.learn()
+            group.processes = [one for one in group.processes if one.alive]
+            if not group.processes:
+                group.join()
+            group.rebalance()
+            self._settle(r)
 
     def _settle(self, r: random.Random) -> None:
         """Everything in flight arrives and is answered, until nothing moves."""

@@ -24,6 +24,13 @@ def test_no_schedule_changes_what_is_counted_and_said():
     assert report.repeated > 0, "nothing was ever said twice, so nothing was put to the test"
 
 
+def test_a_state_of_another_epoch_that_goes_on_is_seen(monkeypatch):
+    """Else the worlds whose config changes would put nothing to the test."""
+    keep_all = lambda models, unnamed, _counting: (models, unnamed)
+    monkeypatch.setattr("streams.profiler.machine.epochs.going_on", keep_all)
+    assert some(range(110, 120), first=True).failures
+
+
 @pytest.mark.slow
 def test_no_schedule_of_ten_thousand_changes_what_is_counted_and_said():
     """Ten thousand simulations in as many processes as there are cores."""

@@ -17,6 +17,7 @@ import numpy as np
 from detectors.grid import CategoryGrid, NumericGrid
 from detectors.latency import Latency
 from detectors.moments import Moments
+from detectors.percentage import Percentage
 from detectors.regression import Regression
 from detectors.residuals import residual_grid
 from schemas.refusals import WIDTH as REFUSALS
@@ -117,7 +118,7 @@ class Layout:
     (score cell x predicted cell), `latency`, `failed`. Outcomes: `confusion` (predicted x label),
     `calibration` (score cell x label), `wrong` (score cell x {right, wrong}), `slice:NAME`
     (feature cell x {right, wrong}), `residual` (sums, regression), `delay` (of the label), `error`
-    (cells of the residual, regression).
+    (cells of the residual, regression), `percentage` (sums of its share of the label).
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -139,6 +140,7 @@ class Layout:
             else None
         )
 
+        self.percentage = Percentage()
         self.residuals = (
             residual_grid(grid.target.scale) if self.regression and grid.target else None
         )
@@ -178,6 +180,7 @@ class Layout:
         widths["delay"] = self.delay.width
         if self.residuals:
             widths["error"] = self.residuals.width
+            widths["percentage"] = self.percentage.width  # behind the blocks of older references
         return _laid_out(widths)
 
     @property

@@ -1,9 +1,9 @@
 """Numbers: MAE, RMSE, R2 and bias of numeric predictions, with intervals.
 
 Promises: from the six exact sums of `detectors.regression`; values are in the label's own unit.
-Leaves to others: the sums; quantiles of the residual (`residuals`). MAPE is not counted: a mean of
-ratios does not follow from these sums, and it has no value where a label is 0.
-Sources: MAE and bias are means of rows. RMSE and R2 by the delta method with normal residuals: the
+Leaves to others: the sums; quantiles of the residual (`residuals`).
+Sources: MAE, bias and MAPE are means of rows; MAPE of those whose label is not 0, as a share (.1 is
+10 %). RMSE and R2 by the delta method with normal residuals: the
 variance of a mean square is 2 sigma^4 / n, so RMSE has the error RMSE / sqrt(2 n), and the ratio
 1 - R2 of two mean squares 2 (1 - R2) sqrt((1 - c^2) / n), c being the correlation of residual and
 label; c = 0 is careful (Olkin, Finn 1995, Psychological Bulletin 118, 155-164 have least squares,
@@ -14,6 +14,7 @@ from math import sqrt
 
 from detectors.arrays import Counts
 from detectors.metrics.interval import Interval, around
+from detectors.percentage import Percentage
 from detectors.regression import Regression
 
 
@@ -33,3 +34,13 @@ def numbers(block: Regression, counts: Counts, dispersion: float = 1.0) -> dict[
         error = 2 * (1 - seen.r2) * sqrt(phi / n)
         found["r2"] = around(seen.r2, error, n, most=1.0)
     return {name: one for name, one in found.items() if one is not None}
+
+
+def percentage(block: Percentage, counts: Counts, dispersion: float = 1.0) -> dict[str, Interval]:
+    """MAPE of the three sums (3,), if a label was not 0."""
+    seen = block.read(counts)
+    if seen.mean is None or seen.square is None:
+        return {}
+    error = sqrt(max(dispersion, 1.0) * max(seen.square**2 - seen.mean**2, 0.0) / seen.rows)
+    found = around(seen.mean, error, seen.rows, least=0.0)
+    return {} if found is None else {"mape": found}

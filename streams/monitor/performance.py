@@ -29,6 +29,7 @@ from streams.monitor.outcomes.estimate import Bias, Check, SavedCheck, widened
 from streams.monitor.outcomes.labels import Labels, SavedLabels
 from streams.monitor.outcomes.normal import Normal, SavedNormal
 from streams.monitor.outcomes.slices import Slices
+from streams.monitor.outcomes.spread import Spread
 from streams.monitor.outcomes.tallies import Tallies
 from streams.monitor.outcomes.telling import Teller, measured
 from streams.monitor.outcomes.windows import SavedWindows, Windows
@@ -87,6 +88,7 @@ class Performance:
         self._labels = Labels(setting, blocks)
         self._bins = Bins(setting, blocks, self._normal)
         self._fairness = fairness.Fairness(setting, blocks)
+        self._spread = Spread(judging, layout, blocks)
         self._tallies = Tallies(self._pane)
         self._shown: dict[str, Shown] = {}
 
@@ -115,6 +117,7 @@ class Performance:
         found += self._matured(closing, delay)
         found += self._bins.close(closing, kept)
         found += self._fairness.close(closing, self._normal, self._arrived)
+        found += self._spread.close(closing, self._normal, self._arrived)
         found += self._labels.close(closing, self._normal, self._arrived)
         return found
 

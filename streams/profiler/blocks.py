@@ -145,6 +145,7 @@ def outcome_blocks(layout: Layout, join: Join, rows: Ints, marks: Ints) -> Block
             with np.errstate(over="ignore", invalid="ignore"):  # absurd values have a cell too
                 codes = layout.residuals.codes(guess - truth)
             out.append((spans["error"], _cells(codes, layout.residuals.width)))
+            out.append((spans["percentage"], _summary(layout.percentage, guess, truth)))
         return out
     target = predictions.take("target", rows).astype(np.int64)
     width = layout.target.width

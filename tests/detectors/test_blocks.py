@@ -12,6 +12,7 @@ from detectors.histogram import Histogram
 from detectors.joint import Joint
 from detectors.latency import Latency
 from detectors.moments import Moments
+from detectors.percentage import Percentage
 from detectors.regression import Regression
 
 GRID = numeric_grid(np.random.default_rng(1).normal(size=1000))
@@ -37,6 +38,7 @@ BLOCKS = {
     "joint": (Joint(GRID, CLASSES), (_codes, _classes)),
     "moments": (Moments(3.0, 50.0), (_floats,)),
     "regression": (Regression(3.0, 50.0), (_floats, _floats)),
+    "percentage": (Percentage(), (_floats, _floats)),
     "latency": (Latency(), (_floats,)),
 }
 every_block = pytest.mark.parametrize("name", BLOCKS)
@@ -134,6 +136,26 @@ def test_regression_equals_its_formulas():
     assert read.mae == pytest.approx(np.abs(r).mean(), rel=1e-3)
     assert read.rmse == pytest.approx(np.sqrt((r**2).mean()), rel=1e-3)
     assert read.r2 == pytest.approx(1 - (r**2).sum() / ((y - y.mean()) ** 2).sum(), abs=1e-3)
+
+
+def test_percentages_equal_their_formula():
+    rng = np.random.default_rng(5)
+    y = rng.normal(50, 10, 5000)
+    p = y + rng.normal(1, 3, 5000)
+    block = Percentage()
+    read = block.read(block.count(p, y, groups=np.zeros(5000, int), n_groups=1)[0])
+    share = np.abs((p - y) / y)
+    assert read.mean == pytest.approx(share.mean(), abs=1e-4)
+    assert read.square == pytest.approx(np.sqrt((share**2).mean()), abs=1e-4)
+
+
+def test_there_is_no_percentage_of_nothing_and_an_absurd_one_is_bounded():
+    """Of four rows one label is 0 and one answer is missing; next to 0 the share is 256 at most."""
+    guesses, labels = np.array([5.0, np.nan, 3.0, 3.0]), np.array([0.0, 1.0, 2.0, 1e-310])
+    block = Percentage()
+    read = block.read(block.count(guesses, labels, groups=np.zeros(4, int), n_groups=1)[0])
+    assert 2 == read.rows
+    assert (0.5 + 256) / 2 == read.mean
 
 
 def test_latency_quantiles_keep_their_relative_error():

@@ -10,6 +10,7 @@ from schemas.grid import Grid, Layout, SignalGrid
 from schemas.journal import Sparse
 from schemas.judging import Judging
 from streams.monitor.lane import Lane
+from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.performance import Performance
 from streams.monitor.watch import Part, Setting
 from streams.policy.family import family_of
@@ -34,9 +35,9 @@ LAYOUT = Layout(GRID)
 ROWS = 400
 
 
-def outcomes(rng, bias=0.0, spread=1.0):
+def outcomes(rng, bias=0.0, spread=1.0, level=0.0):
     """An outcomes' vector of labels of sd 10 and residuals of sd 2 x `spread`."""
-    labels = rng.normal(0, 10, ROWS)
+    labels = rng.normal(level, 10, ROWS)
     guesses = labels + rng.normal(bias, 2 * spread, ROWS)
     out = np.zeros(LAYOUT.width("outcomes"), np.int64)
     one = {"groups": np.zeros(ROWS, np.intp), "n_groups": 1}
@@ -45,6 +46,7 @@ def outcomes(rng, bias=0.0, spread=1.0):
         block = LAYOUT.outcomes[name]
         out[block.span] = np.bincount(codes, minlength=block.width)
     out[LAYOUT.outcomes["residual"].span] = LAYOUT.regression.count(guesses, labels, **one)[0]
+    out[LAYOUT.outcomes["percentage"].span] = LAYOUT.percentage.count(guesses, labels, **one)[0]
     out[LAYOUT.outcomes["delay"].span] = LAYOUT.delay.count(np.full(ROWS, 5.0 * PANE), **one)[0]
     return out
 
@@ -140,6 +142,25 @@ def test_errors_of_numbers_are_read_with_their_quantiles():
         "residual_p90": pytest.approx(2.56, rel=0.3),
     } == told
     assert said(findings, "metric:accuracy") is None
+
+
+def test_shares_of_the_label_are_read_where_labels_are_far_from_nothing():
+    """Residuals of sd 2 around labels of about 100: about 1.6 %."""
+    *_, findings = judged({"level": 100.0}, 6)
+    seen = said(findings, "metric:mape", "window")
+    assert seen.statistic == pytest.approx(2 * np.sqrt(2 / np.pi) / 100, rel=0.05)
+    assert seen.effect.low < seen.statistic < seen.effect.high < 0.02
+
+
+def test_a_reference_from_before_shares_were_counted_has_none():
+    """Its vector ends before their block, which is the last one: all else is read as before."""
+    rng = np.random.default_rng(23)
+    whole = outcomes(rng)
+    whole[LAYOUT.outcomes["percentage"].span] = 0
+    blocks = Blocks(LAYOUT)
+    assert LAYOUT.width("outcomes") == LAYOUT.outcomes["percentage"].span.stop
+    assert "mape" not in blocks.metrics(blocks.compact(whole))
+    assert "mae" in blocks.metrics(blocks.compact(whole))
 
 
 def test_no_state_is_lost_between_panes():

@@ -62,6 +62,12 @@ def test_limits_are_those_of_the_promise():
     )
 
 
+def test_a_ranking_is_refused_with_what_events_lack():
+    """Neither lists nor places nor relevance can be sent, so no metric of a ranking can be told."""
+    with pytest.raises(ValidationError, match="to which list a row belongs"):
+        config(models={"fraud": {"task": "ranking"}})
+
+
 def test_a_star_stands_for_every_model_that_is_not_named():
     """What is named has its own; without a star there is no config for others."""
     assert "binary" == config().model("fraud").task

@@ -23,6 +23,7 @@ LOWER_IS_BETTER: Final = frozenset(
         "ece",
         "mae",
         "rmse",
+        "mape",
         "false_positive_rate",
         "false_negative_rate",
     }
@@ -113,6 +114,9 @@ class Blocks:
             found = numbers.numbers(
                 self.layout.regression, self.part(compact, "residual"), dispersion
             )
+            if "percentage" in self:
+                sums = self.part(compact, "percentage")
+                found |= numbers.percentage(self.layout.percentage, sums, dispersion)
             return found | self._residuals(compact, dispersion)
         table = self.table(compact)
         out: dict[str, Interval] = {}

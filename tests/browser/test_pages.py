@@ -62,6 +62,20 @@ def test_data_science(shown, visit, ask, model):
     assert said(estimate["series"][0]["statistic"][-1]) in performance
 
 
+def test_a_summary_is_no_judgement(shown, visit):
+    """It is told of a signal only where nothing is judged."""
+    page = visit(shown.address, "/science")
+    told = page.evaluate(
+        """async () => {
+          const { judgements } = await import("/static/science.js");
+          const of = (names) => judgements(names.map((detector) => ({ detector })));
+          const kept = (names) => of(names).map((one) => one.detector);
+          return [kept(["psi", "summary", "adwin"]), kept(["summary", "page_hinkley"])];
+        }"""
+    )
+    assert [["psi"], ["summary"]] == told
+
+
 def test_business(shown, visit, ask, model):
     """Performance, incidents and requests are the API's."""
     page = visit(shown.address, "/business")

@@ -32,6 +32,7 @@ def test_concept_drift_asks_once_for_the_rows_after_the_change():
     )
     assert (run.incident.id,) == request.incident_ids
     assert "2,000 labelled rows" in request.reason
+    assert request.reason.startswith("performance (red): the error rate in m 1")
 
 
 def test_labels_tell_late_of_rows_that_changed_before():

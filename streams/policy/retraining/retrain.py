@@ -83,7 +83,7 @@ def _for_incident(desk: Desk, incident: Incident) -> None:
         incidents=(incident,),
         trigger=wanted.trigger,
         urgency=wanted.urgency,
-        reason=f"{wanted.cause}: {wanted.reason}",
+        reason=f"{_words(wanted.cause)}: {wanted.reason}",
         since=None,
     )
     _send(desk, cause)
@@ -125,6 +125,12 @@ def _wanted(desk: Desk, incident: Incident) -> Wanted | None:
             reason=said,
         )
     return None
+
+
+def _words(cause: str) -> str:
+    """A trigger of the config in words: `important drift (red)`."""
+    what, _, severity = cause.rpartition("_")
+    return f"{what.replace('_', ' ')} ({severity})"
 
 
 def _for_wish(desk: Desk, wish: Wish) -> None:

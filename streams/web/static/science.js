@@ -9,6 +9,13 @@ import { change, get, span } from "./url.js";
 
 const last = (values) => values.findLast((one) => one != null) ?? null;
 
+// Readings that compare with a threshold of ours; where a signal has none, whatever tells of it.
+export const judgements = (readings) => {
+  const told = readings.filter((one) => !["adwin", "page_hinkley"].includes(one.detector));
+  const judged = told.filter((one) => one.detector !== "summary");
+  return judged.length ? judged : told;
+};
+
 export class Page {
   constructor(main) {
     this.heat = h("div", { id: "heat" });
@@ -71,7 +78,7 @@ export class Page {
     this.statistic.show(lines, marks, this.span);
     this.effect.show(first ? [{ label: "PSI", at: first.at, values: first.psi, stroke: "--c4" }] : [], marks, this.span);
     fill(this.segments, table("Latest reading by segment", ["Segment", "Version", "State", "Statistic", "Threshold", "PSI", "Rows"],
-      readings.filter((one) => !["adwin", "page_hinkley"].includes(one.detector)).sort((a, b) => a.segment.localeCompare(b.segment)).map((one) => [
+      judgements(readings).sort((a, b) => a.segment.localeCompare(b.segment)).map((one) => [
         one.segment === "*" ? "all" : one.segment, one.version,
         one.breach ? state(one.severity ?? "breach") : one.state === "judged" ? state("green") : one.state.replaceAll("_", " "),
         number(one.statistic), number(one.threshold), number(one.effect.psi), one.current.rows]), "No reading."));

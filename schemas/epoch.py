@@ -80,6 +80,13 @@ def epochs_of(references: Iterable[bytes]) -> Epochs:
     }
 
 
+def standing(references: Iterable[bytes]) -> list[bytes]:
+    """Records of `references` without the epochs that do not stand."""
+    told = list(references)
+    stand = {epoch.name for line in epochs_of(told).values() for epoch in line}
+    return [value for value in told if not is_epoch(value) or decode(value).name in stand]
+
+
 def present(epochs: Epochs) -> dict[str, Epoch]:
     """The last epoch of each model that has any."""
     return {model: line[-1] for model, line in epochs.items()}

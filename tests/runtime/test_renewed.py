@@ -112,3 +112,35 @@ def test_a_model_that_was_dropped_is_refused_still(tmp_path):
     other = Config.model_validate({"models": {"n": {"task": "none"}}})
     with pytest.raises(SnapshotError, match="holds model m, the config does not"):
         open_embedded(other, {}, tmp_path)
+
+
+def test_models_that_are_not_named_begin_anew_together(tmp_path):
+    """Their one config changes: each is let in again, and counts what comes from then on."""
+
+    def anybody(pane):
+        told = {"task": "binary", "pane": pane, "clock": "event", "timestamps": "ms"}
+        config = Config.model_validate({"models": {"*": told | {"labels": {"horizon": "1h"}}}})
+        return open_embedded(config, {}, tmp_path)
+
+    def come(runtime, names, first):
+        for number in range(first, first + 30):
+            at = T0 + number * PANE
+            row = Item("predictions", "prediction", at, number, at, "1", **CALM).bytes()
+            for name in names:
+                value = row.replace(b'"model":"m"', b'"model":"%s"' % name)
+                runtime.append("predictions", b"k", value, timestamp=at)
+        runtime.run_until_idle(T0 + 10**9)
+
+    runtime = anybody("10s")
+    come(runtime, [b"one", b"two"], 0)
+    assert 60 == runtime.accounting()["predictions"]["counted"]
+    runtime.stop()
+
+    runtime = anybody("20s")
+    try:
+        come(runtime, [b"two", b"three"], 30)
+        assert 60 == runtime.accounting()["predictions"]["counted"]
+        assert 0 == runtime.accounting()["predictions"]["dead_lettered"]
+        assert 1 == len(runtime.outputs("references"))
+    finally:
+        runtime.stop()

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from schemas.config import Config
+from schemas.epoch import standing
 from schemas.vocabulary import TopicName
 from streams import snapshot as snapshots
 from streams.runtime.kafka.connection import connection_of
@@ -208,14 +209,16 @@ def _check_bounds(one: Taken, bounds: Bounds) -> None:
 
 
 async def _references(consumer: AIOKafkaConsumer, config: Config) -> list[tuple[bytes, bytes]]:
-    """The newest reference under each key."""
+    """The newest reference under each key; of epochs those that stand, whatever order they get."""
     topic = config.topics.name("references")
     count = survey(connection_of(config.kafka), [topic])[topic].partitions
     found: dict[bytes, bytes | None] = {}
     tps = [TopicPartition(topic, number) for number in range(count)]
     for record in await _all(consumer, tps):
         found[record.key or b""] = record.value
-    return [(key, value) for key, value in sorted(found.items()) if value is not None]
+    there = {key: value for key, value in found.items() if value is not None}
+    stand = set(standing(there.values()))
+    return [(key, value) for key, value in sorted(there.items()) if value in stand]
 
 
 async def _all(consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> list[Any]:

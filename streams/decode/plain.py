@@ -22,7 +22,7 @@ import numpy as np
 from schemas.refused import NOBODY, Reason, Refused, alike, together
 from schemas.rows import Ints
 from streams.decode.glance import BROKEN, NOT_TEXT
-from streams.decode.search import COLUMNS, ENVELOPE, INFINITY, NAN, Mask, holders
+from streams.decode.search import COLUMNS, ENVELOPE, INFINITY, NAN, Mask, holders, occurrences
 from streams.decode.trees import NOT_JSON
 
 Decode = Callable[[bytes], Any]
@@ -150,14 +150,13 @@ class Plain:
             kinds = list(map(type, map(attrgetter(name), events)))
             if set(kinds) <= types:
                 continue
-            for absent in (True, False):
-                rows = [
-                    row
-                    for row, kind in enumerate(kinds)
-                    if kind not in types and (kind is msgspec.UnsetType) is absent
-                ]
-                if rows:
-                    reasons[_said(name, absent=absent)] = rows
+            wrong = [row for row, kind in enumerate(kinds) if kind not in types]
+            lacking = [row for row in wrong if kinds[row] is msgspec.UnsetType]
+            if lacking:
+                reasons[_said(name, absent=True)] = lacking
+            if len(lacking) < len(wrong):
+                mistyped = [row for row in wrong if kinds[row] is not msgspec.UnsetType]
+                reasons[_said(name, absent=False)] = mistyped
         answers = list(map(attrgetter(self._answer), events))
         if msgspec.UNSET in answers:
             rows = [row for row, answer in enumerate(answers) if answer is msgspec.UNSET]
@@ -169,7 +168,7 @@ class Plain:
 
         What the decoder skips it does not read closely: escapes, and bytes beyond ASCII.
         """
-        shallow = [one.count(b"{") + one.count(b"[") <= self._depth for one in values]
+        shallow: list[bool] = (occurrences(values, b"{[") <= self._depth).tolist()
         whole = b"".join(values)
         if b"\\" not in whole and whole.isascii():
             return shallow
@@ -238,14 +237,16 @@ def _cut(values: Sequence[bytes]) -> Mask:
 
 def _broken(tried: Sequence[bytes], failed: Failures) -> tuple[list[int], Failures]:
     """Of what a decoder did not take: what certainly is no JSON for anyone, and the rest."""
-    broken = [(at, words) for at, words in failed if words.startswith(BROKEN) and tried[at]]
-    texts = [tried[at] for at, _ in broken]
+    broken = [at for at, words in failed if words is not NOT_TEXT and words.startswith(BROKEN)]
     # Python's JSON knows NaN and Infinity, and so do we; but of what is no text nothing is known.
-    odd = holders(texts, NAN, INFINITY)
-    odd &= np.fromiter((words is not NOT_TEXT for _, words in broken), np.bool_, len(broken))
-    odd |= holders(texts, ENVELOPE)
-    odd |= np.fromiter((text[0] == 0 for text in texts), np.bool_, len(texts))
-    certain = [at for at, _ in compress(broken, (~odd).tolist())]
+    odd = holders([tried[at] for at in broken], NAN, INFINITY)
+    broken = list(compress(broken, (~odd).tolist()))
+    broken += [at for at, words in failed if words is NOT_TEXT]
+    texts = [tried[at] for at in broken]
+    odd = holders(texts, ENVELOPE)
+    # Nothing at all, or a prefix before the JSON, is for who opens envelopes.
+    odd |= np.fromiter((text[:1] <= b"\0" for text in texts), np.bool_, len(texts))
+    certain = list(compress(broken, (~odd).tolist()))
     if len(certain) == len(failed):
         return certain, []
     known = set(certain)

@@ -10,6 +10,7 @@ from schemas.refused import NOBODY
 from streams.decode import Decoder, Limits, second_look
 from streams.decode.glance import proven
 from streams.decode.plain import Found, Plain, _tried, _without
+from streams.decode.search import COLUMNS, ENVELOPE, INFINITY, NAN, holders, occurrences
 from tests.fuzz.classes import cases, event, label, metric, prediction, written
 from tests.laws.test_tables import plain
 from tests.laws.world import GRID, T0
@@ -101,6 +102,67 @@ def test_most_poison_needs_no_second_look():
     }
     words = {value: decode.decoded([value], tables=True).failed[0][1] for value in poison}
     assert poison == {value: proven(value, said, look) for value, said in words.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_log_of_one_kind_of_poison_is_refused_like_its_records_alone(kind):
+    """However often the same fault comes, among good ones or not, it is told as if it came once."""
+    struct, grid, made = KINDS[kind]
+    sound = written(made("a", T0))
+    broken = [
+        sound[:-7],
+        sound[:1],
+        b"",
+        b"\x00\x00\x00\x00\x01" + sound,
+        b"[]",
+        b"1",
+        sound + b"}",
+    ]
+    broken += [sound.replace(b'"a"', b'"\xff"'), sound.replace(b'"a"', b'"\\ud800"')]
+    for field in ("model", "prediction_id", "timestamp", "version", "prediction", "label"):
+        tree = made("a", T0)
+        broken.append(written({k: v for k, v in tree.items() if k != field}))
+        broken += [written({**tree, field: odd}) for odd in ([], None, True, 7, {"x": 1}, 1.5)]
+        broken.append(written({**tree, field: [], "z": "\xe9"}))
+        broken.append(written({**tree, field: [[[]]] * 40}))
+    for value in broken:
+        alone = Decoder(struct, LIMITS, grid).batch([Record(offset=0, timestamp=T0, value=value)])
+        (reason,) = [one[1:] for one in alone.refused.one_by_one()] or [None]
+        for values in ([value] * 40, [sound, value] * 40):
+            log = [Record(offset=i, timestamp=T0, value=one) for i, one in enumerate(values)]
+            places = [i for i, one in enumerate(values) if one == value and reason]
+            decoder = Decoder(struct, LIMITS, grid)
+            for _ in range(2):  # the second time it is wary from the first record on
+                found = decoder.batch(log)
+                told = list(found.refused.one_by_one())
+                assert [(at, *reason) for at in places] == [tuple(one) for one in told], value
+                assert len(values) - len(places) == len(found.events)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_searching_many_texts_is_asking_each(seed):
+    """Words at every edge of texts, halves of words in two neighbours, and texts of nothing."""
+    r = random.Random(seed)
+    parts = [
+        b"",
+        b"x",
+        b"NaN",
+        b"Na",
+        b"N",
+        b'"columns"',
+        b'"colum',
+        b'ns"',
+        b'"specversion"',
+        b"cv",
+    ]
+    texts = [b"".join(r.choices(parts, k=r.randrange(4))) for _ in range(300)]
+    for word in (NAN, INFINITY, COLUMNS, ENVELOPE):
+        assert [word.text in one for one in texts] == holders(texts, word).tolist()
+        assert [False] * 2 == holders([b"", b""], word).tolist()
+    assert [one.count(b"N") + one.count(b"m") for one in texts] == occurrences(
+        texts, b"Nm"
+    ).tolist()
+    assert [] == holders([], NAN, COLUMNS).tolist()
 
 
 def test_rows_of_a_table_beside_plain_records_are_told_by_number():

@@ -1,7 +1,11 @@
 """A canary by what is known before labels, and by figures that name their version."""
 
+import json
+from bisect import bisect_left
+
 import msgspec
 import numpy as np
+import orjson
 import pytest
 
 from schemas.inputs import Metric
@@ -9,8 +13,13 @@ from streams.monitor.canary import Canary
 from streams.monitor.tagged import apart, on_trial
 from streams.monitor.watch import Part
 from streams.policy.state import Version
+from streams.runtime.assembly import open_replay
+from streams.runtime.recording import Chunk
+from streams.runtime.rows import FIRST_INSTANT, Entries
 from tests.monitor.closing import closing
 from tests.monitor.outcomes import LAYOUT, Rows, setting
+from tests.monitor.test_declared import config
+from tests.monitor.timed import MINUTE, timed
 from tests.monitor.trials import World, asked, event
 
 START = event("canary_started", version="2", traffic_share=0.05)
@@ -77,7 +86,7 @@ def test_scores_that_mean_more_errors_are_told_before_any_label():
     assert ({"hold"}, [], []) == (set(world.verdicts), world.rollbacks, world.alerts)
     assert "nothing to compare it by yet" in world.said[-1].reason
     assert "errors by the meaning of its scores in" in world.said[-1].reason
-    assert "its scores are spread otherwise than those of 1 (PSI" in world.said[-1].reason
+    assert "its scores are spread otherwise than those of version 1 (PSI" in world.said[-1].reason
 
 
 def test_an_estimate_asks_back_where_the_config_lets_it():
@@ -152,7 +161,7 @@ def test_a_figure_of_both_versions_is_compared_in_its_direction(direction, facto
     one = next(one for one in last if one.signal == "canary:metric:cost")
     assert (one.effect.current > one.effect.baseline) == (factor > 1) or factor == 1
     if asked_back:
-        assert "cost is" in world.rollbacks[0].reason
+        assert "beside" in world.rollbacks[0].reason
         assert {"canary"} == {alert.triage.class_ for alert in world.alerts}
         assert "the canary's cost" in world.alerts[0].summary
 
@@ -176,6 +185,67 @@ def test_figures_of_a_canary_are_not_the_models():
     versions = [Version(name="2", seen=0, canaried=1), Version(name="3", seen=0)]
     assert frozenset({"2"}) == on_trial(versions, [])
     assert ([*sent, plain], ()) == apart([*sent, plain], on_trial(versions[1:], []))
+
+
+def test_figures_go_their_way_from_the_logs_to_the_verdict():
+    """What is sent with a version is compared; the model's own figure is the champion's alone."""
+    panes, rows, begins = 90, 30, 40
+    rng = np.random.default_rng(6)
+    champion = timed(rng.normal(size=panes * rows), np.full(panes * rows, 20.0), rows=rows)
+    few = timed(rng.normal(size=panes * 10), np.full(panes * 10, 20.0), rows=10, version="2")
+    late = bisect_left(few.entries["predictions"].times, FIRST_INSTANT + begins * MINUTE)
+    asked_of = [champion.entries["predictions"], _after(few.entries["predictions"], late)]
+    ends = [FIRST_INSTANT + pane * MINUTE + 30_000 for pane in range(panes)]
+    costs = [(at, _cost(at, "1", 1.0)) for at in ends]
+    costs += [(at, _cost(at, "2", 1.5)) for at in ends[begins:]]
+    started = {"type": "canary_started", "version": "2", "traffic_share": 0.25}
+    said = [(ends[begins] - 30_000, {**started, "timestamp": ends[begins] - 30_000})]
+    chunk = Chunk(
+        entries={
+            "predictions": _merged(asked_of),
+            "metrics": _entries(costs),
+            "model-events": _entries(said),
+        },
+        last=champion.last,
+    )
+    readings, asked_back = [], []
+    for output in open_replay(config(), {}, step_rows=1000).run([chunk], ["m"]):
+        if output.topic == "readings":
+            readings.append(json.loads(output.value))
+        asked_back += [json.loads(output.value)] if output.topic == "rollback-requests" else []
+    own = {r["effect"]["current"] for r in readings if r["signal"] == "metric:cost"}
+    assert {1.0} == own
+    assert any(r["breach"] for r in readings if r["signal"] == "canary:metric:cost")
+    (request,) = asked_back
+    assert ("2", "1") == (request["version"], request["to_version"])
+    assert "cost 1.5 beside 1 of version 1" in request["reason"]
+
+
+def _cost(at, version, value):
+    return {"name": "cost", "value": value, "timestamp": at, "tags": {"version": version}}
+
+
+def _entries(events):
+    """What was said at these instants."""
+    ordered = sorted(events, key=lambda one: one[0])
+    return Entries(
+        times=[at for at, _ in ordered],
+        keys=[b"m"] * len(ordered),
+        values=[orjson.dumps({"model": "m", **event}) for _, event in ordered],
+    )
+
+
+def _after(entries, first):
+    """The rows from one on."""
+    times, keys, values = (one[first:] for one in (entries.times, entries.keys, entries.values))
+    return Entries(times=times, keys=keys, values=values)
+
+
+def _merged(parts):
+    """All rows by time."""
+    rows = [row for one in parts for row in zip(one.times, one.keys, one.values, strict=True)]
+    times, keys, values = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
+    return Entries(times=list(times), keys=list(keys), values=list(values))
 
 
 def test_few_scores_say_nothing():

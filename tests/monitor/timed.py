@@ -9,14 +9,14 @@ from streams.runtime.rows import FIRST_INSTANT, Entries
 MINUTE = 60_000
 
 
-def timed(x, latency, failed=None, *, rows):
+def timed(x, latency, failed=None, *, rows, version="1"):
     """Return the chunk of these numbers, latencies in milliseconds and failures, `rows` a pane."""
     times = (FIRST_INSTANT + np.arange(len(x)) * (MINUTE // rows)).tolist()
     values = [
         orjson.dumps(
             {
                 "model": "m",
-                "version": "1",
+                "version": version,
                 "prediction_id": str(i),
                 "timestamp": at,
                 "features": {"x": float(x[i]), "y": 1.0},

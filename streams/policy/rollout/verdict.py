@@ -82,7 +82,10 @@ def _verdict(
     due = waits_for(desk, version)
     if due and next_share(desk, version.share) >= 1:
         return "hold", f"it is proven to be no worse, but {due}"
-    return "advance", f"proven to be no worse than {proof.reference_id} over {proof.rows:,} rows"
+    return (
+        "advance",
+        f"proven to be no worse than version {proof.reference_id} over {proof.rows:,} rows",
+    )
 
 
 def _bar(desk: Desk, version: Version, ready: Observation) -> str:
@@ -118,7 +121,9 @@ def _doubt(seen: Observation) -> str:
         return _harm(seen)
     psi = seen.finding.effect.psi
     size = "" if psi is None else f" (PSI {psi:.2f})"
-    return f"its scores are spread otherwise than those of {seen.finding.reference_id}{size}"
+    return (
+        f"its scores are spread otherwise than those of version {seen.finding.reference_id}{size}"
+    )
 
 
 def _harm(seen: Observation) -> str:
@@ -127,12 +132,12 @@ def _harm(seen: Observation) -> str:
     what = _WORDS.get(seen.key.signal, name)
     if name != seen.key.signal and effect.current is not None and effect.baseline is not None:
         champion = seen.finding.reference_id
-        return f"{name} is {effect.current:.4g}, of {champion} {effect.baseline:.4g}"
+        return f"{name} {effect.current:.4g} beside {effect.baseline:.4g} of version {champion}"
     if effect.current is None or effect.baseline is None:
         return f"more {what} than the champion"
     return (
         f"{what} in {100 * effect.current:.1f} % of its rows,"
-        f" in {100 * effect.baseline:.1f} % of those of {seen.finding.reference_id}"
+        f" in {100 * effect.baseline:.1f} % of those of version {seen.finding.reference_id}"
     )
 
 

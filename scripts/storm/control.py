@@ -126,12 +126,14 @@ class _App:
 
     async def final(self) -> dict[int, int]:
         """The counts by partition once the app has committed everything; what there is, if not."""
+        wanted, before = await self.ends("predictions"), -1
         deadline = time.monotonic() + PATIENCE_S
-        wanted = await self.ends("predictions")
         while time.monotonic() < deadline:
             committed = await self._committed()
             if all(committed.get(number, 0) >= end for number, end in wanted.items()):
                 break
+            if sum(committed.values()) > before:  # slow is not stuck
+                before, deadline = sum(committed.values()), time.monotonic() + PATIENCE_S
             await asyncio.sleep(1.0)
         return await self._values()
 

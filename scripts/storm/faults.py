@@ -7,6 +7,7 @@ Leaves to others: when, how often, and what must follow (`schedule`, `run`).
 
 import asyncio
 import signal
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Final, Protocol
@@ -16,6 +17,7 @@ import msgspec
 from scripts.storm.broker import Broker
 from scripts.storm.fleet import Fleet, Member, send
 
+ON_ITS_WAY_S: Final = 20.0
 SESSION_S: Final = 6.0
 """As `kafka.session_timeout` of the run's config."""
 
@@ -180,12 +182,21 @@ def bad_line(mode: str, seconds: float) -> Callable[[Field], Awaitable[None]]:
     return work
 
 
+async def _standing(topics: Topics) -> int:
+    """The committed offsets once what was on its way is through or has failed."""
+    before, now = -1, await topics.committed()
+    deadline = time.monotonic() + ON_ITS_WAY_S
+    while now > before and time.monotonic() < deadline:
+        await asyncio.sleep(3.0)
+        before, now = now, await topics.committed()
+    return now
+
+
 async def too_large(field: Field) -> None:
     """The journal refuses every record: nothing may be acknowledged meanwhile."""
     await field.topics.narrow()
     try:
-        await asyncio.sleep(3.0)  # what was on its way is through or has failed
-        before = await field.topics.committed()
+        before = await _standing(field.topics)
         await asyncio.sleep(6.0)
         after = await field.topics.committed()
     finally:

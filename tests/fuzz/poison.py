@@ -60,17 +60,17 @@ def bad(count):
         yield kinds[i % len(kinds)]
 
 
-def records(parts):
-    """Records of one log."""
+def records(parts, now):
+    """Records of one log, appended at one instant."""
     return [
-        Record(offset=i, timestamp=NOW, key=None, value=value, headers=headers)
+        Record(offset=i, timestamp=now, key=None, value=value, headers=headers)
         for i, (value, headers) in enumerate(parts)
     ]
 
 
-def run(log):
+def run(log, role):
     """Read a log to its end."""
-    machine, letters = ROLE.fresh(0, 1), []
+    machine, letters = role.fresh(0, 1), []
     begun = time.process_time()
     for begin in range(0, len(log), BATCH):
         machine.step("predictions", log[begin : begin + BATCH])
@@ -114,22 +114,22 @@ def collected_by_hand():
         gc.enable()
 
 
-def compared(healthy, poison, rounds):
-    """What became of both, and the cost of each.
+def compared(healthy, poison, rounds, role=ROLE, now=NOW):
+    """What became of both in a profiler of `role`, and the cost of each.
 
     `throughput_ratio`: good records a second among as many refused ones, to good ones alone.
     `records_ratio`: records a second, half of them refused, to good ones alone.
     """
     count = len(healthy)
     arms = {
-        "good": records(healthy),
-        "both": records(chain.from_iterable(zip(healthy, poison, strict=True))),
-        "bad": records(poison),
+        "good": records(healthy, now),
+        "both": records(chain.from_iterable(zip(healthy, poison, strict=True)), now),
+        "bad": records(poison, now),
     }
     runs = {name: [] for name in arms}
     for _ in range(rounds):
         for name, log in arms.items():
-            runs[name].append(run(log))
+            runs[name].append(run(log, role))
         gc.collect()
     spent = {name: statistics.median(one.seconds for one in found) for name, found in runs.items()}
     both = runs["both"][0]

@@ -18,6 +18,8 @@ from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.history import History, Known, alert_of, content_of, decoded, read_history
 from streams.cli.incidents import span_of
 from streams.cli.places import Place, reading
+from streams.cli.sizes import sizes
+from streams.policy.incidents import explain as words
 from streams.runtime.reading import Reader, Span
 
 MOST_SIGNALS: Final = 3
@@ -138,7 +140,7 @@ def _print(document: dict[str, Any]) -> None:
     elif document["kind"] == "reading":
         window = event["current"]["window"]
         out.print(
-            f"{event['monitor']}: {event['statistic']} of {event['threshold']}, {event['state']}, "
+            f"{_beside(event['monitor'], event)}, {event['state'].replace('_', ' ')}, "
             f"{event['current']['rows']:,} rows of {window['start']} to {window['end']}"
         )
     if document.get("incident"):
@@ -161,6 +163,8 @@ def _print_incident(document: dict[str, Any]) -> None:
     )
     for heading, name in (("because", "because"), ("against", "against")):
         for sentence in document[name]:
+            if sentence == one["summary"]:
+                continue  # it stands above
             out.print(f"  {heading}: {sentence}", markup=False)
     shown = 0
     for signal in one["signals"]:
@@ -174,7 +178,8 @@ def _print_incident(document: dict[str, Any]) -> None:
     _print_evidence(document["evidence"])
     for asked in document["retrain_requests"]:
         out.print(f"retrain request {asked['request_id']}: {asked['reason']}", markup=False)
-    out.print(f"recommended: {one['action']}; runbook: {document['runbook'] or 'none configured'}")
+    action = one["action"].replace("_", " ")
+    out.print(f"recommended: {action}; runbook: {document['runbook'] or 'none configured'}")
     for said in document["said"]:
         words = " ".join(str(said[name]) for name in ("verdict", "note") if said.get(name))
         out.print(f"{said['type']} by {said['author'] or 'somebody'} {words}", markup=False)
@@ -184,11 +189,10 @@ def _print_drift(event: dict[str, Any]) -> None:
     from schemas.output_parts import Histograms
 
     out, detector = results(), event["detector"]
-    statistic = f"{detector['name']} {_figure(detector['statistic'])} of "
-    effects = ", ".join(f"{k} {v:.3g}" for k, v in detector["effect"].items() if v is not None)
+    where = words.place(event["model"], event["version"], event["segment"])
     out.print(
-        f"{event['signal']} in {event['model']} {event['version']} {event['segment']}: "
-        f"{statistic}{_figure(detector['threshold'])}; {effects}",
+        f"{event['signal']} in {where}: {_beside(detector['name'], detector)};"
+        f" {sizes(detector['effect'])}",
         markup=False,
     )
     histograms = event["current"].get("histograms")
@@ -207,6 +211,14 @@ def _print_evidence(ranges: list[dict[str, Any]]) -> None:
         out.print(f"raw records: {one['topic']}[{one['partition']}] {one['from']:,}-{one['to']:,}")
         for command in one["commands"]:
             out.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def _beside(name: str, found: dict[str, Any]) -> str:
+    """A statistic with its threshold, if it has one."""
+    said = f"{name} {_figure(found['statistic'])}"
+    return (
+        said if found["threshold"] is None else f"{said}, threshold {_figure(found['threshold'])}"
+    )
 
 
 def _figure(value: float | None) -> str:

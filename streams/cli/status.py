@@ -225,7 +225,8 @@ def _print(document: dict[str, Any]) -> None:
             out.print(
                 Text.assemble(
                     (incident["severity"], _COLOURS[incident["severity"]]),
-                    f"  {incident['title']} since {incident['since']}, {incident['action']}"
+                    f"  {incident['title']} since {incident['since']}, recommended:"
+                    f" {incident['action'].replace('_', ' ')}"
                     f"  [{incident['incident_id']}]",
                 )
             )

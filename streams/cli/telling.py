@@ -13,11 +13,12 @@ from rich.text import Text
 from schemas.grid import WHOLE
 from schemas.outputs import Alert, RetrainRequest, RollbackRequest
 from streams.cli.casebook import Case, Casebook, segment_of
+from streams.cli.sizes import sizes
 
 _COLOURS: Final = {"red": "bold red", "yellow": "yellow"}
 _MOST_SIGNALS: Final = 4
-_SIZES: Final = {"psi": "PSI", "size": "shift", "fall": "fall"}
-"""What sizes of an effect are called; a shift is in standard deviations, of shares in angles."""
+_SIZES: Final = ("psi", "size", "fall")
+"""Sizes of an effect, of which the first two are told."""
 
 
 def line_of(event: Alert | RetrainRequest | RollbackRequest, book: Casebook) -> Text:
@@ -94,8 +95,8 @@ def _moves(case: Case) -> list[str]:
 
 def _effect(case: Case) -> str:
     effect = case.effect()
-    told = [f"{word} {effect[name]:.2f}" for name, word in _SIZES.items() if name in effect]
-    return ", ".join(told[:2])
+    told = [name for name in _SIZES if name in effect][:2]
+    return sizes({name: effect[name] for name in told})
 
 
 def _evidence(case: Case) -> str:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from streams.cli.sizes import sizes
 from tests.cli.installation import ROWS, build
 
 
@@ -113,6 +114,15 @@ def test_people_see_both_histograms_side_by_side(look, incident):
     assert "300 rows of reference" in out
     assert "█" in out
     assert "runbook: none configured" in out
+    assert "feature:amount in shop 1: shiryaev_roberts " in out
+    assert 1 + out.count("retrain request") == out.count('"12.39 to 18.1504" rose'), "once each"
+    assert "recommended: retrain incremental" in out
+
+
+def test_sizes_have_words_and_units():
+    """Those that nobody has words for are told as they are; what is not known is not."""
+    effect = {"spread_ratio": 1.28, "mean_shift_sd": 0.547, "psi": 0.2517, "odd": 2.0, "ks": None}
+    assert "PSI 0.252, mean moved +0.547 sd, spread 1.28 times, odd 2" == sizes(effect)
 
 
 def test_an_id_nobody_has_is_code_2(look):

@@ -83,11 +83,17 @@ def serve(
     config: ConfigFile = DEFAULT_CONFIG,
     data: Annotated[Path, typer.Option(help="Directory of the log.")] = Path("windage-data"),
     port: Annotated[int | None, typer.Option(help="Instead of http.port.")] = None,
+    reset_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="earliest|latest|TIME", help="Count every model anew, from this place on."
+        ),
+    ] = None,
 ) -> None:
     """One machine: HTTP intake, SQLite log, detection, web page. Until Ctrl-C."""
     from streams.cli.serve import run
 
-    run(config, data, port)
+    run(config, data, port, reset_from)
 
 
 @app.command()

@@ -16,17 +16,24 @@ from schemas.config_links import Http
 from schemas.config_sinks import Sink
 from streams.cli.configured import load_baselines, load_config
 from streams.cli.listening import listen
+from streams.cli.worker import place
 from streams.runtime.assembly import open_embedded
 from streams.runtime.embedded import Embedded
+from streams.runtime.reset import reset
 from streams.sinks.log_source import LogSource
 from streams.sinks.office import Office
 from streams.web.server import Server
 from streams.web.views import about
 
 
-def run(config_path: Path, directory: Path, port: int | None) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def run(
+    config_path: Path, directory: Path, port: int | None, reset_from: str | None = None
+) -> None:
+    """Serve until SIGINT or SIGTERM; `reset_from`: begin anew there, first."""
+    where = None if reset_from is None else place(reset_from)
     config = load_config(config_path)
+    if where is not None:
+        reset(directory, config.hashes(), where)
     runtime = open_runtime(config, load_baselines(config, config_path.parent), directory)
     http = config.http if port is None else config.http.model_copy(update={"port": port})
     asyncio.run(_serve(runtime, config, http, f"--data {shlex.quote(str(directory))}"))

@@ -5,8 +5,12 @@ Leaves to others: the hash (`schemas.config_model`), what follows from a change 
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
+
+STATE: Final = "counted"
+"""Under this name an embedded log's state says by which config it was counted."""
 
 Hashes = Mapping[str, str]
 """What names the way of counting, by model."""

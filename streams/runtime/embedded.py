@@ -42,9 +42,6 @@ IDLE_SECONDS: Final = 0.25
 TRIM_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 5.0
 
-_COUNTED: Final = "counted"
-"""Under this name the state says by which config it was counted."""
-
 _DAY: Final[Millis] = 86_400_000
 _ACCEPTED_FOR: Final[Millis] = _DAY
 """How long a repeated Idempotency-Key or CloudEvent id is recognised."""
@@ -271,7 +268,7 @@ class Embedded:
         if anything:
             # 3. Both, and where the machines stand: one transaction.
             states = {**crank.snapshots(), "cursors": _shown(crank.cursors())}
-            states[_COUNTED] = counted.encode(self._hashes)
+            states[counted.STATE] = counted.encode(self._hashes)
             self.log.commit([(output, 0) for output in outputs], states)
             self._uncommitted = 0
         self._committed = time.monotonic()
@@ -325,7 +322,7 @@ class Embedded:
         numbers = range(self.log.partitions)
         held = {p: stored[f"profiler-{p}"] for p in numbers if f"profiler-{p}" in stored}
         begins = {p: dict.fromkeys(map(str, INPUT_LOGS), 0) for p in numbers}
-        was = counted.decode(stored.get(_COUNTED) or b"{}")
+        was = counted.decode(stored.get(counted.STATE) or b"{}")
         begun = epochs.renewals(
             was,
             self._hashes,
@@ -337,7 +334,7 @@ class Embedded:
         )
         if begun:
             said = [(epochs.announcement(one), epochs.PARTITION) for one in begun]
-            self.log.commit(said, {_COUNTED: counted.encode(self._hashes)})
+            self.log.commit(said, {counted.STATE: counted.encode(self._hashes)})
             for one in begun:
                 logger.warning("%s", epochs.sentence(one))
 

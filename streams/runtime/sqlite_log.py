@@ -196,6 +196,17 @@ class SqliteLog:
         """The offset the next record gets."""
         return self._ends[topic, partition]
 
+    def offset_at(self, topic: str, partition: int, since: Millis) -> int:
+        """The offset of the first record there of the instant `since` or later, or the end."""
+        first = partition << _PARTITION_BITS
+        with self._locks["view"]:
+            row = self._connections["view"].execute(
+                f'SELECT min(place) FROM "{topic}" WHERE place BETWEEN ? AND ? AND timestamp >= ?',  # noqa: S608  # ours
+                (first, first | _OFFSETS, since),
+            )
+            (place,) = row.fetchone()
+        return self.end(topic, partition) if place is None else place & _OFFSETS
+
     def read(
         self, topic: str, partition: int, offset: int, limit: int, *, connection: str = "read"
     ) -> list[Record]:

@@ -7,6 +7,7 @@ import pytest
 from schemas.config import Config
 from schemas.instants import parse
 from streams.runtime.assembly import open_embedded
+from streams.runtime.reset import reset
 from streams.snapshot import SnapshotError
 from tests.laws.world import BASELINE, MODEL, PANE, T0, Item, World
 
@@ -112,6 +113,22 @@ def test_a_model_that_was_dropped_is_refused_still(tmp_path):
     other = Config.model_validate({"models": {"n": {"task": "none"}}})
     with pytest.raises(SnapshotError, match="holds model m, the config does not"):
         open_embedded(other, {}, tmp_path)
+
+
+def test_a_reset_counts_anew_from_the_place_it_names(tmp_path):
+    """The same config, from the first record that is kept, from an instant, and from the end."""
+    config = WORLD.config()
+    runtime = opened(tmp_path)
+    feed(runtime, 0, 10, 5, CALM)
+    runtime.stop()
+    for where, expected in (("earliest", 50), (T0 + 4 * PANE, 30), ("latest", 0)):
+        reset(tmp_path, config.hashes(), where)
+        runtime = opened(tmp_path)
+        try:
+            runtime.run_until_idle(T0 + 10**9)
+            assert expected == runtime.accounting()["predictions"]["counted"]
+        finally:
+            runtime.stop()
 
 
 def test_models_that_are_not_named_begin_anew_together(tmp_path):

@@ -88,7 +88,12 @@ class Tenure:
 
     def wanted(self, log: str) -> int:
         """Return the offset of `log` that must be read next."""
-        return max(self.machine.positions().get(log, 0), self.start.get(log, 0))
+        return self.wants().get(log, 0)
+
+    def wants(self) -> dict[str, int]:
+        """Return the offset that must be read next of every log of the machine."""
+        wants: dict[str, int] = {**self.machine.positions()}
+        return wants | {log: max(at, wants.get(log, 0)) for log, at in self.start.items()}
 
     def take(self, log: str, batch: Batch, event: Acknowledged) -> None:
         """Step the machine; the event is acknowledged by a later cycle."""

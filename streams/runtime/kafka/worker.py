@@ -180,9 +180,9 @@ class Worker:
 
     def _rewind(self, tenure: Tenure) -> None:
         """Seek back wherever the machine wants to be read from earlier than it is."""
+        wants = tenure.wants()
         for tp, log in self._of(tenure):
-            wanted = tenure.wanted(log)
-            if wanted < self._reading.get(tp, wanted):
+            if (wanted := wants.get(log, 0)) < self._reading.get(tp, 0):
                 self._ask_seek(tp, wanted)
 
     def _ask_seek(self, tp: TP, offset: int) -> None:

@@ -20,12 +20,14 @@ Symptom = Literal[
     "rescaled",
     "silence",
     "refused",
+    "replaced",
     "fall",
     "gain",
 ]
 """How the signal departs: within the grid, or in one of the ways data goes wrong, or (metrics)
 by a fall, or by a gain too good to be true. `unseen` and `range` are valid new values; `missing`,
-`constant`, `rescaled`, `silence` and `refused` (whole records) are faults of data."""
+`constant`, `rescaled`, `silence`, `refused` (whole records) and `replaced` (another way to make
+features) are faults of data."""
 
 JudgedState = Literal[
     "judged", "warming_up", "too_few_rows", "no_labels", "stale", "schema_mismatch"

@@ -21,6 +21,7 @@ from detectors.percentage import Percentage
 from detectors.regression import Regression
 from detectors.residuals import residual_grid
 from schemas.refusals import WIDTH as REFUSALS
+from schemas.sets import WIDTH as SETS
 
 FeatureType = Literal["numeric", "categorical"]
 Task = Literal["binary", "multiclass", "regression", "none"]
@@ -194,6 +195,8 @@ class Layout:
         """Length of the vector of a profile kind."""
         if kind == "refusals":
             return REFUSALS
+        if kind == "sets":
+            return SETS
         if kind == "agreements":
             return self.agreements
         blocks = self.predictions if kind == "predictions" else self.outcomes

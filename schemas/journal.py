@@ -15,7 +15,7 @@ from schemas.log import Millis
 
 Counts = npt.NDArray[np.int64]
 
-ProfileKind = Literal["predictions", "outcomes", "revisions", "refusals", "agreements"]
+ProfileKind = Literal["predictions", "outcomes", "revisions", "refusals", "agreements", "sets"]
 """`revisions` carries signed counts: what corrected labels take away and add. `refusals` counts
 records, not rows: what was read and what was refused, in the pane that its log had come to
 (`schemas/refusals`); its `rows` are those that were refused."""

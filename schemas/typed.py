@@ -75,6 +75,7 @@ def prediction_type(
             ("role", str, "champion"),
             ("probe_id", str | None, None),
             ("latency_ms", float | None, None),
+            ("feature_set", Any, None),
             ("error", str | None, None),
             *_NO_ENVELOPE,
             *(_NO_TABLE if loose else []),

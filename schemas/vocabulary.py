@@ -131,6 +131,7 @@ SIGNALS: Final = (
     "fairness",
     "metric",
     "volume",
+    "feature_set",
     "latency_ms",
     "cost",
     "queue_depth",

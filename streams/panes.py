@@ -68,7 +68,7 @@ class Watermarks(NamedTuple):
 
     def of(self, kind: ProfileKind) -> tuple[Millis, Millis]:
         """The watermark that closes a profile of `kind`, and the one that forgets it."""
-        if kind in ("predictions", "agreements"):
+        if kind in ("predictions", "agreements", "sets"):
             return self.predictions, self.predictions_rows
         return self.outcomes, self.outcomes_rows
 
@@ -122,7 +122,7 @@ class Panes:
         if not len(placed.panes):
             return
         counters = list(blocks)
-        for groups, first, targets in self._passes(placed):
+        for groups, first, targets in self._passes(placed, whole=kind == "sets"):
             sums = self._sums(kind, counters, groups, len(first))
             rows = np.bincount(groups, minlength=len(first))
             last = [_reduce(np.maximum, c, groups, len(first), -1) for c in placed[4:]]
@@ -238,10 +238,13 @@ class Panes:
             out[:, span] = count(groups, n)
         return out
 
-    def _passes(self, placed: Placed) -> Iterator[tuple[Ints, Ints, Targets]]:
-        """Groupings of the rows: (group of each row, a row of each group, its segments)."""
+    def _passes(self, placed: Placed, *, whole: bool) -> Iterator[tuple[Ints, Ints, Targets]]:
+        """Groupings of the rows: (group of each row, a row of each group, its segments).
+
+        `whole`: segments do not matter.
+        """
         radix = [placed.versions, placed.panes, placed.arrived]
-        if not self._names:
+        if whole or not self._names:
             groups, first = grouped(radix)
             yield groups, first, lambda _: (WHOLE,)
             return

@@ -66,6 +66,14 @@ class Events:
         return _coded([counted_as(*one) for one in zip(names, roles, strict=True)])
 
     @property
+    def sets(self) -> Coded:
+        """The feature set of each prediction (n,); "" where none is named."""
+        said = [event.feature_set for event in self.rows]
+        if not any(said):
+            return Coded(np.zeros(len(said), np.int64), [""])
+        return _coded([one if isinstance(one, str) else "" for one in said])
+
+    @property
     def revisions(self) -> Ints:
         """The revision of each label (n,)."""
         return np.fromiter((event.revision for event in self.rows), np.int64, len(self))

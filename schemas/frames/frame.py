@@ -95,6 +95,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: Floats
     failed: Mask
     tags: dict[str, Coded]
+    sets: Coded
+    """The feature set of each row; "" where none is named."""
     revisions: Ints
 
     @property
@@ -135,6 +137,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
             latency_ms=self.latency_ms[rows],
             failed=self.failed[rows],
             tags={name: one.only(rows) for name, one in self.tags.items()},
+            sets=self.sets.only(rows),
             revisions=self.revisions[rows],
         )
 
@@ -177,6 +180,7 @@ def of_predictions(source: Source, grid: Grid, unit: TimestampUnit) -> Frame:
         latency_ms=latency,
         failed=said[errors.codes],
         tags={name: _tag(source.tags.get(name), n) for name in tagged},
+        sets=_tag(fields.get("feature_set"), n),
         revisions=np.ones(n, np.int64),
     )
 
@@ -212,6 +216,7 @@ def of_labels(source: Source, unit: TimestampUnit) -> Frame:
         latency_ms=nothing,
         failed=np.zeros(n, np.bool_),
         tags={},
+        sets=Coded(np.zeros(n, np.int64), [""]),
         revisions=revisions,
     )
 

@@ -266,6 +266,7 @@ class ModelMonitor:
             shadows=tuple(parts(shadows, "predictions", pane)),
             shadow_outcomes=tuple(together(parts(shadows, "outcomes", None), pane)),
             agreements=tuple(together(parts(shadows, "agreements", None), pane)),
+            sets=tuple(together(parts(taken, "sets", None), pane)),
             refusals=tuple(refusals),
             excepted=any(one.from_ < now and now - self._pane < one.to for one in calendar)
             or breaks(refusals, self._judging.refused),

@@ -55,7 +55,8 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     `trials`: figures of versions that are canaries, which are not in `metrics`.
     `shadows`, `shadow_outcomes`: as predictions and outcomes, of versions that answer nobody; none
     of their rows is in the other lists. `agreements`: their rows beside the answers given to the
-    same requests, of all panes that arrived in this one.
+    same requests, of all panes that arrived in this one. `sets`: rows by feature set, of the whole
+    (`schemas/sets`).
     """
 
     pane: int
@@ -73,6 +74,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     shadows: tuple[Part, ...] = ()
     shadow_outcomes: tuple[Part, ...] = ()
     agreements: tuple[Part, ...] = ()
+    sets: tuple[Part, ...] = ()
     refusals: tuple[Taken, ...] = ()
     excepted: bool = False
     joins: tuple[int, bool] = (0, True)

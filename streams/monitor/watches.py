@@ -13,6 +13,7 @@ from streams.monitor.canary import Canary
 from streams.monitor.comparisons import Comparisons
 from streams.monitor.declared import Declared
 from streams.monitor.decline import Decline
+from streams.monitor.featuresets import FeatureSets
 from streams.monitor.joining import Joining
 from streams.monitor.lane import Lane
 from streams.monitor.performance import Performance
@@ -37,5 +38,6 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "joining": Joining,
     "refused": Refused,
     "silence": Silence,
+    "sets": FeatureSets,
 }
 """Name in a snapshot, and what makes the watch."""

@@ -60,7 +60,7 @@ EXPLAINS: Final[dict[Family, frozenset[Family]]] = {
 """class of an incident -> families of signals that may be its consequences."""
 
 FAULTS: Final[frozenset[Symptom]] = frozenset(
-    {"missing", "constant", "rescaled", "silence", "refused"}
+    {"missing", "constant", "rescaled", "silence", "refused", "replaced"}
 )
 NEW_VALUES: Final[frozenset[Symptom]] = frozenset({"unseen", "range"})
 
@@ -108,6 +108,7 @@ _BY_PREFIX: Final[dict[str, Family]] = {
     "calibration": "calibration_drift",
     "volume": "data_quality",
     "input_quality": "data_quality",
+    "feature_set": "data_quality",
     "fairness": "fairness",
     "operational": "operational",
     "kpi": "kpi",

@@ -47,6 +47,7 @@ from streams.profiler.letters import MESSAGES, fresh, tombstones
 from streams.profiler.pending import Pending
 from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
+from streams.profiler.sets import count_sets
 from streams.profiler.toll import Toll
 
 _FORWARDED: Final[tuple[InputLog, ...]] = ("metrics", "model-events")
@@ -250,6 +251,7 @@ class ModelCounter:
             counters = prediction_blocks(self._layout, columns, kept)
             where = where if kept.all() else where.only(kept)
             self._panes.add("predictions", where, list(self._versions), counters)
+            count_sets(self._panes, where, list(self._versions), events.sets.only(kept))
         times = self.counting.horizon, self.counting.pane
         agreed(self._join, self._panes, self._layout, self._versions, since, times)
         self._outcomes(joined)

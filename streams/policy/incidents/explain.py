@@ -34,6 +34,7 @@ _NAMES: Final = {
     "calibration": "the calibration",
     "volume": "the volume",
     "input_quality": "the input",
+    "feature_set": "the feature set",
     "features": "the features together",
     "canary:error": "the canary's error rate",
     "canary:failed": "the canary's failure rate",
@@ -71,6 +72,11 @@ def sentence(finding: Finding, severity: Severity | None, limits: Limits) -> str
         )
     if finding.symptom == "refused":
         return _refused(finding, where)
+    if finding.symptom == "replaced":
+        share = f"{_percent(finding.statistic or 0.0)} of {finding.rows:,} rows"
+        if not finding.alarm:
+            return f"no row of {where} is made with a feature set that is new to it"
+        return f"{share} of {where} are made with a feature set that is new to it, undeployed"
     return (
         f"{subject(finding.signal)} in {where}: {movement(finding)} over {finding.rows:,} rows"
         f" ({extent(finding, severity, limits)})"

@@ -135,7 +135,7 @@ def _against(incident: Incident, members: list[Tracked]) -> list[str]:
         t.family in OUTCOMES and t.key.signal != "score" for t in members
     ):
         found.append("labels have not confirmed it yet")
-    ruled = ("silence", "refused")  # a rule assumes nothing, and has no reference
+    ruled = ("silence", "refused", "replaced")  # a rule assumes nothing, and has no reference
     own = [t for t in members if t.family == incident.kind and t.last.symptom not in ruled]
     if own and all(t.last.dispersion == 1.0 for t in own):
         found.append("rows are assumed independent (dispersion 1)")

@@ -131,7 +131,6 @@ SIGNALS: Final = (
     "fairness",
     "metric",
     "volume",
-    "feature_set",
     "latency_ms",
     "cost",
     "queue_depth",

@@ -17,11 +17,13 @@ from schemas.baseline import decode
 from schemas.config import Config
 from schemas.config_model import FromFile
 from schemas.durations import show_duration
+from schemas.epoch import is_epoch
 from schemas.log import Millis, Record
 from schemas.vocabulary import UNNAMED
 from streams.cli.configured import load_baselines
 from streams.cli.endings import code_of
 from streams.cli.places import Place
+from streams.runtime.epochs import known
 from streams.runtime.reading import Located, Reader, Span, SqliteReader
 from streams.runtime.sqlite_log import LogError
 
@@ -119,12 +121,8 @@ def lag(waiting: dict[str, int] | None, hint: str) -> Check:
 
 def references(reader: Reader, config: Config, folder: Path) -> list[Check]:
     """Whether each model has a description of normal."""
-    known: Counter[str] = Counter()
-    for record in reader.read("references"):
-        try:
-            known[decode(record.value or b"").model] += 1
-        except (msgspec.DecodeError, ValueError):
-            continue
+    told = [one.value for one in reader.read("references") if one.value is not None]
+    learned = known([one for one in told if _is_ours(one)], {}, config.models).baselines
     checks = []
     for name, model in config.models.items():
         if name == UNNAMED:  # whoever comes learns; `windage status` has each that came
@@ -142,12 +140,20 @@ def references(reader: Reader, config: Config, folder: Path) -> list[Check]:
                 checks.append(found)
                 continue
             checks.append(Check(check=check, state="ok", found=f"{model.reference.path} loads"))
-        elif known[name]:
+        elif name in learned:
             checks.append(Check(check=check, state="ok", found="learned"))
         else:
             todo = "it judges once the reference is complete (windage status shows the state)"
             checks.append(Check(check=check, state="warn", found="not learned yet", todo=todo))
     return checks
+
+
+def _is_ours(value: bytes) -> bool:
+    """Whether a record of `references` can be read."""
+    try:
+        return is_epoch(value) or bool(decode(value))
+    except (msgspec.DecodeError, ValueError):
+        return False
 
 
 def sample(reader: Reader, config: Config) -> Check:

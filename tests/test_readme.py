@@ -11,6 +11,8 @@ The convention, for README.md and docs/**/*.md:
 - ```shell and every other language is only shown.
 """
 
+import base64
+import hashlib
 import os
 import re
 import subprocess
@@ -162,6 +164,11 @@ def test_console_blocks_run(page, checkout):
         assert "" == console_failure(block, checkout), f"line {block.line}"
 
 
+def secret_of(name):
+    """A secret of each variable and file: long enough for all, and a key that can sign."""
+    return "whsec_" + base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
+
+
 def config_problems(text):
     """What is wrong with a configuration, a part of one, or a part of a model; as texts."""
     told = yaml.safe_load(text)
@@ -169,10 +176,9 @@ def config_problems(text):
         told = {"models": {"m": {"task": "binary", **told}}}
     elif set(told) <= set(Config.model_fields):
         told.setdefault("models", {"m": {"task": "binary"}})
-    secret = "whsec_" + "czNjcmV0" * 4  # long enough for all, and a key that can sign
-    environment = dict.fromkeys(re.findall(r"\$\{(\w+)", text), secret)
+    environment = {name: secret_of(name) for name in re.findall(r"\$\{(\w+)", text)}
     try:
-        load_text(yaml.safe_dump(told, sort_keys=False), environment, lambda _: secret)
+        load_text(yaml.safe_dump(told, sort_keys=False), environment, secret_of)
     except ConfigError as error:
         return [str(problem) for problem in error.problems]
     return []

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from schemas.baseline import Baseline, decode
 from schemas.config import Config
+from schemas.epoch import Epoch
+from schemas.journal import decode as journal
+from schemas.journal import epoch_of
 from schemas.log import Record
 from streams.runtime.roles import MonitorRole, ProfilerRole
 from streams.snapshot import SnapshotError
@@ -214,3 +217,28 @@ def test_a_star_may_come_later():
     assert 2 == profiler.accounting()["predictions"].counted
     assert 3 == profiler.accounting()["predictions"].read
     assert [] == _letters(profiler.flush())
+
+
+def test_who_is_not_named_begins_a_new_epoch_with_the_star():
+    """All are let in anew from its places on; what an old profiler still says counts no more."""
+    config = _few(1)
+    profiler = ProfilerRole(config, {}).fresh(0, 1)
+    monitor = MonitorRole(config, {}).fresh(0, 1)
+    profiler.step("predictions", [_row("a", 0), _row("b", 1)])
+    old = [one.value for one in profiler.flush() if one.topic == "journal"]
+    monitor.step("journal", [Record(offset=i, timestamp=0, value=v) for i, v in enumerate(old)])
+    starts = {log: (2 if log == "predictions" else 0,) for log in LOGS}
+    epoch = Epoch(
+        model="*", number=1, counted="now", before="then", since=T0, starts=starts, name="e"
+    )
+    again = ProfilerRole(config, {}, epochs={"*": epoch}).restored(0, 1, profiler.snapshot())
+    judge = MonitorRole(config, {}, epochs={"*": epoch}).restored(0, 1, monitor.snapshot())
+    again.step("predictions", [_row("a", 0), _row("b", 1), _row("b", 2), _row("a", 3)])
+    outputs = again.flush()
+    assert [b"3"] == _letters(outputs), "the first name of the new epoch has the place"
+    told = [one.value for one in outputs if one.topic == "journal"]
+    assert {("b", 1), ("*", 1)} == {(one.model, epoch_of(one)) for one in map(journal, told)}
+    at = len(old)
+    said = [*told, *old, *told]
+    judge.step("journal", [Record(offset=at + i, timestamp=0, value=v) for i, v in enumerate(said)])
+    assert {"a": 1, "b": 1, "*": 1} == {name: one.epoch for name, one in judge._models.items()}

@@ -194,7 +194,7 @@ class _Run:
         finally:
             await feeding
         self._look()
-        felt.busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        felt.busy = _busy()
         felt.traced = await self._traced(fault, before)
 
     async def _traced(self, fault: Fault, before: dict[Path, int]) -> bool:
@@ -223,14 +223,14 @@ class _Run:
         """Wait until nothing is left to read, for a bounded time."""
         begun = time.monotonic()
         say("everything is written; waiting for the workers")
-        while time.monotonic() - begun < 2 * CAUGHT_UP_S:
+        while time.monotonic() - begun < 2 * CAUGHT_UP_S * _busy():
             view = await self._watcher.newer(time.monotonic())
             self._look()
             if not any(view.lag(group) for group in GROUPS):
                 break
         self.drained_s = time.monotonic() - begun
         await asyncio.sleep(QUIET_S)
-        if self.drained_s > CAUGHT_UP_S:
+        if self.drained_s > CAUGHT_UP_S * _busy():
             lags = {group: view.lag(group) for group in GROUPS}
             self._found.append(f"O6: lag {lags} after {self.drained_s:.0f} s of rest")
 
@@ -294,6 +294,11 @@ class _Run:
             "ways": dict(Counter(felt.fault.name for felt in self._felt)),
             "violations": verdict.violations,
         }
+
+
+def _busy() -> float:
+    """Processes a core that want to run, at least 1."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def _median(values: list[float]) -> float:

@@ -186,7 +186,10 @@ class Layout:
 
     @property
     def agreements(self) -> int:
-        """Cells of a shadow's answers beside those given: class x class, or of their difference."""
+        """Cells of one answer beside another: class x class, or of their difference.
+
+        Of a shadow's beside the one that was given; of a second annotator's label beside the first.
+        """
         if self.residuals is not None:
             return self.residuals.width
         return 0 if self.target is None else self.target.width**2
@@ -197,7 +200,7 @@ class Layout:
             return REFUSALS
         if kind == "sets":
             return SETS
-        if kind == "agreements":
+        if kind in ("agreements", "opinions"):
             return self.agreements
         blocks = self.predictions if kind == "predictions" else self.outcomes
         return sum(block.width for block in blocks.values())

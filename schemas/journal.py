@@ -15,10 +15,13 @@ from schemas.log import Millis
 
 Counts = npt.NDArray[np.int64]
 
-ProfileKind = Literal["predictions", "outcomes", "revisions", "refusals", "agreements", "sets"]
+ProfileKind = Literal[
+    "predictions", "outcomes", "revisions", "refusals", "agreements", "sets", "opinions"
+]
 """`revisions` carries signed counts: what corrected labels take away and add. `refusals` counts
 records, not rows: what was read and what was refused, in the pane that its log had come to
-(`schemas/refusals`); its `rows` are those that were refused."""
+(`schemas/refusals`); its `rows` are those that were refused. `opinions` are labels of other
+annotators beside those that count, of the whole and of no version."""
 
 
 class ProfileKey(msgspec.Struct, frozen=True, array_like=True, order=True):

@@ -14,6 +14,8 @@ CONFLICT: Final = 2
 EXPIRED: Final = 3
 SKIPPED: Final = 4
 """Refused before the snapshot; met again by the reading that follows a restore."""
+OPINION: Final = 5
+"""A label that another annotator gave beside the one that counts; it makes no outcome."""
 
 
 class Joined(NamedTuple):

@@ -122,7 +122,7 @@ class Panes:
         if not len(placed.panes):
             return
         counters = list(blocks)
-        for groups, first, targets in self._passes(placed, whole=kind == "sets"):
+        for groups, first, targets in self._passes(placed, whole=kind in ("sets", "opinions")):
             sums = self._sums(kind, counters, groups, len(first))
             rows = np.bincount(groups, minlength=len(first))
             last = [_reduce(np.maximum, c, groups, len(first), -1) for c in placed[4:]]

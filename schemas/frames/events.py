@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from schemas.annotators import Annotators, annotators
 from schemas.frames.frame import Coded
 from schemas.frames.ids import Ids
 from schemas.instants import parse_many
@@ -77,6 +78,11 @@ class Events:
     def revisions(self) -> Ints:
         """The revision of each label (n,)."""
         return np.fromiter((event.revision for event in self.rows), np.int64, len(self))
+
+    @property
+    def annotators(self) -> Annotators:
+        """Who gave each label (n,)."""
+        return annotators([event.annotator for event in self.rows])
 
     @property
     def labels(self) -> Coded:

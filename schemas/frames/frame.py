@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from schemas.annotators import Annotators
 from schemas.frames.ids import Ids
 from schemas.grid import Grid
 from schemas.instants import Timestamp, parse_many
@@ -116,6 +117,11 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         """Which rows (n,) name another model."""
         other = np.array([name != model for name in self.model.values], np.bool_)
         return other[self.model.codes] if other.any() else np.zeros(len(self), np.bool_)
+
+    @property
+    def annotators(self) -> Annotators:
+        """Who gave each label (n,): a frame has none that says so."""
+        return np.zeros(len(self), np.uint64)
 
     @property
     def labels(self) -> Coded:

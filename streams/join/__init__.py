@@ -4,6 +4,7 @@ from schemas.frames.ids import Ids
 from streams.join.company import Company, company
 from streams.join.join import Arrivals, Join
 from streams.join.ledger import Ledger
+from streams.join.opinions import Opinions
 from streams.join.sampling import chosen
 from streams.join.shelf import Given, SavedShelf, Shelf
 from streams.join.stories import Form, Found, Leaving, Wanted, source_of
@@ -18,6 +19,7 @@ __all__ = [
     "Join",
     "Leaving",
     "Ledger",
+    "Opinions",
     "SavedShelf",
     "Shelf",
     "Wanted",

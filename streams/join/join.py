@@ -15,16 +15,31 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from schemas.annotators import Annotators
 from schemas.frames.ids import Ids
 from schemas.log import Millis
-from schemas.rows import ACCEPTED, CONFLICT, DUPLICATE, EXPIRED, SKIPPED, Ints, Joined, Verdicts
+from schemas.rows import (
+    ACCEPTED,
+    CONFLICT,
+    DUPLICATE,
+    EXPIRED,
+    OPINION,
+    SKIPPED,
+    Ints,
+    Joined,
+    Verdicts,
+)
 from streams.join.couples import merged, once
 from streams.join.ledger import NONE, Column, Ledger, first_needed
+from streams.join.opinions import Hearing, Opinions, Said
 from streams.join.sampling import chosen
 
 _TIMES: Final = {"offset": "<i8", "time": "<i8", "seen": "<i8", "reach": "<i8", "arrived": "<i8"}
 _PREDICTION: Final = {**_TIMES, "version": "<i4", "digest": "<u8", "joined": "<i8"}
-_LABEL: Final = {**_TIMES, "label": "<i4", "value": "<f8", "revision": "<i4", "joins": "<i4"}
+_OPINION: Final = {"annotator": "<u8", "beside": "u1"}
+"""Who gave a label, and whether it only stands beside the one that counts (`opinions`)."""
+_ANSWER: Final = {"label": "<i4", "value": "<f8", "revision": "<i4", "joins": "<i4"}
+_LABEL: Final = {**_TIMES, **_ANSWER, **_OPINION}
 HERE: Final = 0
 BACK: Final = 1
 THERE: Final = 2
@@ -81,7 +96,7 @@ class Join:
         self.unseen = np.zeros(0, np.bool_)
         """Of the rows last read (n,): admitted without a look at what left memory of their ids."""
         self.forgotten = 0
-        """Labels dropped so far."""
+        """Labels dropped so far; not opinions."""
         self.skip: dict[str, set[int]] = {"predictions": set(), "labels": set()}
         """Places refused earlier that lie in what a restore reads again."""
 
@@ -155,17 +170,24 @@ class Join:
     # -- labels --------------------------------------------------------------------------------
 
     def label(
-        self, rows: Arrivals, labels: Ints, values: npt.NDArray[np.float64], revisions: Ints
-    ) -> tuple[Verdicts, list[Joined]]:
-        """Admit labels; gives a verdict a row, and the outcomes they make."""
+        self,
+        rows: Arrivals,
+        labels: Ints,
+        values: npt.NDArray[np.float64],
+        revisions: Ints,
+        annotators: Annotators,
+    ) -> tuple[Verdicts, list[Joined], Opinions]:
+        """Admit labels; gives a verdict a row, the outcomes they make, and opinions of others."""
         verdicts = self._verdicts("labels", rows)
         wanted = (verdicts == ACCEPTED) & chosen(rows.ids, self._share)
         newest, suspects = self._suspects(self.labels, rows.ids, wanted)
+        said = Said(labels, values, revisions, annotators)
+        hearing = Hearing(self.labels, rows.ids, said, (rows.times, rows.seen), self._horizon)
         if suspects:
-            self._dedupe_labels(rows, labels, values, revisions, verdicts, suspects, newest)
-        kept = np.flatnonzero(wanted & (verdicts == ACCEPTED))
+            hearing.settle(verdicts, suspects, newest)
+        kept = np.flatnonzero(wanted & ((verdicts == ACCEPTED) | (verdicts == OPINION)))
         if not len(kept):
-            return verdicts, []
+            return verdicts, [], Opinions()
         whole = len(kept) == len(rows.ids)
         ids = rows.ids if whole else rows.ids.only(kept)
         some = slice(None) if whole else kept
@@ -178,44 +200,11 @@ class Join:
                 "value": values[some],
                 "revision": revisions[some],
                 "joins": 0,
+                "annotator": annotators[some],
+                "beside": verdicts[some] == OPINION,
             },
         )
-        return verdicts, self.meet(ids, numbers)
-
-    def _dedupe_labels(
-        self,
-        rows: Arrivals,
-        labels: Ints,
-        values: npt.NDArray[np.float64],
-        revisions: Ints,
-        verdicts: Verdicts,
-        suspects: Sequence[int],
-        newest: Ints,
-    ) -> None:
-        """Settle, in log order, labels of ids that have one: a higher revision is a correction."""
-        fresh: dict[bytes, list[int]] = {}
-        table = self.labels
-        for i in suspects:
-            key, seen = rows.ids.key(i), int(rows.seen[i])
-            earlier: tuple[int, int, float] | None = None
-            for j in reversed(fresh.get(key, [])):
-                if seen <= rows.times[j] + self._horizon:
-                    earlier = int(revisions[j]), int(labels[j]), float(values[j])
-                    break
-            else:
-                for row in table.chain(int(newest[i])):
-                    if seen <= table.get("time", row) + self._horizon:
-                        one = np.array([row])
-                        value = float(table.take("value", one)[0])
-                        earlier = table.get("revision", row), table.get("label", row), value
-                        break
-            if earlier is None or revisions[i] > earlier[0]:
-                fresh.setdefault(key, []).append(i)
-                continue
-            same = labels[i] == earlier[1] and (
-                values[i] == earlier[2] or (np.isnan(values[i]) and np.isnan(earlier[2]))
-            )
-            verdicts[i] = DUPLICATE if same or revisions[i] < earlier[0] else CONFLICT
+        return verdicts, self.meet(ids, numbers), hearing.opinions(kept, numbers)
 
     # -- meeting -------------------------------------------------------------------------------
 
@@ -267,12 +256,16 @@ class Join:
         return [taken, self._marry(a, b, revision=True)]
 
     def _fits(self, rows: Ints, marks: Ints) -> npt.NDArray[np.bool_]:
-        """Whether each pair is within the horizon, by times and by watermarks at own offsets."""
+        """Whether each pair is within the horizon, by times and by watermarks at own offsets.
+
+        An opinion fits nobody.
+        """
         take_p, take_l, horizon = self.predictions.take, self.labels.take, self._horizon
         time_p, time_l = take_p("time", rows), take_l("time", marks)
         near = np.abs(time_l - time_p) <= horizon
         near &= take_l("seen", marks) <= time_p + horizon
         near &= take_p("seen", rows) <= time_l + horizon
+        near &= take_l("beside", marks) == 0
         if self.elsewhere:
             near &= take_p("offset", rows) >= take_l("blind", marks) - 1
             near &= take_l("offset", marks) >= take_p("blind", rows) - 1
@@ -366,7 +359,7 @@ class Join:
                 offsets = table.column("offset")
                 count = int(np.searchsorted(offsets[:count], offsets[count]))
             if table is self.labels:
-                self.forgotten += count
+                self.forgotten += int(np.count_nonzero(table.column("beside")[:count] == 0))
             table.drop(count)
 
     def orphans(self, before: Millis, joined: int) -> int:
@@ -376,8 +369,9 @@ class Join:
         joined, an open one never does.
         """
         table = self.labels
-        open_ = table.column("time") + self._horizon >= before
-        passed = self.forgotten + len(table) - int(open_.sum())
+        counts = table.column("beside") == 0
+        open_ = counts & (table.column("time") + self._horizon >= before)
+        passed = self.forgotten + int(counts.sum()) - int(open_.sum())
         return passed - (joined - int((open_ & (table.column("joins") > 0)).sum()))
 
 

@@ -26,7 +26,11 @@ PREDICTION: Final = b"p"
 LABEL: Final = b"l"
 
 _TIMES: Final = [("time", "<i8"), ("seen", "<i8"), ("blind", "<i8")]
-_LABEL: Final = np.dtype([*_TIMES, ("label", "<i4"), ("value", "<f8"), ("revision", "<i4")])
+_ANSWER: Final = [("label", "<i4"), ("value", "<f8"), ("revision", "<i4")]
+_LABEL: Final = np.dtype([*_TIMES, *_ANSWER, ("annotator", "<u8"), ("beside", "u1")])
+LABEL_BYTES: Final = _LABEL.itemsize
+"""Of a label's row. Rows of before there were annotators end after the revision; zeros in their
+place say what they meant: nobody named, and a label that counts."""
 NAMED: Final = "named"
 """The version of a prediction by its name, because numbers of versions depend on batches."""
 

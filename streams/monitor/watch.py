@@ -56,7 +56,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     `shadows`, `shadow_outcomes`: as predictions and outcomes, of versions that answer nobody; none
     of their rows is in the other lists. `agreements`: their rows beside the answers given to the
     same requests, of all panes that arrived in this one. `sets`: rows by feature set, of the whole
-    (`schemas/sets`).
+    (`schemas/sets`). `opinions`: labels of other annotators beside those that count, of no version.
     """
 
     pane: int
@@ -75,6 +75,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     shadow_outcomes: tuple[Part, ...] = ()
     agreements: tuple[Part, ...] = ()
     sets: tuple[Part, ...] = ()
+    opinions: tuple[Part, ...] = ()
     refusals: tuple[Taken, ...] = ()
     excepted: bool = False
     joins: tuple[int, bool] = (0, True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from streams.monitor.adaptive import Figures
+from streams.monitor.annotators import Annotators
 from streams.monitor.business import Business
 from streams.monitor.canary import Canary
 from streams.monitor.comparisons import Comparisons
@@ -39,5 +40,6 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "refused": Refused,
     "silence": Silence,
     "sets": FeatureSets,
+    "annotators": Annotators,
 }
 """Name in a snapshot, and what makes the watch."""

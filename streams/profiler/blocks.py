@@ -169,14 +169,30 @@ def agreement_blocks(layout: Layout, table: Ledger, answers: Ints, shadows: Ints
 
     Answers given x answers of the shadow; of numbers, cells of the shadow's less the other.
     """
+    return _pairs(layout, table, ("target", "number"), (answers, shadows))
+
+
+def opinion_blocks(layout: Layout, table: Ledger, truths: Ints, others: Ints) -> Blocks:
+    """The one block of the opinions' vector, for rows (n,) that label the same prediction.
+
+    Labels that count x labels of others; of numbers, cells of the other's less the first.
+    """
+    return _pairs(layout, table, ("label", "value"), (truths, others))
+
+
+def _pairs(
+    layout: Layout, table: Ledger, columns: tuple[str, str], rows: tuple[Ints, Ints]
+) -> Blocks:
+    """Two rows of a ledger beside each other, by their columns of cells and of numbers."""
     assert layout.target is not None
+    cells, numbers = columns
     if layout.residuals is not None:
+        first, second = (table.take(numbers, one) for one in rows)
         with np.errstate(over="ignore", invalid="ignore"):  # absurd values have a cell too
-            gaps = table.take("number", shadows) - table.take("number", answers)
-        codes, width = layout.residuals.codes(gaps), layout.residuals.width
+            codes, width = layout.residuals.codes(second - first), layout.residuals.width
     else:
-        given, other = (table.take("target", rows).astype(np.int64) for rows in (answers, shadows))
-        codes, width = given * layout.target.width + other, layout.target.width**2
+        first, second = (table.take(cells, one).astype(np.int64) for one in rows)
+        codes, width = first * layout.target.width + second, layout.target.width**2
     return [(slice(0, width), _cells(codes, width))]
 
 

@@ -27,6 +27,7 @@ from schemas.rows import (
     CONFLICT,
     DUPLICATE,
     EXPIRED,
+    OPINION,
     ROW_BITS,
     Ints,
     Joined,
@@ -40,10 +41,12 @@ from streams.join import Arrivals
 from streams.panes import Panes, Placed, Watermarks
 from streams.profiler.admission import of_names, unfit
 from streams.profiler.agreements import agreed
-from streams.profiler.blocks import Mask, kept_rows, outcome_blocks, prediction_blocks
+from streams.profiler.blocks import Mask, kept_rows, prediction_blocks
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lessons
 from streams.profiler.letters import MESSAGES, fresh, tombstones
+from streams.profiler.opinions import opined
+from streams.profiler.outcomes import count_outcomes
 from streams.profiler.pending import Pending
 from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
@@ -272,13 +275,16 @@ class ModelCounter:
         return verdicts
 
     def _label(self, rows: Arrivals, events: Events | Frame, _new: Mask) -> Verdicts:
-        n = len(events)
+        n, said = len(events), (events.revisions, events.annotators)
         values, codes = np.full(n, np.nan), np.zeros(n, np.int64)
         if self._layout is not None:
             values, cells = self._columns.labels(events)
             codes = cells.astype(np.int64)
-        verdicts, joined = self._join.label(rows, codes, values, events.revisions)
+        verdicts, joined, found = self._join.label(rows, codes, values, *said)
         self._outcomes(joined)
+        if self._layout is not None:
+            boundary, pane = self._boundary["labels"], self.counting.pane
+            opined(self._join, self._panes, self._layout, found, boundary, pane)
         return verdicts
 
     def _outcomes(self, joined: Sequence[Joined]) -> None:
@@ -293,22 +299,16 @@ class ModelCounter:
                 tally.outcomes += int(fresh.sum())
             if self._layout is None or not fresh.any():
                 continue
-            rows, marks = one.predictions[fresh], one.labels[fresh]
-            versions = self._join.predictions.take("version", rows).astype(np.int64)
-            panes = self._join.predictions.take("time", rows) // self.counting.pane
-            segments = self._join.predictions.take("segments", rows)
-            offsets = one.prediction_offsets[fresh], one.label_offsets[fresh]
-            where = Placed(versions, panes, one.arrived[fresh], segments, *offsets)
-            kind = "revisions" if one.revision else "outcomes"
-            blocks = outcome_blocks(self._layout, self._join, rows, marks)
-            self._panes.add(kind, where, list(self._versions), blocks, one.sign)  # type: ignore[arg-type]
+            counted = self._layout, self._panes, list(self._versions), self.counting.pane
+            count_outcomes(self._join, one, fresh, *counted)
 
     def _settle(
         self, log: InputLog, rows: Arrivals, verdicts: Verdicts, new: Mask
     ) -> list[Refused]:
         """Tally verdicts of new rows; gives the refusals, by row, that become dead letters."""
-        tally, fates = self.tallies[log], np.bincount(verdicts[new], minlength=EXPIRED + 1).tolist()
-        tally.counted += fates[ACCEPTED]
+        tally, fates = self.tallies[log], np.bincount(verdicts[new], minlength=OPINION + 1).tolist()
+        tally.counted += fates[ACCEPTED] + fates[OPINION]
+        tally.opinions += fates[OPINION]
         tally.duplicate += fates[DUPLICATE]
         tally.conflict += fates[CONFLICT]
         tally.expired += fates[EXPIRED]

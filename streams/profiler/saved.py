@@ -32,6 +32,8 @@ class Tally(msgspec.Struct, kw_only=True):
     orphaned: int = 0
     """Of the counted labels: no prediction within the horizon."""
     outcomes: int = 0
+    opinions: int = 0
+    """Of the counted labels: of another annotator than the one that counts; they join nothing."""
     unsampled: int = 0
     """Of the counted: ids outside `labels.sample`, whose labels and duplicates are not known."""
     unasked: int = 0

@@ -14,8 +14,10 @@ from streams.profiler.saved import SavedModel, Tally, in_places
 from streams.profiler.unnamed import SavedUnnamed
 from streams.snapshot import SnapshotError
 
-FORMAT: Final = 4
-"""Version of the snapshot; a worker refuses one from a later version."""
+FORMAT: Final = 5
+"""Version of the snapshot; a worker refuses one from a later version.
+
+The fifth knows opinions: their profiles may be open in it, and rows in Redis say who labelled."""
 
 _PLACES: Final = 2
 """The first version that tells the rows of one record apart."""

@@ -19,11 +19,12 @@ from schemas.journal import Counts
 from schemas.log import DAWN, DUSK, InputLog, Millis
 from schemas.refusals import READ, REFUSED, WIDTH
 from schemas.refused import Refused
-from schemas.rows import ACCEPTED, CONFLICT, ROW_BITS, Ints, Verdicts
+from schemas.rows import ACCEPTED, CONFLICT, OPINION, ROW_BITS, Ints, Verdicts
 
 _NOWHERE: Final = 1 << 62
 """The first offset of what has none."""
 
+_TAKEN: Final = (ACCEPTED, CONFLICT, OPINION)
 _NONE: Final = np.empty(0, np.int64)
 
 
@@ -52,7 +53,7 @@ class Toll:
     def take(self, records: Ints, rows: Ints | None, marks: Ints, verdicts: Verdicts) -> None:
         """The batch has these rows (m,) with an instant, by record and row, in their order."""
         self._dated, self._marks = _places(records, rows), marks
-        self._read = self._dated[(verdicts == ACCEPTED) | (verdicts == CONFLICT)]
+        self._read = self._dated[np.isin(verdicts, _TAKEN)]
 
     def panes(
         self, log: InputLog, pane: Millis, new: npt.NDArray[np.bool_], refused: Refused

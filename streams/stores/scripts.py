@@ -8,6 +8,8 @@ Keys of many slots are touched at once, so a Redis Cluster is not one of ours.
 
 from typing import Final
 
+from streams.join.stories import LABEL_BYTES, PLACE_BYTES
+
 FETCH: Final = """
 local source = ARGV[1]
 local turn = redis.call('HGET', KEYS[1], source) or '0'
@@ -24,15 +26,18 @@ for i = 2, #KEYS do
         told[#told + 1] = row
       else
         l = l + 1
-        named[#named + 1] = row
+        named[#named + 1] = row .. string.rep('\\0', WIDTH - string.len(row))
       end
     end
   end
   answered[#answered + 1] = struct.pack('<I4I4', p, l)
 end
 return {turn, table.concat(answered), table.concat(told), table.concat(named)}
+""".replace("WIDTH", str(PLACE_BYTES + LABEL_BYTES))
+"""KEYS: the turns, stories. ARGV: source. Gives turn, counts of both kinds by story, rows.
+
+Labels of an earlier form are shorter: zeros stand for what they do not have.
 """
-"""KEYS: the turns, stories. ARGV: source. Gives turn, counts of both kinds by story, rows."""
 
 PUT: Final = """
 local ttl = ARGV[3]

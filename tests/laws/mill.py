@@ -334,7 +334,7 @@ def counts(profiles: dict[tuple, Profile], partition: int | None, grid: Grid) ->
             out.update(_tolls(place, profile))
             continue
         blocks = layout.predictions if key.kind == "predictions" else layout.outcomes
-        if key.kind == "agreements":
+        if key.kind in ("agreements", "opinions"):
             blocks = {key.kind: Block(name=key.kind, start=0, width=layout.agreements)}
         vector = profile.vector.full(layout.width(key.kind))
         for name, block in blocks.items():

@@ -3,7 +3,8 @@
 Pure definitions. A record's watermark is the largest time of its log so far less lateness; it
 arrived in the later of its own pane and its watermark's; identity lives until the watermark has
 passed time + horizon; a prediction takes the first label that fits, then higher revisions; two
-answers to one request are a pair by the same rule, if one of them is a shadow's.
+answers to one request are a pair by the same rule, if one of them is a shadow's. At the revision of
+the label that stands a label by somebody else, both being named, is an opinion: a pair, no outcome.
 """
 
 from bisect import bisect_right
@@ -30,6 +31,7 @@ _FIELDS = [
     "joined",
     "orphaned",
     "outcomes",
+    "opinions",
 ]
 
 
@@ -52,6 +54,8 @@ class Row(NamedTuple):
     item: Item
     seen: int
     arrived: int
+    beside: "Row | None" = None
+    """The label that stands, of one that is an opinion."""
 
 
 def numeric(edges: Sequence[float], value: float | None) -> int:
@@ -86,6 +90,11 @@ def truth(
     for i, row in enumerate(asked):
         for other in asked[:i]:
             _pair(cells, world, row, other)
+    for row in told:
+        if row.beside is not None:
+            accounts["labels"]["opinions"] += 1
+            _opine(cells, row, row.beside)
+    told = [row for row in told if row.beside is None]
     used: set[int] = set()
     for row in asked:
         now: Row | None = None
@@ -140,10 +149,12 @@ def _admit(
             largest = max(largest, item.time)
         row = Row(item, largest - world.lateness, 0)
         row = row._replace(arrived=max(item.time, row.seen) // PANE)
-        fate = _fate(world, rows, row)
+        fate, beside = _fate(world, rows, row), None
+        if item.kind == "label" and fate == "counted":
+            fate, beside = _hear(world, rows, row)
         tally[fate] += 1
         if fate == "counted":
-            rows.append(row)
+            rows.append(row._replace(beside=beside))
         elif fate != "duplicate":
             refused.add((log, index))
         if fate in ("counted", "conflict"):
@@ -163,13 +174,37 @@ def _fate(world: World, before: Sequence[Row], row: Row) -> str:
         if row.seen > known.time + world.horizon:
             continue
         if item.kind == "label":
-            if item.revision > known.revision:
-                return "counted"
-            same = item.answer == known.answer or item.revision < known.revision
-        else:
-            same = _content(item) == _content(known)
-        return "duplicate" if same else "conflict"
+            break
+        return "duplicate" if _content(item) == _content(known) else "conflict"
     return "counted"
+
+
+def _hear(world: World, before: Sequence[Row], row: Row) -> tuple[str, Row | None]:
+    """What becomes of a label, and the one that it stands beside if it is an opinion."""
+    item = row.item
+    living = [
+        other
+        for other in before
+        if other.item.number == item.number and row.seen <= other.item.time + world.horizon
+    ]
+    places = [i for i, other in enumerate(living) if other.beside is None]
+    standing = living[places[-1]] if places else None
+    own = [
+        other
+        for other in living[places[-1] + 1 if places else 0 :]
+        if other.item.revision == item.revision
+        and (other.item.annotator or None) == (item.annotator or None)
+    ]
+    if own:
+        return ("duplicate" if own[-1].item.answer == item.answer else "conflict"), None
+    if standing is None or item.revision > standing.item.revision:
+        return "counted", None
+    if item.revision < standing.item.revision:
+        return "duplicate", None
+    people = {item.annotator or None, standing.item.annotator or None}
+    if len(people) == 2 and None not in people:
+        return "counted", standing
+    return ("duplicate" if standing.item.answer == item.answer else "conflict"), None
 
 
 def _content(item: Item) -> tuple:
@@ -191,6 +226,14 @@ def _pair(cells: Counter, world: World, row: Row, other: Row) -> None:
         cell = given.item.answer * 4 + shadow.item.answer
         arrived = max(row.arrived, other.arrived)
         _count(cells, "agreements", shadow.item, arrived, [("agreements", cell)], 1)
+
+
+def _opine(cells: Counter, row: Row, standing: Row) -> None:
+    """An opinion and the label that stands, in the pane of the opinion."""
+    arrived = max(row.arrived, standing.arrived)
+    place = ("opinions", "", "*", row.item.time // PANE, arrived)
+    cells[*place, "rows", 0] += 1
+    cells[*place, "opinions", standing.item.answer * 4 + row.item.answer] += 1
 
 
 def _prediction_blocks(item: Item) -> list[tuple[str, int]]:

@@ -58,6 +58,7 @@ class Item(NamedTuple):
     revision: int = 1
     value: bytes | None = None
     headers: tuple = ()
+    annotator: str | None = None
 
     def record(self, offset: int) -> Record:
         """The bytes of it."""
@@ -89,15 +90,16 @@ class Item(NamedTuple):
                     event |= {"version": self.version.removesuffix(SUFFIX), "role": "shadow"}
                 return orjson.dumps(event)
             case "label":
-                return orjson.dumps(
-                    {
-                        "model": MODEL,
-                        "prediction_id": f"p{self.number}",
-                        "timestamp": self.time,
-                        "label": self.answer,
-                        "revision": self.revision,
-                    }
-                )
+                event = {
+                    "model": MODEL,
+                    "prediction_id": f"p{self.number}",
+                    "timestamp": self.time,
+                    "label": self.answer,
+                    "revision": self.revision,
+                }
+                if self.annotator is not None:
+                    event["annotator"] = self.annotator
+                return orjson.dumps(event)
             case "end":
                 return orjson.dumps(
                     {"model": MODEL, "type": "end_of_stream", "timestamp": self.time}
@@ -199,7 +201,8 @@ BAD = (
 class Ways(NamedTuple):
     """How awkward a random world is: shares of what is late, conflicting, corrected, bad.
 
-    `shadow`: of requests that a shadow answers, too.
+    `shadow`: of requests that a shadow answers, too. `annotators`: of labelled ids that several
+    people label.
     """
 
     late: float = 0.12
@@ -209,6 +212,7 @@ class Ways(NamedTuple):
     again: float = 0.12
     bad: float = 0.05
     shadow: float = 0.0
+    annotators: float = 0.0
 
 
 TAME = Ways(late=0, conflict=0, corrected=0, ahead=0)
@@ -308,7 +312,18 @@ class _Maker(NamedTuple):
             if r.random() < 0.5:
                 later += r.randint(-9_000, 9_000)
                 items.append(self.answer(number, later, r.randint(1, 4)))
+        if self.ways.annotators and r.random() < self.ways.annotators:
+            return self.opinions(items)
         return items
+
+    def opinions(self, items: list[Item]) -> list[Item]:
+        """The same labels by several people (or nobody), who repeat and contradict themselves."""
+        r = self.r
+        for _ in range(r.randint(1, 4)):
+            one = r.choice(items)
+            time = one.time + r.choice([0, 0, r.randint(-9_000, 9_000), self.horizon])
+            items.append(self.answer(one.number, time, r.choice([one.revision, 1])))
+        return [one._replace(annotator=r.choice(["ann", "bob", "cid", None, ""])) for one in items]
 
     def misfit(self) -> Item:
         """A record that nobody can count."""

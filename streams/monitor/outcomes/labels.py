@@ -8,8 +8,8 @@ p90 did.
 
 Promises: delays are judged once the horizon has passed since the first pane, because before it
 late labels cannot have come yet.
-Leaves to others: a label class outside the grid (it is a cell of the signal `label`); annotators'
-agreement: profiles do not count annotators.
+Leaves to others: a label class outside the grid (it is a cell of the signal `label`); whether
+annotators agree (`annotators`).
 """
 
 from typing import Final

@@ -7,19 +7,18 @@ Sources: Cohen (1960), Educational and Psychological Measurement 20, 37-46; the 
 Fleiss, Cohen, Everitt (1969), Psychological Bulletin 72, 323-327, equation 13.
 """
 
-from math import sqrt
-
 import numpy as np
 import numpy.typing as npt
 
-from detectors.metrics.interval import Interval, Z, wilson
+from detectors.metrics.interval import Interval, wilson
 
 
 def kappa(table: npt.NDArray[np.int64]) -> Interval | None:
     """The kappa of counts (k, k), one's class x the other's; None if there is none.
 
-    The limits are the wider ones of two: by the standard error, which is 0 where all agree, and by
-    Wilson's limits of the share that agrees, with the chance taken as known.
+    The limits are Wilson's of the share that agrees, of as many rows as give it the standard error
+    of kappa; where all agree, or none, that error is 0, and the rows are taken as they are. Of few
+    pairs with a rare class they promise too much (a class of 7 %: 76 % of 30 pairs, 90 % of 100).
     """
     rows = int(table.sum())
     if rows == 0:
@@ -30,12 +29,13 @@ def kappa(table: npt.NDArray[np.int64]) -> Interval | None:
     if np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) == 1:
         return None
     value = (agreed - chance) / (1 - chance)
-    half = Z * sqrt(max(_variance(shares, first, second, agreed, chance) / rows, 0.0))
-    share = wilson(agreed * rows, rows)
+    spread = _variance(shares, first, second, agreed, chance) * (1 - chance) ** 2
+    mixed = 0 < np.trace(table) < rows and spread > 0
+    worth = rows * agreed * (1 - agreed) / spread if mixed else float(rows)
+    share = wilson(agreed * worth, worth)
     assert share is not None, "there are rows"
     low, high = ((one - chance) / (1 - chance) for one in (share.low, share.high))
-    low, high = min(low, value - half, value), max(high, value + half, value)
-    return Interval(value, max(-1.0, low), min(1.0, high), rows)
+    return Interval(value, max(-1.0, min(low, value)), min(1.0, max(high, value)), rows)
 
 
 def _variance(

@@ -22,11 +22,13 @@ from detectors.metrics.quantiles import quantile
 from schemas.finding import Finding, Measured
 from schemas.grid import WHOLE
 from schemas.journal import Counts, Sparse
-from streams.monitor.outcomes.telling import MIN_ROWS, Teller
+from streams.monitor.outcomes.telling import Teller
 from streams.monitor.watch import Closing, Setting
 
 WINDOW: Final = 20
 """Panes that a reading rests on."""
+LEAST: Final = 100
+"""Pairs below which nothing is said: limits of fewer promise too much (`metrics.kappa`)."""
 
 
 class Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +48,7 @@ class Annotators:
         self._panes: list[tuple[int, Sparse]] = []
 
     def close(self, closing: Closing) -> list[Finding]:
-        """Count a pane; gives the readings of the window, none below `MIN_ROWS` pairs."""
+        """Count a pane; gives the readings of the window, none below `LEAST` pairs."""
         came = [(closing.pane, Sparse.pack(part.vector)) for part in closing.opinions]
         first = closing.pane - WINDOW
         self._panes = [one for one in self._panes + came if one[0] > first]
@@ -74,7 +76,7 @@ class Annotators:
                 rows=one.rows,
             )
             for name, detector, one in said
-            if one is not None and one.rows >= MIN_ROWS
+            if one is not None and one.rows >= LEAST
         ]
 
     def _agreement(self, sums: Counts) -> Iterator[tuple[str, str, Interval | None]]:

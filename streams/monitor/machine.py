@@ -26,7 +26,7 @@ from streams.monitor.saying import say
 from streams.monitor.unnamed import SavedUnnamed, Unnamed
 from streams.snapshot import DAMAGE, SnapshotError, SupersededError, anew, now_named, ranked
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Version of the snapshot; a worker refuses one from a later version."""
 
 JOURNAL: Final = "journal"

@@ -11,6 +11,7 @@ from scipy import stats
 
 from detectors.metrics import classes, expected, numbers, quantiles, ranking, scoring
 from detectors.metrics.interval import Z, around, wilson
+from detectors.metrics.kappa import kappa
 from detectors.regression import Regression
 from detectors.residuals import residual_grid
 
@@ -213,3 +214,57 @@ def test_expected_qualities_are_those_of_the_expected_table():
 def test_an_interval_is_as_wide_as_its_error():
     assert pytest.approx(0.1) == around(0.5, 0.1, 9).error
     assert 2 * Z * 0.1 == pytest.approx(around(0.5, 0.1, 9).high - around(0.5, 0.1, 9).low)
+
+
+FLEISS = np.array([[53, 5, 2], [11, 14, 5], [1, 6, 3]])
+"""The shares of Fleiss, Cohen, Everitt (1969), table 1, of a hundred."""
+
+
+def _error_by_jackknife(table):
+    """The standard error of kappa, by leaving out a row at a time."""
+    left = []
+    for i, j in product(range(len(table)), repeat=2):
+        if table[i, j]:
+            less = table.copy()
+            less[i, j] -= 1
+            left += [kappa(less).value] * int(table[i, j])
+    n = len(left)
+    return np.sqrt((n - 1) / n * np.square(np.array(left) - np.mean(left)).sum())
+
+
+def test_kappa_is_the_one_of_its_published_example():
+    """0.429, with a standard error that leaving out one row at a time gives, too."""
+    found = kappa(FLEISS * 20)
+    assert pytest.approx(0.429, abs=0.001) == found.value
+    assert pytest.approx(_error_by_jackknife(FLEISS * 20), rel=0.01) == found.error
+    assert 2_000 == found.rows
+
+
+@pytest.mark.parametrize("table", [np.zeros((3, 3), int), np.diag([40, 0, 0])])
+def test_without_two_classes_there_is_no_kappa(table):
+    """Chance alone would make them agree."""
+    assert kappa(table) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"), [(np.diag([30, 20]), 1.0), (np.diag([25, 25])[::-1], -1.0)]
+)
+def test_who_always_agrees_or_never_does_is_not_certain_to(table, expected):
+    """The standard error is 0 there, and the interval has a width all the same."""
+    found = kappa(table)
+    assert pytest.approx(expected) == found.value
+    assert 0.05 < found.high - found.low < 0.4
+
+
+@pytest.mark.parametrize("rows", [100, 1_000])
+@pytest.mark.parametrize("truth", [(0.45, 0.05, 0.05, 0.45), (0.8, 0.03, 0.07, 0.1)])
+def test_the_interval_of_kappa_covers_the_truth(truth, rows):
+    """As often as it promises, with a hundred pairs and a thousand."""
+    shares = np.array(truth).reshape(2, 2)
+    chance = float(shares.sum(axis=1) @ shares.sum(axis=0))
+    right = (np.trace(shares) - chance) / (1 - chance)
+    rng, met = np.random.default_rng(rows), []
+    for counts in rng.multinomial(rows, truth, size=1_000):
+        found = kappa(counts.reshape(2, 2))
+        met.append(found is not None and found.low <= right <= found.high)
+    assert np.mean(met) > 0.93

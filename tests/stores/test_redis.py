@@ -270,3 +270,39 @@ def test_a_key_lives_for_horizon_and_retention(server):
     lives = {client.pttl(key) for key in client.scan_iter("windage:test:m:*")}
     assert lives
     assert all(0 < life <= 86_400_000 for life in lives)
+
+
+def test_labels_from_before_there_were_annotators_are_read(server):
+    """Their rows end after the revision; they wait, repeat and are corrected as they did."""
+    labels = [tell(n, 0) for n in range(9)]
+    again = [one._replace(broker=one.broker + PANE) for one in labels[:3]]
+    asked = [ask(n, 0)._replace(broker=T0 + 2 * PANE + n) for n in range(9)]
+    course = Course(server.store(), *labels, *again, *asked, *(tell(n, 3, 2) for n in range(4)))
+    course.to(0)
+    client, short = server.client(), 0
+    for key in client.scan_iter("windage:test:*:*"):
+        for field, row in client.hgetall(key).items():
+            if field[8:9] == b"l":
+                assert bytes(9) == row[-9:]
+                client.hset(key, field, row[:-9])
+                short += 1
+    assert 9 == short
+    done = course.to(1).to(2).to(3).mill.finish()
+    assert [] == done.problems
+    assert 3 == course.books[1].duplicate
+    assert counted(course.plain) == counted(done)
+
+
+def test_annotators_wait_in_redis_with_their_labels(server):
+    """The second one's opinion finds the first one's label there."""
+    first = [tell(n, 0)._replace(annotator="ann") for n in range(9)]
+    second = [tell(n, 2, 2)._replace(annotator="bob", revision=1) for n in range(9)]
+    course = Course(server.store(), *(ask(n, 0) for n in range(9)), *first, *second)
+    done = course.to(0).to(1).to(2).mill.finish()
+    assert [] == done.problems
+    assert (9, 9, 0) == (
+        course.books[1].opinions,
+        course.books[1].outcomes,
+        course.books[1].conflict,
+    )
+    assert counted(course.plain) == counted(done)

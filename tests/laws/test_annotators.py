@@ -1,10 +1,11 @@
 """Several people may label one prediction: the first label counts, others are opinions of it."""
 
+import orjson
 import pytest
 
 from tests.laws.mill import Mill
 from tests.laws.test_laws import agree, counted_right
-from tests.laws.world import T0, Item, Ways, World, world
+from tests.laws.world import PANE, T0, Item, Ways, World, world
 from tests.stores.cupboard import Apart, Cupboard, counted
 
 SEVERAL = Ways(annotators=0.9, corrected=0.4, again=0.3)
@@ -137,3 +138,35 @@ def test_however_many_partitions_there_are_the_pairs_are_the_same():
     pairs = [{k: n for k, n in cells.items() if k[0] == "opinions"} for cells in (one, four)]
     assert pairs[0]
     assert pairs[0] == pairs[1]
+
+
+def labelled(number, pane):
+    """A prediction and what ann, bob and cid say of it: bob is of another mind a fifth time."""
+    at = T0 + pane * PANE + number
+    asked = Item("predictions", "prediction", at, number, at, "1", 1.0, "a", 0.3, number % 2)
+    told = Item("labels", "label", at, number, at, answer=number % 2, annotator="ann")
+    other = int((number % 2) ^ (number % 5 == 0))
+    return asked, told, told._replace(broker=at + 1, answer=other, annotator="bob")
+
+
+def test_how_far_annotators_agree_is_said():
+    """A reading of the model, with its interval, that alarms nobody; the same after any crash."""
+    items = [item for n in range(200) for item in labelled(n, n // 50)]
+    spoken = []
+    for faults in (False, True):
+        mill = Mill(World(tuple(items), 3_000, 30_000), 2).run(5, 120, faults=faults)
+        counted_right(mill)
+        said = [
+            orjson.loads(value)
+            for topic, _, value, _ in mill.outputs.values()
+            if topic == "readings" and b'"label:agreement"' in value
+        ]
+        spoken.append(
+            sorted((o["current"]["window"]["end"], o["detector"], o["statistic"]) for o in said)
+        )
+        last = [one for one in said if one["current"]["rows"] == 200]
+        assert {"pairs": 0.8, "kappa": 0.6} == {
+            one["detector"]: round(one["statistic"], 9) for one in last
+        }
+        assert {False} == {one["breach"] for one in said}
+    assert spoken[0] == spoken[1]

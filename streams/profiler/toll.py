@@ -24,7 +24,6 @@ from schemas.rows import ACCEPTED, CONFLICT, OPINION, ROW_BITS, Ints, Verdicts
 _NOWHERE: Final = 1 << 62
 """The first offset of what has none."""
 
-_TAKEN: Final = (ACCEPTED, CONFLICT, OPINION)
 _NONE: Final = np.empty(0, np.int64)
 
 
@@ -53,7 +52,8 @@ class Toll:
     def take(self, records: Ints, rows: Ints | None, marks: Ints, verdicts: Verdicts) -> None:
         """The batch has these rows (m,) with an instant, by record and row, in their order."""
         self._dated, self._marks = _places(records, rows), marks
-        self._read = self._dated[np.isin(verdicts, _TAKEN)]
+        taken = (verdicts == ACCEPTED) | (verdicts == CONFLICT) | (verdicts == OPINION)
+        self._read = self._dated[taken]
 
     def panes(
         self, log: InputLog, pane: Millis, new: npt.NDArray[np.bool_], refused: Refused

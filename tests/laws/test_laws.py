@@ -72,10 +72,11 @@ def test_accounting(seed, clock, ids):
 @law(150)
 @given(st.data(), CLOCKS)
 def test_the_store_against_its_definition(data, clock):
-    """Dense little logs of two ids: duplicates, conflicts, expiry, joins, corrections, shadows."""
+    """Logs of two ids: duplicates, conflicts, expiry, joins, corrections, opinions, shadows."""
     times = st.integers(0, 45).map(lambda n: T0 + n * 1_000)
     delays = st.integers(-2, 30).map(lambda n: n * 1_000)
     versions = st.sampled_from(["1", "2", counted_as("1", "shadow")])
+    people = st.sampled_from([None, "ann", "bob"])
     asks = st.builds(
         lambda n, t, d, v, a: Item(
             "predictions", "prediction", t + d, n, t, v, 1.0, "a", 0.3, a, "eu"
@@ -83,8 +84,10 @@ def test_the_store_against_its_definition(data, clock):
         *(st.integers(0, 1), times, delays, versions, st.integers(0, 1)),
     )
     tells = st.builds(
-        lambda n, t, d, a, k: Item("labels", "label", t + d, n, t, answer=a, revision=k),
-        *(st.integers(0, 1), times, delays, st.integers(0, 1), st.integers(1, 3)),
+        lambda n, t, d, a, k, who: Item(
+            "labels", "label", t + d, n, t, answer=a, revision=k, annotator=who
+        ),
+        *(st.integers(0, 1), times, delays, st.integers(0, 1), st.integers(1, 3), people),
     )
     items = data.draw(st.lists(asks | tells, max_size=14))
     made = World(tuple(items), 3_000, 15_000, clock)

@@ -61,6 +61,18 @@ def test_opinions_of_a_correction_stand_beside_it():
     assert ((0, 0, 2, 1), {4: 1, 1: 1}) == books(*labels, tell(1, "ann", revision=2, at=3))
 
 
+def test_an_opinion_makes_no_outcome_even_where_the_label_that_counts_is_too_far():
+    """A prediction 40 s after the first label waits for 30 s; the opinion is near, and no label."""
+    at = T0 + 40_000
+    asked = Item("predictions", "prediction", at, 0, at, "1", 1.0, "a", 0.3)
+    made = World((asked, tell(1, "ann"), tell(0, "bob", at=20_000)), 3_000, 30_000)
+    mill = Mill(made).finish()
+    counted_right(mill)
+    assert [] == mill.problems
+    tally = mill.owners[0].machine.accounting()["labels"]
+    assert (0, 1, 1) == (tally.outcomes, tally.opinions, tally.orphaned)
+
+
 def test_an_opinion_is_no_orphan():
     """Without a prediction the label that counts is one; what others thought of it is not."""
     mill = Mill(World((tell(1, "ann"), tell(0, "bob", at=1)), 3_000, 30_000)).finish()

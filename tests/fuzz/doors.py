@@ -13,6 +13,7 @@ from schemas.log import INPUT_LOGS, Record
 from streams.profiler import Profiler
 from streams.runtime.assembly import open_embedded
 from streams.runtime.roles import ProfilerRole
+from streams.web.access import Access, guard
 from streams.web.receiving import BODY_BYTES, Receiver
 from tests.laws.world import BASELINE, MODEL
 
@@ -106,7 +107,9 @@ def appended(items, directory):
 async def posted(items, directory):
     """What HTTP makes of them, each a request of its own: codes of answers, and of dead letters."""
     runtime = open_embedded(config(), {MODEL: BASELINE}, directory)
-    receiver, app = Receiver(runtime), web.Application(client_max_size=BODY_BYTES)
+    door = guard(Access(rate=1_000_000))
+    receiver = Receiver(runtime)
+    app = web.Application(middlewares=[door], client_max_size=BODY_BYTES)
 
     async def received(request):
         return await receiver.receive(request, request.match_info["log"])

@@ -12,12 +12,11 @@ import ctypes
 from contextlib import suppress
 from typing import Final
 
-LARGE: Final = 5 << 19
-"""Bytes of a block that gets pages of its own: the columns of large tables. What comes and goes
-with a batch, and the two megabytes of a fetch, must not: each page costs a fault, and those were a
-fifth of a worker's CPU."""
+LARGE: Final = 128 << 10
+"""Bytes of a block that gets pages of its own: tables and fetched stretches, but not the columns of
+most batches."""
 
-KEPT: Final = 16 << 20
+KEPT: Final = 4 << 20
 """Bytes kept at the end of the heap: less would be given back and asked for with every batch."""
 
 _TRIM_THRESHOLD: Final = -1

@@ -223,22 +223,20 @@ def test_what_outlives_its_cause_becomes_a_cause():
 
 
 def test_five_hundred_signals_are_one_small_alert():
-    """One alert under 50 KB for 500 signals, in all their orders."""
-    run = Run()
-    run.panes(2, *quiet(*(f"feature:{i:03}{'x' * 60}" for i in range(500))))
-    many = [
-        red(
-            f"feature:{i:03}{'x' * 60}",
-            cells=cells(**{f"c{j}": (0.1, 0.2) for j in range(6)}),
-            histogram=cells(**{f"h{j}": (0.1, 0.2) for j in range(64)}),
-        )
-        for i in range(500)
-    ]
-    began = time.process_time()
-    run.pane_of(*many)
-    spent = time.process_time() - began
+    """One alert under 50 KB for 500 signals, in all their orders, within 100 ms of CPU."""
+    names = [f"feature:{i:03}{'x' * 60}" for i in range(500)]
+    moved = cells(**{f"c{j}": (0.1, 0.2) for j in range(6)})
+    bins = cells(**{f"h{j}": (0.1, 0.2) for j in range(64)})
+    many = [red(name, cells=moved, histogram=bins) for name in names]
+    spent = []
+    for _ in range(3):  # the quickest: other work on the machine makes no code slower
+        run = Run()
+        run.panes(2, *quiet(*names))
+        began = time.process_time()
+        run.pane_of(*many)
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.1
     assert (500, 1) == (len(run.drift), len(run.alerts))
-    assert spent < 0.3, "a third of a second of CPU, where a tenth is promised"
     assert len(encode(run.alerts[0])) < 50_000
     assert all(len(encode(e)) < 50_000 for e in run.drift)
     run.panes(2, *many)

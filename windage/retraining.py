@@ -19,9 +19,10 @@ from typing import Any, Final, NamedTuple, Protocol
 from windage.addresses import KafkaAddress, address
 from windage.counts import Counts
 from windage.identity import new_id
+from windage.opening import source
 from windage.publisher import Publisher
 from windage.remembering import InFile, InModelEvents, Memory
-from windage.sources import Arrived, Event, Source, source
+from windage.sources import Arrived, Event, Source
 from windage.subscribing import AGAIN_S, POLL_S, opened
 
 TOPIC: Final = "retrain-requests"

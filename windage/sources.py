@@ -3,13 +3,11 @@
 Promises: an event comes again until it was said to be `done`: over Kafka through the committed
 offsets of the group, over HTTP through the cursor file if there is one (without it a new reader
 begins with what is written from now on).
-Leaves to others: which events are wanted (`subscribing`, `retraining`).
+Leaves to others: opening one (`opening`), which events are wanted (`subscribing`, `retraining`).
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
-
-from windage.addresses import Address, KafkaAddress
 
 
 class Event(dict[str, Any]):
@@ -48,26 +46,3 @@ class Source(Protocol):
     def close(self) -> None:
         """Save, and let go of connections."""
         ...
-
-
-def source(
-    address: Address,
-    topic: str,
-    *,
-    group: str,
-    start: str,
-    cursor: str | None = None,
-    longest_s: float = 300.0,
-) -> Source:
-    """Open a source. ConnectionError if nobody answers.
-
-    `start`: `latest` or `earliest`, where the group has no place yet. `longest_s`: how long a
-    reader may take over what it has read before the group gives it to others.
-    """
-    if isinstance(address, KafkaAddress):
-        from windage.from_kafka import FromKafka  # noqa: PLC0415 - only what is used
-
-        return FromKafka(address, topic, group=group, start=start, longest_s=longest_s)
-    from windage.from_http import FromHttp  # noqa: PLC0415
-
-    return FromHttp(address, topic, start=start, cursor=cursor)

@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 from windage.addresses import address
 from windage.counts import Counts
 from windage.fields import nearest
-from windage.sources import Event, Source, source
+from windage.opening import source
+from windage.sources import Event, Source
 
 TOPICS: Final = ("alerts", "drift-events", "readings", "retrain-requests", "rollback-requests")
 POLL_S: Final = 0.5

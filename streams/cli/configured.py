@@ -8,16 +8,13 @@ Leaves to others: what is allowed (`schemas.load`), making references (`runtime.
 
 import os
 from pathlib import Path
-from typing import Final
 
 from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.config_model import FromFile, ModelConfig
 from schemas.vocabulary import UNNAMED
+from streams.cli.baselines import SUFFIX, baseline_of_rows, read_baseline
 from streams.cli.endings import REFUSED, UNREACHABLE, OperatorError
-
-SUFFIX: Final = ".reference"
-"""Of files that `windage reference build` writes."""
 
 
 def load_config(path: Path) -> Config:
@@ -64,7 +61,6 @@ def load_baselines(config: Config, folder: Path) -> dict[str, Baseline]:
 def load_baseline(path: Path, name: str, model: ModelConfig, config: Config) -> Baseline:
     """The reference of a model in a file, made of its rows if it holds rows."""
     from schemas.config_model import config_hash
-    from streams.cli.reference import baseline_of_rows, read_baseline
 
     if path.suffix != SUFFIX:
         from streams.runtime.mapping import Columns

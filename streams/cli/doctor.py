@@ -5,9 +5,10 @@ does not answer, 2 where something is wrong, 0 otherwise.
 Leaves to others: the checks (`health`, `health_kafka`).
 """
 
+from streams.cli.check import Check
 from streams.cli.console import emit_object, results
 from streams.cli.endings import REFUSED, UNREACHABLE
-from streams.cli.health import Check, embedded
+from streams.cli.health import embedded
 from streams.cli.places import Place
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}

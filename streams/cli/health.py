@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -20,8 +20,11 @@ from schemas.durations import show_duration
 from schemas.epoch import is_epoch
 from schemas.log import Millis, Record
 from schemas.vocabulary import UNNAMED
+from streams.cli.check import Check, State
 from streams.cli.configured import load_baselines
 from streams.cli.endings import code_of
+from streams.cli.health_redis import redis
+from streams.cli.health_sinks import sinks
 from streams.cli.places import Place
 from streams.runtime.epochs import known
 from streams.runtime.reading import Located, Reader, Span, SqliteReader
@@ -34,18 +37,6 @@ _LAG: Final = 100_000
 """Records waiting that are worth a word: about a second's or ten seconds' work."""
 
 _FREE_BYTES: Final = 1 << 30
-
-State = Literal["ok", "warn", "fail"]
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line: what was looked at, what was found, what to do about it."""
-
-    check: str
-    state: State
-    found: str
-    todo: str = ""
-    unreachable: bool = False
 
 
 def embedded(place: Place, directory: Path) -> list[Check]:
@@ -68,9 +59,6 @@ def about_models(reader: Reader, config: Config | None, place: Place) -> list[Ch
         hint = "say --config FILE to have references, Redis, sinks and a sample checked"
         return [Check(check="config", state="warn", found="no windage.yaml here", todo=hint)]
     folder = Path() if place.config is None else place.config.parent
-    from streams.cli.health_redis import redis
-    from streams.cli.health_sinks import sinks
-
     about = [*references(reader, config, folder), sample(reader, config)]
     return [*redis(config), *about, *sinks(config)]
 

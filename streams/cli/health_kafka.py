@@ -8,7 +8,8 @@ Leaves to others: what a topic must be (`schemas.topics`, `runtime.kafka.survey`
 from schemas.config import Config
 from schemas.log import INPUT_LOGS, Millis
 from schemas.topics import plan
-from streams.cli.health import Check, about_models, clock, lag
+from streams.cli.check import Check
+from streams.cli.health import about_models, clock, lag
 from streams.cli.places import Place
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.exits import RefusedError, UnreachableError

@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from schemas.config import Config
-from streams.cli.health import Check
+from streams.cli.check import Check
 from streams.stores.redis_store import connect, reason
 from streams.stores.scripts import FETCH
 

@@ -8,7 +8,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 from schemas.config import Config
-from streams.cli.health import Check
+from streams.cli.check import Check
 
 
 def sinks(config: Config) -> list[Check]:

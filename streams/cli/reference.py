@@ -1,22 +1,17 @@
 """`windage reference build|show`: descriptions of normal, made offline.
 
-Promises: a file is written whole or not at all; what is shown is what detectors compare with.
-Leaves to others: counting the rows (`runtime.reference`).
+Promises: what is shown is what detectors compare with.
+Leaves to others: the file itself (`baselines`).
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from schemas import baseline as baselines
 from schemas.baseline import Baseline
-from schemas.config import Config
-from schemas.config_model import FromFile, ModelConfig
-from streams.cli.configured import SUFFIX, choose_model, load_config
+from schemas.config_model import FromFile
+from streams.cli.baselines import SUFFIX, baseline_of_rows, read_baseline, write_baseline
+from streams.cli.configured import choose_model, load_config
 from streams.cli.console import emit_object, results, say
-from streams.cli.endings import REFUSED, UNREACHABLE, OperatorError
 from streams.runtime.mapping import Columns
 
 
@@ -60,41 +55,6 @@ def show(path: Path, *, as_json: bool) -> None:
             one["segment"], one["signal"], one["kind"], f"{one['rows']:,}", f"{one['dispersion']}"
         )
     results().print(table)
-
-
-def baseline_of_rows(
-    path: Path, name: str, model: ModelConfig, config: Config, columns: Columns
-) -> Baseline:
-    """Grid and reference of a file of rows; FileError or OperatorError if it cannot be used."""
-    from streams.learning import Bounds
-    from streams.runtime.reference import build_reference
-    from streams.runtime.roles import counting
-
-    try:
-        bounds = Bounds(config.limits.segments, config.limits.category_rows)
-        return build_reference(name, model, counting(name, model, config), path, columns, bounds)
-    except ValueError as error:
-        raise OperatorError(f"{path}: {error}", REFUSED) from None
-
-
-def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Write a reference file."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(baselines.encode(baseline))
-    os.replace(part, path)  # noqa: PTH105 - the same call, and says that it is atomic
-
-
-def read_baseline(path: Path) -> Baseline:
-    """Read a reference file."""
-    try:
-        return baselines.decode(path.read_bytes())
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        message = f"{path}: is not a reference that this version of windage wrote"
-        raise OperatorError(message, REFUSED) from None
-    except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        hint = " (windage reference build makes it)"
-        raise OperatorError(f"{path}: {reason}{hint}", UNREACHABLE) from None
 
 
 def _rows(baseline: Baseline) -> int:

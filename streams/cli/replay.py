@@ -16,6 +16,7 @@ from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.log import Millis
 from streams.cli import console
+from streams.cli.baselines import baseline_of_rows
 from streams.cli.casebook import Casebook
 from streams.cli.chronicle import Chronicle
 from streams.cli.configured import choose_model, load_baseline, load_baselines, load_config
@@ -30,7 +31,6 @@ from streams.cli.inference import (
     without_roles,
 )
 from streams.cli.places import USUAL_CONFIG
-from streams.cli.reference import baseline_of_rows
 from streams.cli.structured import structured
 from streams.runtime.assembly import open_replay
 from streams.runtime.files import open_table

@@ -28,12 +28,12 @@ from schemas.instants import parse
 from schemas.log import INPUT_LOGS, Millis
 from streams import snapshot as snapshots
 from streams.cli import console
+from streams.cli.baselines import write_baseline
 from streams.cli.configured import load_config
 from streams.cli.demo.broker import Broker, Reached
 from streams.cli.demo.embedded import TOPICS, Take, end_of_stream
 from streams.cli.demo.story import MODEL, Story, example
 from streams.cli.endings import BROKEN, OperatorError
-from streams.cli.reference import write_baseline
 from streams.runtime import topics
 from streams.runtime.crank import Accounts
 from streams.runtime.kafka.connection import connection_of

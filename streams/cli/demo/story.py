@@ -20,9 +20,9 @@ from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.instants import rfc3339
 from schemas.log import Millis
+from streams.cli.baselines import baseline_of_rows
 from streams.cli.configured import load_config
 from streams.cli.endings import UNREACHABLE, OperatorError
-from streams.cli.reference import baseline_of_rows
 from streams.runtime.mapping import Columns
 from streams.runtime.recording import Chunk, Recording, model_events
 from streams.runtime.rows import FIRST_INSTANT, Entries

@@ -25,6 +25,7 @@ _FIRST: Final = 32
 _FINEST: Final[Millis] = 60_000
 
 STATES: Final = words(ReadingState)
+_JUDGED: Final = STATES.index("judged")
 
 POINT: Final = np.dtype(
     [
@@ -92,9 +93,12 @@ class Series:
     def ratios(self, edges: NDArray[np.int64]) -> NDArray[np.int16]:
         """Per cent of the threshold reached at most in each (edge, next edge].
 
-        `NOTHING` was read there, `UNJUDGED`: there was too little to judge; from 100: a breach.
+        `NOTHING` was read there that is judged, `UNJUDGED`: there was too little to judge; from
+        100: a breach.
         """
         points = self.between(int(edges[0]) + 1, int(edges[-1]), NEWEST + 2 * OLDER)
+        told = (points["state"] == _JUDGED) & np.isnan(points["threshold"]) & ~points["breach"]
+        points = points[~told]
         cells = np.searchsorted(edges, points["at"], side="left") - 1
         with np.errstate(divide="ignore", invalid="ignore"):
             share = 100 * points["statistic"] / points["threshold"]

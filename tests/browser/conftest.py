@@ -12,13 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from pydantic import SecretStr
 
 from streams.cli.demo.embedded import EmbeddedStage
 from streams.cli.demo.page import Page as Served
 from streams.cli.demo.story import MODEL, Story, instant_of, open_story
 from streams.cli.endings import OperatorError
 from streams.runtime.embedded import Embedded
+from streams.web.server import Server
+from streams.web.views import About, Stakes
+from tests.browser.serving import Serving
 from tests.browser.waiting import until
+from tests.runtime.counting import CountingMonitors, CountingProfilers
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ROWS = 72_500
@@ -113,6 +118,30 @@ def shown(play, tmp_path_factory):
     with play(tmp_path_factory.mktemp("shown"), 71_000) as stage:
         until(lambda: stage.runtime.outputs("alerts"))
         yield stage
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    """A runtime that says nothing by itself."""
+    runtime = Embedded(CountingProfilers(), CountingMonitors(), tmp_path)
+    runtime.start()
+    yield runtime
+    runtime.stop()
+
+
+@pytest.fixture
+def site(runtime):
+    """Return a function that serves the pages, with tokens or without, and gives the address."""
+    stakes = Stakes(level="high", retrain_cost=300.0, cost_per_point=5000.0)
+    about = {"m": About(task="binary", clock="broker", stakes=stakes)}
+    with contextlib.ExitStack() as stack:
+
+        def served(**tokens):
+            tokens = {name: SecretStr(text) for name, text in tokens.items()}
+            made = lambda http: Server(runtime, http.model_copy(update=tokens), about)
+            return stack.enter_context(Serving(made))
+
+        yield served
 
 
 @pytest.fixture

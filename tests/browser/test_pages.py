@@ -67,7 +67,7 @@ def test_a_summary_is_no_judgement(shown, visit):
     page = visit(shown.address, "/science")
     told = page.evaluate(
         """async () => {
-          const { judgements } = await import("/static/science.js");
+          const { judgements } = await import("/static/readings.js");
           const of = (names) => judgements(names.map((detector) => ({ detector })));
           const kept = (names) => of(names).map((one) => one.detector);
           return [kept(["psi", "summary", "adwin"]), kept(["summary", "page_hinkley"])];

@@ -1,16 +1,9 @@
 """Figures of the business with their cost, names that mean harm, and who may do what."""
 
-from contextlib import ExitStack
-
 import pytest
-from pydantic import SecretStr
 
 from schemas.output_parts import Effect, Performance
-from streams.runtime.embedded import Embedded
-from streams.web.server import Server
-from streams.web.views import About, Stakes
-from tests.browser.serving import Serving
-from tests.runtime.counting import CountingMonitors, CountingProfilers
+from streams.monitor.outcomes.blocks import LOWER_IS_BETTER
 from tests.web.test_casefile import drift
 from tests.web.test_history import one
 from tests.web.test_lamps import alert, write
@@ -22,45 +15,74 @@ READ, WRITE = "r" * 32, "w" * 32
 HARM = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture
-def runtime(tmp_path):
-    """A runtime that says nothing by itself."""
-    runtime = Embedded(CountingProfilers(), CountingMonitors(), tmp_path)
-    runtime.start()
-    yield runtime
-    runtime.stop()
-
-
-@pytest.fixture
-def site(runtime):
-    """Return a function that serves the pages, with tokens or without, and gives the address."""
-    stakes = Stakes(level="high", retrain_cost=300.0, cost_per_point=5000.0)
-    about = {"m": About(task="binary", clock="broker", stakes=stakes)}
-    with ExitStack() as stack:
-
-        def served(**tokens):
-            tokens = {name: SecretStr(text) for name, text in tokens.items()}
-            made = lambda http: Server(runtime, http.model_copy(update=tokens), about)
-            return stack.enter_context(Serving(made))
-
-        yield served
+def cohort(pane, accuracy, detector="cohort"):
+    """A reading of the accuracy of the rows of a pane, which was .9 before."""
+    return one(
+        pane, accuracy, signal="metric:accuracy", detector=detector, monitor=detector,
+        threshold=0.9, breach=False, effect=Effect(current=accuracy),
+    )  # fmt: skip
 
 
 def test_key_figures_and_costs(runtime, site, visit):
-    """A figure is drawn with its value; an incident costs the points lost times their price."""
+    """A figure is drawn with its value; an incident costs points times price times time."""
     for pane in range(5):
         figure = one(
             pane, 0.3, signal="metric:conversion", detector="adwin", monitor="c",
             effect=Effect(current=0.05 + pane / 100), threshold=None,
         )  # fmt: skip
-        write(runtime, "readings", figure)
+        spread = one(
+            pane, 0.1, signal="metric:spread:sex", detector="segments", monitor="s",
+            effect=Effect(current=0.1), threshold=None,
+        )  # fmt: skip
+        write(runtime, "readings", figure, spread)
     lost = Performance(metric="accuracy", realised=0.87, baseline=0.9)
-    write(runtime, "alerts", type(alert())(**fields(alert()) | {"performance": lost}))
+    # It lasted a third of a month.
+    over = {"performance": lost, "status": "resolved", "ends_at": "2026-01-11T00:00:00Z"}
+    write(runtime, "alerts", type(alert())(**fields(alert()) | over))
     page = visit(site(), "/business")
-    assert "conversion 0.09" == page.inner_text("#kpis .legend")
+    assert ["conversion 0.09"] == page.locator("#kpis .legend").all_inner_texts()
     cost = page.inner_text("#costs")
-    assert "3 points of accuracy" in cost
-    assert "15,000" in cost
+    assert "3 points of accuracy, realised" in cost
+    assert "Together 5,000" in cost
+
+
+def test_a_cost_is_of_the_rows_of_the_incident(runtime, site, visit):
+    """Not of how it stood at the end, when the model did well again; estimated without labels."""
+    write(runtime, "readings", *(cohort(pane, 0.9 - 0.04 * (pane in (1, 2))) for pane in range(5)))
+    write(runtime, "readings", *(cohort(pane, 0.85, "estimate") for pane in range(5)))
+    span = {"starts_at": "2026-01-01T00:01:00Z", "ends_at": "2026-01-01T00:03:00Z"}
+    better = {"performance": Performance(metric="accuracy", realised=0.95, baseline=0.9)}
+    write(runtime, "alerts", type(alert())(**fields(alert()) | span | better))
+    address = site()
+    page = visit(address, "/business")
+    assert "4 points of accuracy, realised" in page.inner_text("#costs")
+    later = {"incident_id": "i2", "version": "2"}
+    write(runtime, "alerts", type(alert())(**fields(alert()) | span | better | later))
+    write(runtime, "readings", *(fields_of(cohort(pane, 0.85, "estimate")) for pane in range(5)))
+    page = visit(address, "/business")
+    assert "5 points of accuracy, estimated" in page.inner_text("#costs")
+
+
+def fields_of(reading):
+    """The same of the second version."""
+    return type(reading)(**fields(reading) | {"version": "2"})
+
+
+def test_what_is_better_when_lower_is_lost_when_it_rises(site, visit):
+    """Errors of numbers in per cent of what they were, all else in hundredths."""
+    page = visit(site(), "/business")
+    told = [("mae", 12.0, 10.0), ("brier", 0.24, 0.2), ("accuracy", 0.86, 0.9)]
+    found = page.evaluate(
+        """async (told) => {
+          const { LOWER, loss } = await import("/static/stakes.js");
+          const one = { starts_at: "2026-01-01T00:00:00Z", version: "1" };
+          const lost = (performance) => loss({ ...one, performance }, [], 0).points;
+          return [LOWER, told.map(([metric, realised, baseline]) =>
+            lost({ metric, realised, baseline }))];
+        }""",
+        told,
+    )
+    assert [sorted(LOWER_IS_BETTER), pytest.approx([20, 4, 4])] == [sorted(found[0]), found[1]]
 
 
 def fields(event):

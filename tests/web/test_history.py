@@ -83,6 +83,15 @@ def test_shares_of_the_threshold():
     assert [NOTHING, UNJUDGED, 50, 250] == series.ratios(edges).tolist()
 
 
+def test_what_has_no_threshold_is_not_called_too_few_rows():
+    """A reading that only tells (of rows a second, of latency) comes near to nothing."""
+    series = Series(level=False)
+    series.add(one(1, 0.5, threshold=None))
+    series.add(one(2, None, threshold=None, state="warming_up", breach=False))
+    edges = START + MINUTE * np.arange(4)
+    assert [NOTHING, NOTHING, UNJUDGED] == series.ratios(edges).tolist()
+
+
 def test_the_monitor_silent_for_longest_is_forgotten(monkeypatch):
     """Memory is bounded by the number of monitors too."""
     monkeypatch.setattr("streams.web.history.SERIES", 2)

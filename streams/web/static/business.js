@@ -5,9 +5,10 @@ import { Chart, markList } from "./chart.js";
 import { fill, h, instant, number, panel, state, table } from "./dom.js";
 import { lasted, link, words } from "./incidents.js";
 import { figureOf } from "./ops.js";
+import { figures } from "./readings.js";
+import { cost, loss } from "./stakes.js";
 import { span } from "./url.js";
 
-const MEASURED = ["window", "cohort", "estimate", "reweighted", "check", "gap"];
 const MOST = 6;
 
 export class Page {
@@ -41,7 +42,7 @@ export class Page {
       { label: "before", at: realised.at, values: realised.threshold, dash: [8, 5], stroke: "--dim" }] : [],
     marks, [Date.parse(drawn.from), Date.parse(drawn.to)]);
     this.figures(drawn, marks);
-    this.cost(model, shown);
+    this.cost(model, shown, drawn.series);
     fill(this.marks, markList(marks));
   }
 
@@ -60,7 +61,7 @@ export class Page {
   }
 
   figures(drawn, marks) {
-    const own = drawn.series.filter((one) => !MEASURED.includes(one.detector) && one.value.some((x) => x != null));
+    const own = figures(drawn.series).filter((one) => one.value.some((x) => x != null));
     const named = new Map(own.map((one) => [one.signal, one]));
     const kept = [...named.entries()].slice(0, MOST);
     if (!kept.length) {
@@ -77,23 +78,24 @@ export class Page {
     }
   }
 
-  cost(model, incidents) {
-    const stake = model.impact?.cost_per_point;
+  cost(model, incidents, series) {
+    const price = model.impact?.cost_per_point;
     let sum = 0;
     const rows = incidents.map((one) => {
-      const seen = one.performance.realised ?? one.performance.estimated;
-      const fall = seen == null || one.performance.baseline == null ? null : 100 * (one.performance.baseline - seen);
-      const cost = fall == null || stake == null ? null : Math.max(0, fall) * stake;
-      sum += cost ?? 0;
+      const end = Date.parse(one.ends_at ?? model.judged_until ?? one.updated_at);
+      const lost = loss(one, series, end);
+      const fall = lost?.points;
+      const paid = cost(lost, end - Date.parse(one.starts_at), price);
+      sum += paid ?? 0;
       return [state(one.status === "firing" ? one.severity : "resolved"), link(one), words(one.triage.class),
         instant(one.starts_at), lasted(one, [model]),
-        fall == null ? "–" : fall <= 0 ? "none" : `${number(fall, 3)} points of ${one.performance.metric}`,
-        cost == null ? "–" : number(Math.round(cost))];
+        fall == null ? "–" : `${fall <= 0 ? "none" : `${number(fall, 3)} points`} of ${lost.metric}, ${lost.how}`,
+        paid == null ? "–" : number(Math.round(paid))];
     });
     fill(this.costs, table("Incidents and what they cost", ["State", "Incident", "Class", "Since", "Lasted", "Performance lost", "Cost"],
       rows, "No incident in this time."),
-    stake == null ? h("p", { class: "dim" }, "Costs are shown once impact.cost_per_point is configured for the model.")
-      : h("p", {}, `Together ${number(Math.round(sum))}: points lost times ${number(stake)} a point`,
+    price == null ? h("p", { class: "dim" }, "Costs are shown once impact.cost_per_point is configured for the model.")
+      : h("p", {}, `Together ${number(Math.round(sum))}: points lost on average times ${number(price)} a point and month, for as long as it lasted`,
         model.impact.retrain_cost == null ? "." : `; a retraining costs ${number(model.impact.retrain_cost)}.`));
   }
 }

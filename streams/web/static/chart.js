@@ -1,6 +1,7 @@
 // Lines over time: uPlot with thresholds, bands, and vertical lines for what happened.
 
 import { h, clean, number } from "./dom.js";
+import { latest } from "./readings.js";
 
 const STROKES = ["--c1", "--c2", "--c3", "--c4"];
 const STYLES = ["solid", "dashed", "dotted", "dashed"];
@@ -140,7 +141,6 @@ export class Chart {
   }
 }
 
-const latest = (values) => values.findLast((one) => one != null) ?? null;
 const strokeOf = (line, index) => line.stroke ?? STROKES[index % STROKES.length];
 
 export function markList(marks, empty = "Nothing was said or asked for in this time.") {

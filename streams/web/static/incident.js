@@ -46,7 +46,8 @@ export class Page {
     fill(this.head, h("h1", {}, one.title), h("p", {}, one.summary),
       h("p", {}, state(one.status === "firing" ? one.severity : "resolved"), " since ", instant(one.starts_at),
         one.ends_at ? h("span", {}, ", over at ", instant(one.ends_at)) : "", `, lasted ${lasted(one, models)}`,
-        file.change_point ? h("span", {}, "; the change began about ", instant(file.change_point)) : ""),
+        file.change_point ? h("span", {}, "; the change began about ", instant(file.change_point)) : "",
+        one.breadth ? h("span", { id: "breadth" }, one.breadth === "uniform" ? "; uniform: in all segments" : "; localised: in some segments only") : ""),
       h("p", {}, "Recommended: ", h("b", {}, words(one.recommended_action)),
         figure.metric ? `; ${figure.metric}: estimated ${number(figure.estimated)}, realised ${number(figure.realised)}, before ${number(figure.baseline)}` : ""),
       h("p", { class: "dim" }, `Incident ${one.incident_id}, model ${one.model} ${one.version}, owner ${one.owner ?? "nobody yet"}`));

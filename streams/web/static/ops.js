@@ -1,9 +1,9 @@
 // Operations: models with their state and since when, incidents, the pipeline.
 
 import { ask } from "./api.js";
-import { Chart } from "./chart.js";
 import { duration, fill, h, instant, meter, number, panel, state, table } from "./dom.js";
 import { HEADINGS, row } from "./incidents.js";
+import { Traffic } from "./traffic.js";
 import { address, span } from "./url.js";
 
 const SILENT = 3;
@@ -13,24 +13,18 @@ export class Page {
     this.models = h("div", { id: "models" });
     this.incidents = h("div", { id: "incidents" });
     this.pipeline = h("div", { id: "pipeline" });
-    this.rows = new Chart("Rows judged in each window", 150);
-    this.operational = h("div", { id: "operational" });
+    this.traffic = new Traffic();
     this.before = null;
     main.replaceChildren(
       panel("Models", this.models), panel("Incidents", this.incidents),
-      h("div", { class: "half" }, panel("Throughput of the model chosen", this.rows.element)),
-      h("div", { class: "half" }, panel("Latency and errors of the model chosen", this.operational)),
+      ...this.traffic.elements,
       panel("Pipeline", this.pipeline));
   }
 
   async refresh({ models, model }) {
     const when = span(model);
-    const [{ incidents }, pipeline, seen, { marks }] = await Promise.all([
+    const [{ incidents }, pipeline, { marks }] = await Promise.all([
       ask("/v1/incidents", { limit: 200 }), ask("/v1/pipeline"),
-      model ? ask("/v1/history", { model: model.model, segment: "*", points: 300, ...when,
-        signal: ["score", "prediction", "operational:*", "latency*", "volume", "queue_depth", "cost",
-          "metric:*latency*", "metric:*error*", "metric:*cpu*", "metric:*memory*", "metric:*throughput*", "metric:*timeout*"],
-        detector: ["shiryaev_roberts", "adwin"] }) : { series: [] },
       model ? ask("/v1/marks", { model: model.model, ...when }) : { marks: [] },
     ]);
     fill(this.models, table("Models", ["State", "Model", "Since", "Incidents", "Task", "Versions",
@@ -39,14 +33,8 @@ export class Page {
     const open = incidents.filter((one) => one.status === "firing");
     const closed = incidents.filter((one) => one.status !== "firing").slice(0, 15);
     fill(this.incidents, table("Incidents, open ones first", HEADINGS, [...open, ...closed].map((one) => row(one, models)), "No incident."));
-    const rows = seen.series.filter((one) => ["score", "prediction"].includes(one.signal)).slice(0, 1);
-    this.rows.show(rows.map((one) => ({ label: "rows", at: one.at, values: one.rows })), marks);
-    const figures = seen.series.filter((one) => !["score", "prediction"].includes(one.signal));
-    fill(this.operational, table("Operational figures", ["State", "Figure", "Version", "Value", "Statistic", "Threshold", "Until"],
-      figures.map((one) => [state(one.breach.at(-1) ? "breach" : "green"), one.signal.replace(/^(operational|metric):/, "").replaceAll("_", " "),
-        one.version || "all", number(one.value.at(-1)), number(one.statistic.at(-1)), number(one.threshold.at(-1)), instant(one.at.at(-1))]),
-      "No operational figure was judged yet; metrics of latency, errors and load are shown here."));
     fill(this.pipeline, this.pipelineOf(pipeline));
+    await this.traffic.show(model?.model, when, marks);
   }
 
   model(one, clock) {

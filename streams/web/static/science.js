@@ -3,18 +3,11 @@
 import { ask } from "./api.js";
 import { bars } from "./bars.js";
 import { Chart, markList } from "./chart.js";
-import { duration, fill, h, number, panel, percent, state, table } from "./dom.js";
+import { fill, h, number, panel, percent, state, table } from "./dom.js";
 import * as heat from "./heat.js";
+import * as labels from "./labels.js";
+import { judgements } from "./readings.js";
 import { change, get, span } from "./url.js";
-
-const last = (values) => values.findLast((one) => one != null) ?? null;
-
-// Readings that compare with a threshold of ours; where a signal has none, whatever tells of it.
-export const judgements = (readings) => {
-  const told = readings.filter((one) => !["adwin", "page_hinkley"].includes(one.detector));
-  const judged = told.filter((one) => one.detector !== "summary");
-  return judged.length ? judged : told;
-};
 
 export class Page {
   constructor(main) {
@@ -28,8 +21,7 @@ export class Page {
     this.performance = new Chart("Performance, estimated and realised");
     this.calibration = new Chart("Calibration");
     this.slices = h("div", { id: "slices" });
-    this.labels = h("div", { id: "labels" });
-    this.delays = new Chart("Delay and coverage of labels", 130);
+    this.labels = new labels.Labels();
     this.marks = h("div", { id: "marks" });
     main.replaceChildren(
       panel("Signals by time", h("p", { class: "dim" }, "How near each signal came to its threshold. Choose one to see it below."),
@@ -37,7 +29,7 @@ export class Page {
       h("div", { class: "half" },
         panel("Statistic and threshold", this.title, this.statistic.element, this.effect.element),
         panel("Performance", h("label", {}, "Metric ", this.metric), this.performance.element),
-        panel("Labels", this.labels, this.delays.element)),
+        this.labels.element),
       h("div", { class: "half" },
         panel("Reference and now", this.shape),
         panel("Segments of the signal", this.segments),
@@ -93,8 +85,8 @@ export class Page {
   async outcome(model, when, marks) {
     const [drawn, { events }] = await Promise.all([
       ask("/v1/history", { model, segment: "*", points: 250, ...when,
-        signal: ["metric:*", "label:*", "label", "calibration"],
-        detector: ["estimate", "cohort", "window", "coverage", "shiryaev_roberts"] }),
+        signal: ["metric:*", "calibration", ...labels.SIGNALS],
+        detector: ["estimate", "shiryaev_roberts", ...labels.DETECTORS] }),
       ask("/v1/shape", { model, signal: ["error*", "metric:*", "label"] })]);
     const of = (signal, detector) => drawn.series.find((one) => one.signal === signal && one.detector === detector);
     const names = [...new Set(drawn.series.filter((one) => one.signal.startsWith("metric:")).map((one) => one.signal.slice(7)))];
@@ -124,27 +116,6 @@ export class Page {
     fill(this.slices, table("Error slices", ["Feature", "Value", "Rows", "Errors before", "Errors now", "Share of the excess"],
       slices.slice(0, 12).map((one) => [one.feature, one.value, one.rows, percent(one.reference), percent(one.current), percent(one.excess, 0)]),
       "No drift event of errors has told of slices."));
-    this.labelsOf(drawn, events, of);
-  }
-
-  labelsOf(drawn, events, of) {
-    const p50 = of("label:delay_p50_ms", "window");
-    const p90 = of("label:delay_p90_ms", "window");
-    const coverage = of("label:coverage", "cohort");
-    const agreement = drawn.series.find((one) => one.signal.startsWith("label:agreement"));
-    const bias = drawn.series.filter((one) => one.signal.startsWith("label:bias"));
-    const corrected = of("label:correction_rate", "window");
-    const entry = (name, value, id) => h("div", {}, h("dt", {}, name), h("dd", { id }, value));
-    const shape = events.find((one) => one.signal === "label");
-    fill(this.labels, h("dl", { class: "figures" },
-      entry("Coverage", percent(coverage && last(coverage.statistic)), "label-coverage"),
-      entry("Delay, half", duration(p50 && last(p50.statistic)), "label-p50"),
-      entry("Delay, nine tenths", duration(p90 && last(p90.statistic)), "label-p90"),
-      entry("Corrected", percent(corrected && last(corrected.statistic), 2)),
-      entry("Bias of coverage", bias.length ? percent(Math.max(...bias.map((one) => last(one.statistic) ?? 0))) : "–"),
-      entry("Agreement", agreement ? percent(last(agreement.statistic)) : "not measured")),
-    shape?.current.histograms ? [h("h3", {}, "Distribution when it last moved"), bars(shape.current.histograms)] : "");
-    this.delays.show(coverage ? [{ label: "coverage (per cent)", at: coverage.at, values: coverage.statistic.map((x) => x == null ? null : 100 * x) }] : [], [], this.span);
+    await this.labels.show(model, drawn.series, events.find((one) => one.signal === "label"), this.span);
   }
 }
-

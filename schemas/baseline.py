@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from detectors.arrays import Counts
+from detectors.components import Standard
 from detectors.persistence import PROVEN, lasting
 from detectors.reference import SignalKind, SignalReference, reference_of
 from schemas.grid import Grid
@@ -58,7 +59,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """`learned_until`: panes up to this one build the reference and are not judged.
 
     `normals` by segment and signal; empty while the reference is being built of counted panes.
-    `outcomes` by segment: the whole outcomes' vector of the reference rows, for metrics.
+    `outcomes` by segment: the whole outcomes' vector of the reference rows, for metrics. `joint`:
+    of what is watched together, by name, where a file was the reference.
     """
 
     model: str
@@ -68,11 +70,19 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool = False
     normals: dict[str, dict[str, Normal]] = {}
     outcomes: dict[str, Sparse] = {}
+    joint: dict[str, Standard] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def together(self) -> dict[str, Standard]:
+        """The references of what is watched together, by name, as far as they are known."""
+        return {} if isinstance(self.joint, msgspec.UnsetType) else self.joint
 
     @property
     def id(self) -> str:
         """Content hash, shown wherever something was judged against it."""
-        return hashlib.blake2b(encode(self), digest_size=8).hexdigest()
+        # With the grid as its own id has it, so that a field nobody uses renames nothing.
+        content = encode(self).replace(msgspec.msgpack.encode(self.grid), self.grid.content, 1)
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")

@@ -14,25 +14,23 @@ from pydantic import AfterValidator, BeforeValidator, Field, Tag, model_validato
 from pydantic import Discriminator as Choice
 
 from schemas.config_card import Card
+from schemas.config_monitor import Monitor, check_together, together
 from schemas.config_policy import Holiday, Impact, Policy, Retrain, Rollback
 from schemas.config_rollout import Rollout
 from schemas.config_values import (
     Begin,
     Duration,
     End,
-    Length,
     Name,
     Part,
     Rate,
     Ratio,
-    Selector,
     SilentAfter,
-    Threshold,
     fault,
 )
 from schemas.durations import Rate as Frequency
 from schemas.durations import parse_duration
-from schemas.vocabulary import SIGNALS, Clock, DetectorName, Task, TimestampUnit, words
+from schemas.vocabulary import Clock, Task, TimestampUnit
 
 
 def _check_class(value: object) -> object:
@@ -46,7 +44,6 @@ ClassName = Annotated[bool | int | float | str, BeforeValidator(_check_class)]
 NEEDS_LABELS: Final = frozenset({"label", "error", "performance", "calibration", "fairness"})
 """Signals that a model without labels cannot have."""
 
-_RIVER: Final = re.compile(r"river:[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _COMPARISON: Final = re.compile(r"training|previous|rolling (\S+)|seasonal (\S+)", re.ASCII)
 SEASONS: Final = {
     "hour_of_day": 3_600_000,
@@ -176,46 +173,7 @@ def _check_comparison(text: str) -> str:
     return text
 
 
-def _check_detector(name: str) -> str:
-    """The name of a detector of ours, or `river:<Class>`."""
-    if name not in words(DetectorName) and not _RIVER.fullmatch(name):
-        raise ValueError(f"must be one of: {', '.join(words(DetectorName))}, river:<Class>")
-    return name
-
-
-def _check_signal(name: str) -> str:
-    """A signal, or a pattern such as `feature:*`."""
-    if name.partition(":")[0] not in (*SIGNALS, "*"):
-        raise ValueError(f"must be a signal that begins with one of: {', '.join(SIGNALS)}")
-    return name
-
-
 Comparison = Annotated[str, AfterValidator(_check_comparison)]
-DetectorRef = Annotated[str, AfterValidator(_check_detector)]
-Signal = Annotated[str, AfterValidator(_check_signal), Field(max_length=256)]
-
-
-class Monitor(Part):
-    """One monitor, or one for each signal where `watch` is a pattern."""
-
-    watch: Signal
-    detector: DetectorRef
-    window: Length | None = None
-    yellow: Threshold | None = None
-    red: Threshold | None = None
-    tolerance: Annotated[float, Field(ge=0)] | None = None
-    segments: tuple[Selector, ...] = ("*",)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if (
-            self.yellow is not None
-            and self.red is not None
-            and self.yellow.scale == self.red.scale
-            and self.red.value < self.yellow.value
-        ):
-            raise fault("red", "must not be below yellow")
-        return self
 
 
 class Fairness(Part):
@@ -372,6 +330,8 @@ class ModelConfig(Part):
                 and rest not in declared
             ):
                 raise fault(f"monitors.{i}.watch", "must be one of the declared features")
+        types = None if declared is None else {name: one.type for name, one in declared.items()}
+        check_together(self.monitors, types)
         return self
 
 
@@ -394,5 +354,8 @@ def config_hash(model: ModelConfig) -> str:
     )
     segments = [segment.model_dump(mode="json") for segment in model.segments]
     counted["segments"] = sorted(segments, key=lambda s: (s["tag"] or "", s["feature"] or ""))
+    groups = together(model.monitors)
+    if groups:  # what is not declared is in no hash, so that no other config begins an epoch
+        counted["together"] = sorted((one.watch, one.features) for one in groups)
     text = orjson.dumps(counted, option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(text, digest_size=8).hexdigest()

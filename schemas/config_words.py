@@ -190,6 +190,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "Monitor": {
         "watch": "A signal, or a pattern such as feature:*.",
         "detector": "By name; river:<Class> for those of river.",
+        "features": "Of pca: which are watched together; none named: all numeric ones.",
         "window": "Panes or time that a window spans.",
         "yellow": "Where it becomes yellow.",
         "red": "Where it becomes red.",

@@ -18,6 +18,7 @@ from detectors.grid import CategoryGrid, NumericGrid
 from detectors.latency import Latency
 from detectors.moments import Moments
 from detectors.percentage import Percentage
+from detectors.products import Products
 from detectors.regression import Regression
 from detectors.residuals import residual_grid
 from schemas.refusals import WIDTH as REFUSALS
@@ -78,6 +79,19 @@ class SegmentGrid(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         return tuple(f"{self.name}={value}" for value in (*values, OTHER))
 
 
+class TogetherGrid(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Numeric features whose products are counted, and the score of each of their cells.
+
+    `scores` by feature and cell (all but missing): normal scores of the cells in the rows that the
+    grid was learned of, in steps of `detectors.products`; so what is beyond the range of those rows
+    counts as their most extreme.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    scores: tuple[tuple[int, ...], ...]
+
+
 class Grid(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """All signals and segments of one model, in their order in the vectors."""
 
@@ -92,11 +106,18 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     epoch: int = 0
     counted: str = ""
     """Hash of the config fields that change what is counted."""
+    together: tuple[TogetherGrid, ...] = ()
+
+    @property
+    def content(self) -> bytes:
+        """What its id is made of: all fields, without the last one where nothing is declared."""
+        fields = msgspec.structs.astuple(self)
+        return msgspec.msgpack.encode(fields if self.together else fields[:-1])
 
     @property
     def id(self) -> str:
         """Content hash, part of every profile's key."""
-        return hashlib.blake2b(msgspec.msgpack.encode(self), digest_size=8).hexdigest()
+        return hashlib.blake2b(self.content, digest_size=8).hexdigest()
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +162,7 @@ class Layout:
             else None
         )
 
+        self.together = {one.name: Products(len(one.features)) for one in grid.together}
         self.percentage = Percentage()
         self.residuals = (
             residual_grid(grid.target.scale) if self.regression and grid.target else None
@@ -184,6 +206,11 @@ class Layout:
             widths["percentage"] = self.percentage.width  # behind the blocks of older references
         return _laid_out(widths)
 
+    @cached_property
+    def products(self) -> dict[str, Block]:
+        """Blocks of the products' vector by the name of what is watched together."""
+        return _laid_out({name: block.width for name, block in self.together.items()})
+
     @property
     def agreements(self) -> int:
         """Cells of one answer beside another: class x class, or of their difference.
@@ -202,6 +229,8 @@ class Layout:
             return SETS
         if kind in ("agreements", "opinions"):
             return self.agreements
+        if kind == "products":
+            return sum(block.width for block in self.products.values())
         blocks = self.predictions if kind == "predictions" else self.outcomes
         return sum(block.width for block in blocks.values())
 

@@ -16,12 +16,20 @@ from schemas.log import Millis
 Counts = npt.NDArray[np.int64]
 
 ProfileKind = Literal[
-    "predictions", "outcomes", "revisions", "refusals", "agreements", "sets", "opinions"
+    "predictions",
+    "outcomes",
+    "revisions",
+    "refusals",
+    "agreements",
+    "sets",
+    "opinions",
+    "products",
 ]
 """`revisions` carries signed counts: what corrected labels take away and add. `refusals` counts
 records, not rows: what was read and what was refused, in the pane that its log had come to
 (`schemas/refusals`); its `rows` are those that were refused. `opinions` are labels of other
-annotators beside those that count, of the whole and of no version."""
+annotators beside those that count, of the whole and of no version. `products` are sums of what is
+watched together (`detectors/products`), of the whole."""
 
 
 class ProfileKey(msgspec.Struct, frozen=True, array_like=True, order=True):

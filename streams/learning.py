@@ -12,9 +12,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from detectors.grid import category_grid, numeric_grid
+from detectors.grid import NumericGrid, category_grid, numeric_grid
+from detectors.products import LARGEST, STEPS
+from detectors.reference import reference_of
 from schemas.config_model import ModelConfig, Segment, config_hash
-from schemas.grid import FeatureType, Grid, SegmentGrid, SignalGrid, category_text
+from schemas.config_monitor import MOST_TOGETHER, together
+from schemas.grid import FeatureType, Grid, SegmentGrid, SignalGrid, TogetherGrid, category_text
 
 Value = float | str | None
 
@@ -72,7 +75,38 @@ def build_grid(
         positive=_positive(model, rows.predictions),
         segments=_segments(model.segments, rows, bounds.segments),
         counted=config_hash(model),
+        together=_together(model, features, rows),
     )
+
+
+def _together(
+    model: ModelConfig, features: Sequence[SignalGrid], rows: LearningRows
+) -> tuple[TogetherGrid, ...]:
+    """What is declared to be watched together, of numeric features; fewer than two are nothing."""
+    found = {one.name: one for one in features if one.type == "numeric"}
+    groups = {
+        one.watch: [name for name in (one.features or found) if name in found][:MOST_TOGETHER]
+        for one in together(model.monitors)
+    }
+    return tuple(
+        TogetherGrid(
+            name=name,
+            features=tuple(members),
+            scores=tuple(_scores(found[one], rows.features[one]) for one in members),
+        )
+        for name, members in groups.items()
+        if len(members) >= 2  # noqa: PLR2004 - together means two
+    )
+
+
+def _scores(signal: SignalGrid, values: Sequence[Value]) -> tuple[int, ...]:
+    """Normal scores of a numeric feature's cells, in steps."""
+    cells = NumericGrid(signal.edges)
+    numbers = np.array([value for value in values if isinstance(value, float | int)], float)
+    counts = np.bincount(cells.codes(numbers), minlength=cells.width)
+    scores = reference_of("numeric", counts[None, :]).scores
+    steps = np.clip(np.rint(scores * STEPS), -LARGEST, LARGEST).astype(int)
+    return tuple(steps.tolist())
 
 
 def _names(model: ModelConfig, rows: LearningRows) -> list[str]:

@@ -36,6 +36,10 @@ _FEW_CODES: Final = 1 << 12
 """Up to here, groups are told by counting instead of sorting."""
 
 
+_WHOLE: Final[tuple[ProfileKind, ...]] = ("sets", "opinions", "products")
+"""Kinds of profiles that segments do not matter to."""
+
+
 class Placed(NamedTuple):
     """Where rows (n,) belong: version codes, panes, arrival panes, segment codes, offsets."""
 
@@ -68,7 +72,7 @@ class Watermarks(NamedTuple):
 
     def of(self, kind: ProfileKind) -> tuple[Millis, Millis]:
         """The watermark that closes a profile of `kind`, and the one that forgets it."""
-        if kind in ("predictions", "agreements", "sets"):
+        if kind in ("predictions", "agreements", "sets", "products"):
             return self.predictions, self.predictions_rows
         return self.outcomes, self.outcomes_rows
 
@@ -122,7 +126,7 @@ class Panes:
         if not len(placed.panes):
             return
         counters = list(blocks)
-        for groups, first, targets in self._passes(placed, whole=kind in ("sets", "opinions")):
+        for groups, first, targets in self._passes(placed, whole=kind in _WHOLE):
             sums = self._sums(kind, counters, groups, len(first))
             rows = np.bincount(groups, minlength=len(first))
             last = [_reduce(np.maximum, c, groups, len(first), -1) for c in placed[4:]]

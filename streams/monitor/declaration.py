@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from schemas.config_model import AUTO, ModelConfig, Monitor
+from schemas.config_model import AUTO, ModelConfig
+from schemas.config_monitor import PCA, Monitor
 from schemas.finding import Measured
 from schemas.log import Millis
 from streams.monitor.judges import Verdict
@@ -30,7 +31,7 @@ def budgeted(config: ModelConfig, signals: Iterable[str], segments: Sequence[str
     names = list(signals)
     total = 0
     for one in watched(config):
-        if one.watch.startswith("metric"):
+        if one.watch.startswith("metric") or one.detector == PCA:
             total += 1
             continue
         total += sum(matches(one.watch, name) for name in names) * sum(

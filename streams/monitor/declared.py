@@ -20,7 +20,7 @@ import numpy as np
 from detectors.budget import benjamini_hochberg
 from detectors.effect import effect
 from schemas.baseline import Normal
-from schemas.config_model import Monitor
+from schemas.config_monitor import Monitor
 from schemas.finding import Finding, Measured
 from schemas.grid import WHOLE
 from schemas.journal import Counts

@@ -268,6 +268,7 @@ class ModelMonitor:
             agreements=tuple(together(parts(shadows, "agreements", None), pane)),
             sets=tuple(together(parts(taken, "sets", None), pane)),
             opinions=tuple(together(parts(taken, "opinions", None), pane)),
+            products=tuple(parts(taken, "products", pane)),
             refusals=tuple(refusals),
             excepted=any(one.from_ < now and now - self._pane < one.to for one in calendar)
             or breaks(refusals, self._judging.refused),

@@ -57,6 +57,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     of their rows is in the other lists. `agreements`: their rows beside the answers given to the
     same requests, of all panes that arrived in this one. `sets`: rows by feature set, of the whole
     (`schemas/sets`). `opinions`: labels of other annotators beside those that count, of no version.
+    `products`: sums of what is watched together, as predictions; of the whole.
     """
 
     pane: int
@@ -76,6 +77,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     agreements: tuple[Part, ...] = ()
     sets: tuple[Part, ...] = ()
     opinions: tuple[Part, ...] = ()
+    products: tuple[Part, ...] = ()
     refusals: tuple[Taken, ...] = ()
     excepted: bool = False
     joins: tuple[int, bool] = (0, True)

@@ -17,6 +17,7 @@ from streams.monitor.decline import Decline
 from streams.monitor.featuresets import FeatureSets
 from streams.monitor.joining import Joining
 from streams.monitor.lane import Lane
+from streams.monitor.multivariate import Multivariate
 from streams.monitor.performance import Performance
 from streams.monitor.refused import Refused
 from streams.monitor.shadow import Shadows
@@ -41,5 +42,6 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "silence": Silence,
     "sets": FeatureSets,
     "annotators": Annotators,
+    "together": Multivariate,
 }
 """Name in a snapshot, and what makes the watch."""

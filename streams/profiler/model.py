@@ -41,16 +41,16 @@ from streams.join import Arrivals
 from streams.panes import Panes, Placed, Watermarks
 from streams.profiler.admission import of_names, unfit
 from streams.profiler.agreements import agreed
-from streams.profiler.blocks import Mask, kept_rows, prediction_blocks
+from streams.profiler.blocks import Mask, kept_rows
 from streams.profiler.dating import Stamps, dated
 from streams.profiler.lesson import lessons
 from streams.profiler.letters import MESSAGES, fresh, tombstones
 from streams.profiler.opinions import opined
 from streams.profiler.outcomes import count_outcomes
 from streams.profiler.pending import Pending
+from streams.profiler.predicted import Predicted
 from streams.profiler.progress import forwarded, panes_of, progress
 from streams.profiler.saved import SavedLog, SavedModel, Tally
-from streams.profiler.sets import count_sets
 from streams.profiler.toll import Toll
 
 _FORWARDED: Final[tuple[InputLog, ...]] = ("metrics", "model-events")
@@ -85,6 +85,7 @@ class ModelCounter:
         if self._layout:
             self._columns = Columns(self._layout)
             self._panes = Panes(self._layout, partition=partition, pane=counting.pane)
+            self._predicted = Predicted(self._layout, self._panes)
         self.pending = Pending(
             counting, self._layout, partition, self.tallies, self._read, self._versions
         )
@@ -251,10 +252,8 @@ class ModelCounter:
             none = np.full(len(events), -1)
             where = Placed(versions, panes, rows.arrived, columns.segments, rows.offsets, none)
             self.tallies["predictions"].late += int((rows.arrived > panes)[kept].sum())
-            counters = prediction_blocks(self._layout, columns, kept)
-            where = where if kept.all() else where.only(kept)
-            self._panes.add("predictions", where, list(self._versions), counters)
-            count_sets(self._panes, where, list(self._versions), events.sets.only(kept))
+            sets = events.sets.only(kept)
+            self._predicted.count(where, list(self._versions), columns, kept, sets)
         times = self.counting.horizon, self.counting.pane
         agreed(self._join, self._panes, self._layout, self._versions, since, times)
         self._outcomes(joined)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from detectors.components import Standard, components_of
 from schemas.baseline import Baseline, Normal
 from schemas.config_model import ModelConfig
 from schemas.counting import Counting
@@ -20,6 +21,7 @@ from schemas.journal import Counts, Profile, Sparse, decode
 from schemas.log import Millis, Record
 from streams.learning import Bounds, LearningRows, build_grid
 from streams.monitor.collector import Collector
+from streams.monitor.stretches import Stretches
 from streams.profiler import Profiler
 from streams.runtime.mapping import Columns
 from streams.runtime.recording import Recording
@@ -55,6 +57,7 @@ def build_reference(
     }
     collectors = {kind: Collector(signals) for kind, (signals, _) in lanes.items()}
     outcomes: dict[str, Counts] = {}
+    sums = {name: Stretches() for name in layout.together}
     for profile in _profiles(recording, grid, counting):
         if profile.key.kind in collectors:
             vector = profile.vector.full(layout.width(profile.key.kind))
@@ -63,6 +66,10 @@ def build_reference(
                 outcomes[profile.key.segment] = vector + before
             counts = lanes[profile.key.kind][1](layout, vector)
             collectors[profile.key.kind].add(profile.key.segment, profile.key.pane, counts)
+        elif profile.key.kind == "products":
+            vector = profile.vector.full(layout.width("products"))
+            for watched, block in layout.products.items():
+                sums[watched].add(profile.key.pane, vector[block.span])
     normals: dict[str, dict[str, Normal]] = {}
     for collector in collectors.values():
         if collector.rows:
@@ -74,7 +81,16 @@ def build_reference(
         source=path.name,
         normals=normals,
         outcomes={segment: Sparse.pack(vector) for segment, vector in sorted(outcomes.items())},
+        joint=_joint(layout, sums) or msgspec.UNSET,
     )
+
+
+def _joint(layout: Layout, sums: dict[str, Stretches]) -> dict[str, Standard]:
+    """What is normal of features that are watched together, where the rows are enough."""
+    found = {
+        name: components_of(one.sums, layout.together[name].columns) for name, one in sums.items()
+    }
+    return {name: standard for name, standard in found.items() if standard is not None}
 
 
 def _spaced(path: Path, name: str, model: ModelConfig, columns: Columns | None) -> Columns | None:

@@ -134,8 +134,9 @@ class Monitor:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise JournalError(
                 f"the journal record at offset {offset} ({len(value)} bytes) is none of ours:"
-                f" {error}. Only Windage writes this topic; remove what else does, then reset the"
-                " monitor to an offset behind the record"
+                f" {error}. If a newer Windage wrote it, start the monitor in that version"
+                " (monitors are upgraded before profilers); else remove whoever wrote it, and reset"
+                " the monitor to an offset behind the record"
             ) from error
         name, epoch = entry.model, epoch_of(entry)
         if name not in self._models:

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Final, NoReturn
 
-from streams.snapshot import SupersededError
+from streams.snapshot import SnapshotError, SupersededError
 
 OK: Final = 0
 REFUSED: Final = 2
@@ -57,6 +57,8 @@ def leave_because(
         leave(UNREACHABLE, str(error))
     if isinstance(error, SupersededError):
         leave(BROKEN, f"{error}; it must start again")
+    if isinstance(error, SnapshotError):
+        leave(REFUSED, f"refused: {error}")  # its message is for the operator
     if _from_kafka(error):
         leave(UNREACHABLE, f"{doing} failed: {type(error).__name__}: {error}")
     # Not the message: it may quote a record.

@@ -1,6 +1,7 @@
 """The steps of durability and of ticks, one by one, with a broker that does as it is told."""
 
 import asyncio
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ from faust.types import TP
 
 from schemas.log import Output
 from streams import snapshot as snapshots
+from streams.runtime.kafka.batch import Batch
 from streams.runtime.kafka.broker_clock import BrokerClock
 from streams.runtime.kafka.tenure import CutOffError, Ledger, Stored, Tenure
 from streams.runtime.kafka.ticker import Ticker
@@ -71,7 +73,7 @@ class Event:
 
 
 def batch(*values):
-    return SimpleNamespace(log_records=lambda: list(values))
+    return SimpleNamespace(log_records=lambda: list(values), let_go=lambda: None)
 
 
 @pytest.fixture
@@ -116,6 +118,24 @@ async def test_whoever_listens_is_told_of_outputs_that_are_durable(tenure, happe
     at = happened.index(("told", ["journal"]))
     assert [("acknowledged", "journal")] == [one[:2] for one in happened[at - 1 : at]]
     assert ("sent", "state") == happened[at + 1][:2]
+
+
+async def test_what_was_counted_is_not_held_until_the_snapshot(tenure, happened):
+    """Its event waits to be acknowledged; all that is read meanwhile would stay in memory."""
+
+    class Kept(SimpleNamespace):
+        pass
+
+    records = [Kept(offset=7, timestamp=1_000), Kept(offset=8, timestamp=1_001)]
+    last = weakref.ref(records[-1])
+    read = Batch(("predictions", 0), records, begins=5)
+    event = Event(happened, "a")
+    event.value = read  # as Faust's have it
+    tenure.machine.step = lambda _log, _records: None
+    tenure.take("predictions", read, event)
+    del records
+    assert last() is None
+    assert (5, 8, 1_001, 2) == (read.begins, read.offset, read.timestamp, read.count)
 
 
 async def test_two_snapshots_are_kept(tenure, happened):

@@ -1,7 +1,8 @@
 """A batch on its way from the broker to a machine, with proof of where it began.
 
 Promises: between `begins` and the last record nothing of the log is missing, so a machine that
-needs `begins` or anything later may take it, and nobody else may.
+needs `begins` or anything later may take it, and nobody else may. Once it was counted it holds no
+record any more, though it waits for its acknowledgement until a snapshot covers it.
 Leaves to others: fetching and seeking (`faust_app`), refusing a batch (`intake`).
 """
 
@@ -21,7 +22,7 @@ class Batch:
     record may lie further on (transaction markers, compaction), so offsets alone prove nothing.
     """
 
-    __slots__ = ("begins", "partition", "records", "topic")
+    __slots__ = ("begins", "count", "offset", "partition", "records", "timestamp", "topic")
 
     timestamp_type = 1
     headers = ()
@@ -35,16 +36,11 @@ class Batch:
         self.topic, self.partition = place
         self.records: Sequence[Any] = records
         self.begins = begins
-
-    @property
-    def offset(self) -> int:
+        self.count = len(records)
+        self.offset = int(records[-1].offset)
         """The last offset in it."""
-        return int(self.records[-1].offset)
-
-    @property
-    def timestamp(self) -> int:
+        self.timestamp = int(records[-1].timestamp)
         """The broker time of the last record, in milliseconds."""
-        return int(self.records[-1].timestamp)
 
     @property
     def value(self) -> "Batch":
@@ -52,5 +48,9 @@ class Batch:
         return self
 
     def log_records(self) -> Sequence[LogRecord]:
-        """Return the records, which have the shape that machines read."""
+        """Return the records, which have the shape that machines read; none once let go."""
         return self.records
+
+    def let_go(self) -> None:
+        """Hold the records no longer: between two snapshots all that is read would stay here."""
+        self.records = ()

@@ -98,6 +98,7 @@ class Tenure:
     def take(self, log: str, batch: Batch, event: Acknowledged) -> None:
         """Step the machine; the event is acknowledged by a later cycle."""
         self.machine.step(log, batch.log_records())
+        batch.let_go()  # the event, which holds it, waits for the next snapshot
         self._events.append(event)
         self._changed = True
 

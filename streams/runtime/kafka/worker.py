@@ -173,7 +173,7 @@ class Worker:
             leave_because(error, f"counting {tp.topic}[{tp.partition}] at {batch.begins}")
         self._reading[tp] = batch.offset + 1
         self._taken[tp.partition] = time.monotonic()
-        self.pulse.records += len(batch.records)
+        self.pulse.records += batch.count
         self.pulse.progress()
         self._speaker.answered()
         self._rewind(tenure)

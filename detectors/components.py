@@ -6,7 +6,9 @@ the others say how large everything is there. So nothing is measured on the rows
 
 A pane is described by features, each with mean 0 and a row's variance 1 where rows are normal:
 
-- means of the kept components, d'y / sqrt(v), and T2 = n times their squares (Hotelling 1931);
+- means of the components, d'y / sqrt(v), and T2 = n times their squares (Hotelling 1931), also of
+  those that are not kept, unless they hardly vary: of a shift against what columns do together the
+  error would see the square alone;
 - spreads of the kept components, ((d'y)^2 / v - 1) / sqrt 2;
 - the reconstruction error, the squares outside the kept components (Jackson, Mudholkar 1979);
 - of each pair of columns its influence on the correlation r, (ab - r (a^2 + b^2) / 2) / (1 - r^2),
@@ -42,6 +44,9 @@ _CAREFUL: Final = 1.28
 _COLLINEAR: Final = 0.02
 """Least 1 - r^2 of a pair: closer columns are taken for no closer."""
 
+_SEEN: Final = 0.01
+"""Variance from which a component's mean is looked at, of 1 that each column has."""
+
 _CONSTANT: Final = 1e-6
 """Variance of scores (units squared) below which a column says nothing."""
 
@@ -51,10 +56,10 @@ class Standard:
     """A reference: plain numbers, so that it can be written down.
 
     `columns` are those that vary. `means`, `spreads`: scores of these (k,). `correlation` (k, k),
-    row by row. `directions` (c, k) of the kept components, `variances` (c,) along them. `error`:
-    the mean square outside, `outside` its parts (k - c,). `dispersion` (f,): of each feature, the
-    variance of block means over that of independent normal rows, at least 1. `rows` in all blocks,
-    `honest` in those that measure.
+    row by row. `directions` (s, k) of components, `variances` (s,) along them; the first `kept`
+    (c) explain most. `error`: the mean square outside those, `outside` its parts (k - c,).
+    `dispersion` (f,): of each feature, the variance of block means over that of independent normal
+    rows, at least 1. `rows` in all blocks, `honest` in those that measure.
     """
 
     width: int
@@ -66,6 +71,7 @@ class Standard:
     correlation: tuple[float, ...]
     directions: tuple[float, ...]
     variances: tuple[float, ...]
+    kept: int
     error: float
     outside: tuple[float, ...]
     dispersion: tuple[float, ...]
@@ -92,11 +98,11 @@ class Components:
         """Of plain numbers."""
         self.standard = standard
         self.columns: Codes = np.array(standard.columns, np.intp)
-        k, c = len(self.columns), len(standard.variances)
-        self.kept, self.pairs = c, np.triu_indices(k, 1)
+        k, self.seen = len(self.columns), len(standard.variances)
+        self.kept, self.pairs = standard.kept, np.triu_indices(k, 1)
         self._means, self._spreads = np.array(standard.means), np.array(standard.spreads)
         self.correlation = np.array(standard.correlation).reshape(k, k)
-        self._directions = np.array(standard.directions).reshape(c, k)
+        self._directions = np.array(standard.directions).reshape(self.seen, k)
         self._variances = np.array(standard.variances)
         self._own = self.correlation[self.pairs]
         self._unit = np.maximum(1 - self._own**2, _COLLINEAR)
@@ -112,8 +118,9 @@ class Components:
     @property
     def spans(self) -> tuple[slice, slice, slice, slice]:
         """Where means, spreads, the error and the pairs lie among the features."""
-        c = self.kept
-        return slice(0, c), slice(c, 2 * c), slice(2 * c, 2 * c + 1), slice(2 * c + 1, None)
+        ends = np.cumsum([self.seen, self.kept, 1]).tolist()
+        first, second, third = ends
+        return slice(0, first), slice(first, second), slice(second, third), slice(third, None)
 
     def view(self, counts: Counts) -> View | None:
         """A vector of sums (width,); None without a complete row."""
@@ -122,7 +129,8 @@ class Components:
 
     def _view(self, sums: Sums) -> View:
         y, second = _standardised(sums, self.columns, self._means, self._spreads)
-        along = np.einsum("ij,jk,ik->i", self._directions, second, self._directions)
+        kept, variances = self._directions[: self.kept], self._variances[: self.kept]
+        along = np.einsum("ij,jk,ik->i", kept, second, kept)
         error = max(float(np.trace(second) - along.sum()), 0.0)
         own = np.diag(second)
         a, b = self.pairs
@@ -135,7 +143,7 @@ class Components:
             features=np.concatenate(
                 [
                     self._directions @ y / np.sqrt(self._variances),
-                    (along / self._variances - 1) / np.sqrt(2),
+                    (along / variances - 1) / np.sqrt(2),
                     [(error - self.standard.error) / unit],
                     pairs,
                 ]
@@ -172,6 +180,9 @@ def components_of(blocks: Sequence[Counts], columns: int) -> Standard | None:
     kept = min(int(np.searchsorted(share, KEPT)) + 1, len(varying) - 1)
     along = np.maximum(np.einsum("ij,jk,ik->i", axes, honest, axes), _CONSTANT)
     whole = _standardised(together, varying, means, spreads)[1]
+    seen = kept + int((along[kept:] >= _SEEN).sum())
+    order = np.concatenate([np.arange(kept), kept + np.argsort(-along[kept:], kind="stable")])
+    axes, along = axes[order], along[order]
     first = Standard(
         width=columns,
         columns=tuple(varying.tolist()),
@@ -180,8 +191,9 @@ def components_of(blocks: Sequence[Counts], columns: int) -> Standard | None:
         means=tuple(means.tolist()),
         spreads=tuple(spreads.tolist()),
         correlation=tuple(whole.ravel().tolist()),
-        directions=tuple(axes[:kept].ravel().tolist()),
-        variances=tuple(along[:kept].tolist()),
+        directions=tuple(axes[:seen].ravel().tolist()),
+        variances=tuple(along[:seen].tolist()),
+        kept=kept,
         error=max(float(np.trace(honest) - (axes[:kept] @ honest @ axes[:kept].T).trace()), 0.0),
         outside=tuple(along[kept:].tolist()),
         dispersion=(),

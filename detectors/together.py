@@ -11,8 +11,9 @@ noncentral chi-squared with at most n c^2:
 
     log w = t T2 + k / 2 log(1 - 2 t) - n c^2 t / (1 - 2 t).
 
-b and c are the tolerance and the reference's own error, by the level .1 of each kind of feature
-together: z standard errors, z = 1.28 for a single one.
+b and c are the tolerance and the reference's own error: by the level .1 of each kind of feature
+together (z standard errors, z = 1.28 for a single one), and so large that one reference in a
+thousand is far enough off for the evidence to grow for ever.
 
 Promises: run length at least A panes without a change, as far as pane means are normal (`phi` from
 the reference); finite; `save` and `load` are exact.
@@ -33,6 +34,9 @@ Kind = Literal["T2", "means", "spreads", "error", "pairs"]
 
 _LEVEL: Final = 0.1
 """Chance that the reference's error is larger than what is tolerated of it."""
+
+_RARELY: Final = 0.001
+"""Share of references that may be so far off that evidence grows without a change."""
 
 _MEANS: Final = (0.06, 0.15, 0.4, 1.0)
 _SQUARES: Final = (0.06, 0.15, 0.4)
@@ -81,18 +85,20 @@ class Together:
         kinds: tuple[Kind, ...] = ("means", "spreads", "error", "pairs")
         self._kinds = dict(zip(kinds, spans, strict=True))
         f = len(components.dispersion)
-        self.bound = np.zeros(f)
+        self.bound, self._error, self._rarely = np.zeros(f), np.zeros(f), np.zeros(f)
         for kind, span in self._kinds.items():
             many = len(range(*span.indices(f)))
             rows = components.standard.honest if kind != "pairs" else components.standard.rows
             if kind == "means":
                 rows = components.standard.rows
-            z = float(special.ndtri(1 - _LEVEL / many)) if many else 0.0
-            self.bound[span] = tolerance + z * np.sqrt(components.dispersion[span] / rows)
-        k = components.kept
+            self._error[span] = np.sqrt(components.dispersion[span] / rows)
+            self.bound[span] = tolerance + _normal(_LEVEL / many) * self._error[span]
+            self._rarely[span] = _normal(_RARELY / many)
+        k, t = components.seen, np.array(_T2)
         widest = float(components.dispersion[spans[0]].max())
-        least = (k + 1.28 * np.sqrt(2 * k)) * widest / components.standard.rows
-        self._distance = tolerance + np.sqrt(least)
+        usual, rare = special.chdtri(k, _LEVEL), special.chdtri(k, _RARELY) * (1 - 2 * t)
+        off = np.maximum(usual, rare) * widest / components.standard.rows
+        self._distance = tolerance + np.sqrt(off)
         self._tested = self._alternatives()
         self._prior = np.log(
             np.concatenate([np.full(len(_T2), _PRIORS["T2"] / len(_T2)), self._tested.prior])
@@ -112,8 +118,10 @@ class Together:
                 for sign in (1, -1):
                     for theta in thetas:
                         g = _cumulant(kind, sign * theta, parts)
+                        far = self.tolerance + self._rarely[feature] * self._error[feature]
+                        bound = max(self.bound[feature], far - g / theta)
                         prior = _PRIORS[kind] / (len(features) * 2 * len(thetas))
-                        rows.append((feature, sign, theta, self.bound[feature], g, prior))
+                        rows.append((feature, sign, theta, bound, g, prior))
         columns = [np.array(column) for column in zip(*rows, strict=True)]
         return Tested(*columns)
 
@@ -123,7 +131,7 @@ class Together:
         x, phi = view.features[tested.feature], self.components.dispersion[tested.feature]
         score = tested.theta * (tested.sign * x - tested.bound) - tested.cumulant
         t = np.array(_T2)
-        k = self.components.kept
+        k = self.components.seen
         weight = t * self.t2(view) + k / 2 * np.log(1 - 2 * t)
         weight -= n * self._distance**2 * t / (1 - 2 * t)
         found = np.minimum(np.concatenate([weight, n / phi * score]), _MOST)
@@ -133,7 +141,7 @@ class Together:
         self._drift = np.maximum(self._drift, 0.0) + found
 
     def t2(self, view: View) -> float:
-        """Hotelling's T2 of a pane's mean in the kept components, over its dispersion."""
+        """Hotelling's T2 of a pane's mean in the components, over its dispersion."""
         means = self._kinds["means"]
         phi = self.components.dispersion[means]
         return float(view.rows * (view.features[means] ** 2 / phi).sum())
@@ -164,12 +172,11 @@ class Together:
     def inside(self, view: View) -> bool:
         """Whether rows show nothing beyond the tolerance and the error of both sides."""
         phi, many = self.components.dispersion, len(self.bound)
-        z = float(special.ndtri(1 - _LEVEL / many))
-        slack = z * np.sqrt(phi / view.rows)
+        slack = _normal(_LEVEL / many) * np.sqrt(phi / view.rows)
         return bool((np.abs(view.features) <= self.bound + slack).all())
 
     def distance(self, view: View) -> float:
-        """How far the mean is, in standard deviations of the kept components; chance taken off."""
+        """How far the mean is, in standard deviations of the components; chance taken off."""
         means = self._kinds["means"]
         phi = self.components.dispersion[means]
         square = (view.features[means] ** 2).sum() - phi.sum() / view.rows
@@ -191,6 +198,11 @@ class Together:
         self._evidence = evidence.copy()
         self._drift = np.frombuffer(state.drift, "<f8").copy()
         self._since = np.frombuffer(state.since, "<i8").copy()
+
+
+def _normal(chance: float) -> float:
+    """Standard errors that are exceeded with a chance, on one side."""
+    return float(special.ndtri(1 - chance))
 
 
 def _cumulant(kind: Kind, theta: float, parts: Floats) -> float:

@@ -14,6 +14,7 @@ from detectors.dial import reach
 from detectors.smallest import smallest_shift
 from schemas.config import Config
 from schemas.config_model import FromFirst, ModelConfig
+from schemas.config_monitor import MOST_TOGETHER, PCA, Monitor, together
 from schemas.durations import show_duration
 from streams.monitor.comparisons import TRAINING, compared
 from streams.monitor.declaration import watched
@@ -92,6 +93,7 @@ def _promise(name: str, model: ModelConfig, config: Config) -> Promise:
     if first != TRAINING:
         beside = f"; context: {', '.join(others)}" if others else ""
         words.append(f"{name}: alerts against: {first}{beside}")
+    words += [_together(name, model, one) for one in together(model.monitors)]
     words += _unpromised(name, model, budget.run_length)
     if model.impact.words is not None:
         words.append(f"{name}: {model.impact.words}")
@@ -119,6 +121,22 @@ def _signals(model: ModelConfig) -> tuple[int, list[str]]:
     return (features + of_model + (2 if model.labelled else 0)) * places, assumed
 
 
+def _together(name: str, model: ModelConfig, one: Monitor) -> str:
+    """What a monitor of several features together looks at."""
+    if one.features:
+        which = f"{len(one.features)} features"
+    elif isinstance(model.features, str):
+        which = f"the numeric features found (the first {MOST_TOGETHER} by name)"
+    else:
+        which = "all numeric features"
+    tolerance = model.tolerance if one.tolerance is None else one.tolerance
+    return (
+        f"{name}: {PCA} on {one.watch}: means (T2), reconstruction error and correlations of"
+        f" {which}, as one signal; tolerance {tolerance:g}, of all of them together;"
+        " rows with a missing value count nowhere in it"
+    )
+
+
 def _unpromised(name: str, model: ModelConfig, run_length: float) -> list[str]:
     """Declared monitors that can page nobody, because no run length holds for them."""
     said = []
@@ -128,8 +146,6 @@ def _unpromised(name: str, model: ModelConfig, run_length: float) -> list[str]:
             said.append(
                 f"{name}: {one.detector} on {one.watch} promises no run length: it is shown"
             )
-        elif one.detector == "pca":
-            said.append(f"{name}: pca on {one.watch} is not built yet: nothing comes of it")
         elif table is not None and run_length > reach(table)[1]:
             said.append(
                 f"{name}: {one.detector} on {one.watch} was calibrated up to "

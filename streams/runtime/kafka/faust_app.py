@@ -30,10 +30,10 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.runtime.kafka import records, wire
 from streams.runtime.kafka.batch import Batch
 from streams.runtime.kafka.connection import Connection
 from streams.runtime.kafka.exits import BROKEN, OK, RefusedError, leave, leave_because
-from streams.runtime.kafka.records import install
 
 _log = logging.getLogger("streams.runtime.kafka.commits")  # this module's name is Faust's, too
 
@@ -256,8 +256,7 @@ class Consumer(driver.Consumer):
         if not self._asked:
             return
         asked, self._asked = self._asked, {}
-        assigned = self.assignment()
-        targets = {tp: offset for tp, offset in asked.items() if tp in assigned}
+        targets = {tp: at for tp, at in asked.items() if tp in self.assignment()}
         try:
             if targets:
                 await self.seek_wait(targets)
@@ -353,7 +352,8 @@ def make_app(
     instance: str | None,
 ) -> App:
     """Return the app of one consumer group; `folder` is where Faust may put what it likes."""
-    install()
+    records.install()
+    wire.install()
     faust.serializers.codecs.register("identity", _Identity())
     app = App(
         group,

@@ -105,3 +105,20 @@ def test_latency_and_failures_are_shown_as_counted(runtime, site, visit):
         ["■ breach", "latency ms p95", "1", "420", "7.5", "1"],
         ["warming up", "join", "1"],
     ] == [row[: 6 - 3 * (row[1] == "join")] for row in cells(page, "#operational")]
+
+
+def test_a_number_that_does_not_drift_is_described(runtime, site, visit):
+    """Its mean beside that of the reference, and its quantiles; there is no histogram of it."""
+    deciles = tuple(30.0 + n for n in range(9))
+    now = Summary(mean=34.5, sd=6.25, max=71.0, deciles=deciles, missing=0.015)
+    effect = Effect(current=34.5, baseline=33.0)
+    write(runtime, "readings", one(0, 0.2, threshold=1.0))
+    write(runtime, "readings", answers(1, "1", "feature:age", 34.5, summary=now, effect=effect))
+    page = visit(site(), "/science?model=m&signal=feature:age")
+    told = dict(cells(page, "#summary"))
+    assert ("34.5", "33", "6.25") == tuple(
+        told[name] for name in ("Mean", "Mean of the reference", "Standard deviation")
+    )
+    assert ("30 and 38", "34") == (told["Eight in ten lie between"], told["Median"])
+    assert told["Least and most"].endswith("and 71")
+    assert ("1.5 %", "500") == (told["Missing"], told["Rows"])

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { bars } from "./bars.js";
 import { Chart, markList } from "./chart.js";
-import { fill, h, number, panel, percent, state, table } from "./dom.js";
+import { fill, h, instant, number, panel, percent, state, table } from "./dom.js";
 import * as heat from "./heat.js";
 import * as labels from "./labels.js";
 import { judgements } from "./readings.js";
@@ -79,7 +79,8 @@ export class Page {
       h("p", {}, event.explanation),
       h("p", { class: "dim" }, `As of ${event.current.window.end.slice(0, 16).replace("T", " ")}: ${number(event.current.rows)} rows against ${number(event.reference.rows)} of the reference`),
       bars(event.current.histograms)]
-      : h("p", { class: "none" }, "Histograms come with drift events, and this signal has had none."));
+      : h("p", { class: "none" }, "Histograms come with drift events, and this signal has had none."),
+    ...described(readings.filter((one) => one.detector === "summary" && one.segment === "*" && one.summary)));
   }
 
   async outcome(model, when, marks) {
@@ -118,4 +119,19 @@ export class Page {
       "No drift event of errors has told of slices."));
     await this.labels.show(model, drawn.series, events.find((one) => one.signal === "label"), this.span);
   }
+}
+
+// What the values of a number are like by now, whether or not they drift.
+function described(summaries) {
+  if (!summaries.length) return [];
+  const row = (name, of) => [name, ...summaries.map((one) => of(one.summary, one))];
+  return [h("h3", {}, "What its values were like lately"),
+    h("div", { id: "summary" }, table("Latest summary by version", ["", ...summaries.map((one) => `version ${one.version}`)], [
+      row("Mean", (one) => number(one.mean)), row("Mean of the reference", (_, { effect }) => number(effect.baseline)),
+      row("Standard deviation", (one) => number(one.sd)),
+      row("Eight in ten lie between", ({ deciles }) => deciles?.length ? `${number(deciles[0])} and ${number(deciles[8])}` : "–"),
+      row("Median", ({ deciles }) => number(deciles?.[4])),
+      row("Least and most", (one) => `${number(one.min)} and ${number(one.max)}`),
+      row("Missing", (one) => percent(one.missing)), row("Rows", (_, { current }) => number(current.rows)),
+      row("Until", (_, { current }) => instant(current.window.end))], ""))];
 }

@@ -1,7 +1,9 @@
 # ruff: noqa: ANN401 - pyarrow has no types
 """Arrow columns as a frame reads them: whole buffers, and few values instead of many.
 
-Promises: a null stays a null; what it cannot read whole is UnsureError.
+Promises: a null stays a null; what it cannot read whole is UnsureError; what is usual is read from
+the buffers themselves (pyarrow's own way to numpy imports pandas where that is installed, and its
+functions a room of their own: together a fifth of a worker's memory).
 Leaves to others: the stream itself (`schemas/tables`), what the columns mean (`frame`).
 """
 
@@ -9,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.frames.frame import Coded, Floats, Source, UnsureError
 from schemas.frames.ids import Ids
@@ -23,6 +25,29 @@ _NEAR: Final = 64
 
 _CERTAIN: Final = 1 << 42
 """Milliseconds (in the year 2109) that seconds in floats still tell apart."""
+
+_FEW: Final = 32
+"""So many different texts of a column are told one after the other; more are for pyarrow."""
+
+_SHORT: Final = 64
+"""Bytes of such a text."""
+
+_TYPES: Final[Mapping[Any, type[np.number[Any]]]] = {
+    pa.int8(): np.int8,
+    pa.int16(): np.int16,
+    pa.int32(): np.int32,
+    pa.int64(): np.int64,
+    pa.uint8(): np.uint8,
+    pa.uint16(): np.uint16,
+    pa.uint32(): np.uint32,
+    pa.uint64(): np.uint64,
+    pa.float16(): np.float16,
+    pa.float32(): np.float32,
+    pa.float64(): np.float64,
+}
+"""Numbers that lie in a buffer as numpy has them."""
+
+_PER_MS: Final = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 
 
 class ArrowColumn:
@@ -38,14 +63,18 @@ class ArrowColumn:
         if pa.types.is_null(self._type):
             out[:] = np.nan
             return
-        whole = pa.types.is_integer(self._type)
-        if not whole and not pa.types.is_floating(self._type):
+        if self._type not in _TYPES:
             raise UnsureError
+        whole = exact and pa.types.is_integer(self._type)
         begin = 0
         for array in self._arrays:
-            if whole and exact and not _exact(array):
+            numbers, known = _numbers(array), _known(array)
+            if whole and not _exact(numbers if known is None else numbers[known]):
                 raise UnsureError
-            out[begin : begin + len(array)] = array.to_numpy(zero_copy_only=False)
+            own = out[begin : begin + len(array)]
+            own[:] = numbers
+            if known is not None:
+                own[~known] = np.nan
             begin += len(array)
 
     def nulls(self) -> int:
@@ -54,9 +83,9 @@ class ArrowColumn:
 
     def coded(self) -> Coded:
         """Any values (n,)."""
-        alike = self._alike()
-        if alike is not None:
-            return alike
+        few = self._few()
+        if few is not None:
+            return few
         array = self._joined()
         if pa.types.is_null(self._type):
             return Coded(np.zeros(len(array), np.int64), [None])
@@ -66,71 +95,149 @@ class ArrowColumn:
         # Anew also where it came as a dictionary, which may hold what no row has.
         array = (array if spread else array.dictionary_decode()).dictionary_encode()
         values, codes = array.dictionary.to_pylist(), array.indices
-        if codes.null_count:
-            codes, values = codes.fill_null(len(values)), [*values, None]
-        return Coded(codes.to_numpy(zero_copy_only=False).astype(np.int64), values)
+        known, out = _known(codes), _numbers(codes).astype(np.int64)
+        if known is not None:
+            out[~known], values = len(values), [*values, None]
+        return Coded(out, values)
 
     def ids(self) -> Ids:
         """Texts (n,), none of them null."""
         if not (pa.types.is_string(self._type) or pa.types.is_large_string(self._type)):
             raise UnsureError
-        wide = np.int64 if pa.types.is_large_string(self._type) else np.int32
         parts, ends, written = [], [], 0
         for array in self._arrays:
             if array.null_count:
                 raise UnsureError
-            _, places, content = array.buffers()
-            first, n = array.offset, len(array)
-            own = np.frombuffer(places, wide)[first : first + n + 1].astype(np.int64)
-            parts.append(np.frombuffer(content or b"", np.uint8)[own[0] : own[-1]])
-            ends.append(own[1:] + (written - own[0]))
-            written += len(parts[-1])
-        return Ids(np.concatenate(parts), np.concatenate(ends))
+            content, places = _texts(array)
+            parts.append(content)
+            ends.append(places[1:] + np.int64(written))
+            written += len(content)
+        return Ids(_together(parts), _together(ends))
 
     def instants(self) -> Ints | list[Timestamp]:
         """Epoch milliseconds (n,), or instants as producers write them; none of them null."""
-        array = self._joined()
-        if array.null_count:
+        if self.nulls():
             raise UnsureError
         if not pa.types.is_timestamp(self._type):
-            return list(array.to_pylist())
-        whole = array.cast(pa.timestamp("ms"), safe=False).cast(pa.int64()).to_numpy()
+            return list(self._joined().to_pylist())
+        whole = np.concatenate([_numbers(array.view(pa.int64())) for array in self._arrays])
+        if self._type.unit == "s":
+            if not len(whole) or whole.min() < EARLIEST // 1000 or whole.max() >= _CERTAIN // 1000:
+                raise UnsureError
+            whole *= 1000
+        elif self._type.unit != "ms":
+            whole //= _PER_MS[self._type.unit]
         if not len(whole) or whole.min() < EARLIEST or whole.max() >= _CERTAIN:
             raise UnsureError
-        return np.array(whole, np.int64)
+        return whole
 
-    def _alike(self) -> Coded | None:
-        """A column of one text, or of whole numbers near one another; None for any other."""
-        if self.nulls():
-            return None
+    def _few(self) -> Coded | None:
+        """A column of few short texts, or of whole numbers near one another; None for any other."""
         if pa.types.is_string(self._type):
-            text = self._arrays[0][0].as_py() if len(self._arrays[0]) else ""
-            same = all(_repeats(array, text.encode()) for array in self._arrays)
-            n = sum(map(len, self._arrays))
-            return Coded(np.zeros(n, np.int64), [text]) if same else None
-        if self._type != pa.int64():
+            return self._few_texts()
+        if self._type != pa.int64() or self.nulls():
             return None
-        parts = [array.to_numpy() for array in self._arrays]
-        numbers = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        numbers = _together([_numbers(array) for array in self._arrays])
         low, high = int(numbers.min()), int(numbers.max())
         if high - low > _NEAR:
             return None
         return Coded(numbers - low, list(range(low, high + 1)))
 
+    def _few_texts(self) -> Coded | None:
+        parts = [_texts(array) for array in self._arrays]
+        text = (self._arrays[0][0].as_py() or "") if len(self._arrays[0]) else ""
+        if not self.nulls() and all(_repeats(*part, text.encode()) for part in parts):
+            n = sum(map(len, self._arrays))
+            return Coded(np.zeros(n, np.int64), [text])
+        values: list[str] = []
+        codes: list[Ints] = []
+        for array, part in zip(self._arrays, parts, strict=True):
+            own = _told_apart(*part, _known(array), values)
+            if own is None:
+                return None
+            codes.append(own)
+        out = _together(codes)
+        if not self.nulls():
+            return Coded(out, list(values))
+        out[out < 0] = len(values)
+        return Coded(out, [*values, None])
+
     def _joined(self) -> Any:
         return self._arrays[0] if len(self._arrays) == 1 else pa.concat_arrays(self._arrays)
 
 
-def _repeats(array: Any, text: bytes) -> bool:
-    """Whether every row of an array of texts is `text`."""
+def _numbers(array: Any) -> npt.NDArray[Any]:
+    """The numbers of an array as they lie in its buffer (n,); those of nulls are any."""
+    buffer = array.buffers()[1]
+    if buffer is None or not len(array):
+        return np.zeros(len(array), _TYPES[array.type])
+    return np.frombuffer(buffer, _TYPES[array.type])[array.offset :][: len(array)]
+
+
+def _known(array: Any) -> npt.NDArray[np.bool_] | None:
+    """Which rows are not null (n,); None if none is."""
+    if not array.null_count:
+        return None
+    bits = np.unpackbits(np.frombuffer(array.buffers()[0], np.uint8), bitorder="little")
+    return bits[array.offset :][: len(array)].astype(np.bool_)
+
+
+def _texts(array: Any) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """The bytes of texts one behind the other, and where they begin and the last ends (n + 1,)."""
     _, places, content = array.buffers()
-    first, n = array.offset, len(array)
-    ends = np.frombuffer(places, np.int32)[first : first + n + 1]
-    if ends[-1] - ends[0] != n * len(text):
+    if places is None or not len(array):
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    wide = np.int64 if pa.types.is_large_string(array.type) else np.int32
+    own = np.frombuffer(places, wide)[array.offset :][: len(array) + 1].astype(np.int64)
+    begin, end = int(own[0]), int(own[-1])
+    own -= begin
+    return np.frombuffer(content or b"", np.uint8)[begin:end], own
+
+
+def _repeats(content: npt.NDArray[np.uint8], places: Ints, text: bytes) -> bool:
+    """Whether every one of texts is `text`."""
+    n = len(places) - 1
+    if len(content) != n * len(text) or bool((np.diff(places) != len(text)).any()):
         return False
-    if text and content[int(ends[0]) : int(ends[-1])].to_pybytes() != text * n:
-        return False
-    return bool((ends[1:] - ends[:-1] == len(text)).all())
+    rows = content.reshape(n, len(text))
+    return bool((rows == np.frombuffer(text, np.uint8)).all())
+
+
+def _told_apart(
+    content: npt.NDArray[np.uint8],
+    places: Ints,
+    known: npt.NDArray[np.bool_] | None,
+    values: list[str],
+) -> Ints | None:
+    """The place in `values` of each text (n,), -1 of what is not `known`; new ones are added.
+
+    One value after the other, byte by byte, among the rows that are not told yet. None: they are
+    too many or too long.
+    """
+    begins, lengths = places[:-1], np.diff(places)
+    if len(lengths) and int(lengths.max()) > _SHORT:
+        return None
+    out = np.full(len(lengths), -1, np.int64)
+    left = np.arange(len(lengths)) if known is None else np.flatnonzero(known)
+    code = 0
+    while len(left):
+        if code == len(values):
+            if code == _FEW:
+                return None
+            first = int(begins[left[0]])
+            values.append(content[first : first + int(lengths[left[0]])].tobytes().decode())
+        text = values[code].encode()
+        same = left[lengths[left] == len(text)]
+        for i, byte in enumerate(text):
+            same = same[content[begins[same] + i] == byte]
+        out[same] = code
+        left = left[out[left] < 0]
+        code += 1
+    return out
+
+
+def _together(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def source(tables: Sequence[Any]) -> Source:
@@ -174,7 +281,8 @@ def _is_simple(kind: Any) -> bool:
     return bool(is_text or is_number or pa.types.is_boolean(kind))
 
 
-def _exact(array: Any) -> bool:
-    bounds = pc.min_max(array)
-    low, high = bounds["min"].as_py(), bounds["max"].as_py()
-    return low is None or bool(low >= -EXACT and high <= EXACT)
+def _exact(numbers: npt.NDArray[Any]) -> bool:
+    """Whether a float can hold all of these whole numbers."""
+    if not len(numbers):
+        return True
+    return int(numbers.min()) >= -EXACT and int(numbers.max()) <= EXACT

@@ -1,9 +1,13 @@
 """Plain tables are framed and never cut into rows; whatever a column holds, both ways agree."""
 
+import base64
 import datetime as dt
 import decimal
 import json
+import pickle
 import random
+import subprocess
+import sys
 
 import msgspec
 import pyarrow as pa
@@ -183,6 +187,37 @@ def test_plain_tables_are_framed(log):
     assert 3 == agree(log, tables)
     more = [arrow({**columns, "prediction_id": [f"{i}.{n}" for n in IDS]}) for i in range(5)]
     assert 5 == agree(log, more)
+
+
+ALONE = """
+import base64, pickle, sys
+from schemas.log import Record
+from streams.profiler import Profiler
+counting, grid, tables = pickle.loads(base64.b64decode(sys.argv[1]))
+name = counting.model
+profiler = Profiler({name: counting}, partition=0, partitions=1, grids={name: grid})
+for log, (headers, value) in tables.items():
+    at = int(sys.argv[2])
+    profiler.step(log, [Record(offset=0, timestamp=at, value=value, headers=headers)])
+found = profiler.accounting()
+here = [one for one in ("pandas", "pyarrow.compute") if one in sys.modules]
+print(found["predictions"].counted, found["labels"].counted, here)
+"""
+
+
+def test_plain_arrow_needs_neither_pandas_nor_pyarrows_functions():
+    """They would take a worker tens of megabytes, for columns that lie ready in their buffers."""
+    tables = {
+        "predictions": arrow(
+            {**plain("predictions"), "tags.region": ["e", "x", "yy", "e", "", "e"]}
+        ),
+        "labels": arrow(plain("labels")),
+    }
+    told = base64.b64encode(pickle.dumps((COUNTING, GRID, tables))).decode()
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, told, str(T0)], capture_output=True, text=True, check=False
+    )
+    assert "6 6 []" == done.stdout.strip(), done.stderr
 
 
 def one_awkward(log, field, values):

@@ -6,9 +6,11 @@ short. Leaves to others: who reads it.
 
 from typing import Final
 
+from schemas.config_monitor import PCA
 from schemas.durations import show_duration
 from schemas.finding import Cell, Finding
 from schemas.vocabulary import Severity
+from streams.policy.incidents import joint
 from streams.policy.severity import Limits, fall_of
 
 _CODES: Final = 3
@@ -97,6 +99,8 @@ def movement(finding: Finding) -> str:
         return f"{_verb(effect.baseline, effect.current)} from {then(effect.baseline)} to " + now(
             effect.current
         )
+    if finding.detector == PCA:
+        return joint.movement(finding)
     cells = leading(finding.cells)
     if cells:
         return _cells(cells)

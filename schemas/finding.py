@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.log import Millis
 from schemas.output_parts import Summary
+from schemas.vocabulary import Breadth, Shape
 
 Symptom = Literal[
     "shift",
@@ -97,6 +98,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     run length, because it pages nobody). `inside`: the windowed effect is back inside the
     tolerance. `statistic` and `threshold` are on one scale. `label_delay` is how much older than
     the window the predictions behind its outcomes may be (0 where no labels are involved).
+    `shape` and `breadth` of a departure: whether it came at once, and whether it is in all parts.
     """
 
     model: str
@@ -129,4 +131,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     slices: tuple[Slice, ...] = ()
     label_delay: Millis = 0
+    shape: Shape | None = None
+    breadth: Breadth | None = None
     summary: Summary | msgspec.UnsetType = msgspec.UNSET

@@ -35,6 +35,7 @@ from schemas.output_parts import (
 )
 from schemas.vocabulary import (
     AlertStatus,
+    Breadth,
     Kind,
     ReadingState,
     RecommendedAction,
@@ -73,7 +74,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A transition of one signal."""
+    """A transition of one signal.
+
+    `breadth`: `uniform` where it moved in all parts of the segmentations, `localised` where only
+    in some; None where that cannot be told.
+    """
 
     incident_id: str
     transition: Transition
@@ -82,6 +87,7 @@ class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):
     segment: str
     kind: Kind
     shape: Shape | None = None
+    breadth: Breadth | None = None
     severity: Severity
     previous_severity: Severity | None = None
     monitor: str
@@ -98,7 +104,10 @@ class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """The present state of one incident: what ops watch. A reader ignores a lower `sequence`."""
+    """The present state of one incident: what ops watch. A reader ignores a lower `sequence`.
+
+    `breadth` is that of the first signal of its cause that can tell.
+    """
 
     status: AlertStatus
     sequence: Count
@@ -122,6 +131,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     annotations: Annotations = Annotations()
     owner: str | None = None
     advice: Advice | None = None
+    breadth: Breadth | None = None
 
 
 class RetrainRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,6 +75,7 @@ Kind = Literal[
     "canary",
 ]
 Shape = Literal["sudden", "gradual"]
+Breadth = Literal["uniform", "localised"]
 AlertStatus = Literal["firing", "resolved"]
 RecommendedAction = Literal[
     "fix_pipeline",

@@ -160,6 +160,7 @@ def _print_incident(document: dict[str, Any]) -> None:
         f"{one['status']}; change began {one['change_point'] or 'at a time not known'}, "
         f"opened {one['opened_at']} ({span_of(one['detect_seconds'])} later)"
         + (f", closed {one['closed_at']}" if one["closed_at"] else "")
+        + (f"; {one['breadth']}" if one["breadth"] else "")
     )
     for heading, name in (("because", "because"), ("against", "against")):
         for sentence in document[name]:
@@ -202,7 +203,8 @@ def _print_drift(event: dict[str, Any]) -> None:
         )
         out.print(bars.table_of(msgspec.convert(histograms, Histograms), title))
     if event.get("change_point"):
-        out.print(f"change point about {event['change_point']} ({event['shape']})")
+        forms = ", ".join(event[name] for name in ("shape", "breadth") if event.get(name))
+        out.print(f"change point about {event['change_point']}" + (f" ({forms})" if forms else ""))
 
 
 def _print_evidence(ranges: list[dict[str, Any]]) -> None:

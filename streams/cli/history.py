@@ -118,6 +118,7 @@ class History:
             "action": now.recommended_action,
             "owner": _owner(assigned) or now.owner,
             "segments": list(now.segments),
+            "breadth": now.breadth or (case.worst or now).breadth,
             "signals": case.signals,
             "change_point": began,
             "opened_at": first.starts_at,

@@ -122,6 +122,7 @@ class Decline:
             ),
             direction="down" if fall > 0 else "up",
             change_point=whole[0] * self._stretch if alarm else None,
+            shape="gradual" if alarm else None,
             window_start=whole[0] * self._stretch,
             window_end=now,
             rows=sum(counted[n][0] for n in whole),

@@ -5,7 +5,7 @@ correct windows and references that still grow, never sequential detectors.
 Leaves to others: which pane closes (`intake`), one panel's judgement (`panel`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -14,9 +14,11 @@ import numpy as np
 from detectors.shiryaev_roberts import BankState
 from schemas.baseline import Baseline, Normal
 from schemas.finding import Finding
+from schemas.grid import WHOLE
 from schemas.journal import Counts
 from schemas.log import Millis
 from streams.monitor.collector import Collector, SavedCollector
+from streams.monitor.forms import Partition
 from streams.monitor.learner import MIN_PANES
 from streams.monitor.panel import Panel, Place, SavedPanel
 from streams.monitor.stack import Stack
@@ -80,6 +82,8 @@ class Lane:
         self._own: dict[str, Own] = {}
         self._growing: dict[str, Collector] = {}
         self._yardsticks: dict[tuple[str, str], Yardstick] = {}
+        self._partitions: dict[str, Partition] = {}
+        self._segmentations = [one.labels() for one in setting.layout.grid.segments]
         self._stack: Stack | None = None
         self._states: dict[Place, BankState] = {}
         self.adopt(setting.baseline.normals, setting.baseline.id)
@@ -175,6 +179,7 @@ class Lane:
     def _empty(self) -> None:
         """Whatever was measured by the old reference."""
         self._panels, self._yardsticks, self._stack, self._states = {}, {}, None, {}
+        self._partitions = {}
         self._versions = {}
 
     def close(self, closing: Closing) -> list[Finding]:
@@ -201,11 +206,19 @@ class Lane:
         if not fresh:
             return []
         sights = self._stacked().update(closing.pane, fresh)
-        return [
-            finding
-            for place, sight in sights.items()
-            for finding in self._panels[place[1:3]].findings(closing.pane, fresh[place], sight)
-        ]
+        said: list[Finding] = []
+        for place, sight in sights.items():
+            panel = self._panels[place[1:3]]
+            found = panel.findings(closing.pane, fresh[place], sight)
+            said += panel.formed(closing.pane, found, self._parts(place.version, place.segment))
+        return said
+
+    def _parts(self, version: str, segment: str) -> Iterator[list[Panel]]:
+        """The panels of each segmentation that a segment belongs to; all belong to the whole."""
+        for labels in self._segmentations:
+            if segment == WHOLE or segment in labels:
+                here = ((version, label) for label in labels)
+                yield [self._panels[place] for place in here if place in self._panels]
 
     def restart(self, version: str, segment: str, signal: str) -> None:
         """Begin a signal's sequential detector anew."""
@@ -213,6 +226,7 @@ class Lane:
         index = panel.index(signal) if panel is not None else None
         if panel is not None and index is not None:
             self._stacked().restart(panel.place, index)
+            panel.forms.restart(index)
 
     def _panel(self, version: str, segment: str, pane: int) -> Panel | None:
         """The panel of a place; None without a reference or room."""
@@ -249,7 +263,12 @@ class Lane:
             )
             self._yardsticks[reference.id, segment] = stick
         place = Place(self._judging.model, version, segment, reference.id)
-        return Panel(place, stick, self._judging, self._threshold)
+        partition = self._partitions.get(reference.id)
+        if partition is None:
+            whole = reference.normals.get(WHOLE, reference.normals[segment])
+            partition = Partition([whole[one.name].reference() for one in self._signals])
+            self._partitions[reference.id] = partition
+        return Panel(place, stick, self._judging, self._threshold, partition)
 
     def _leave(self, version: str) -> None:
         """Forget what was measured of a version."""
@@ -257,6 +276,8 @@ class Lane:
         self._arrange({key: panel for key, panel in self._panels.items() if key[0] != version})
         used = {(panel.place.reference_id, panel.place.segment) for panel in self._panels.values()}
         self._yardsticks = {key: one for key, one in self._yardsticks.items() if key in used}
+        known = {reference for reference, _ in used}
+        self._partitions = {key: one for key, one in self._partitions.items() if key in known}
 
     def _arrange(self, panels: dict[tuple[str, str], Panel]) -> None:
         """Other panels from now on; those that stay keep what their detectors have seen."""

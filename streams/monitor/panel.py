@@ -7,11 +7,13 @@ follows from a finding (policy).
 """
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from detectors.arrays import Floats
 from detectors.budget import benjamini_hochberg, e_bh
@@ -25,6 +27,7 @@ from schemas.log import Millis
 from streams.monitor.adaptive import WATCHED, SavedSeries, Series, Subject, standardised
 from streams.monitor.effects import Depth, Measure, glance, indicated, measure
 from streams.monitor.faults import is_stuck_at_usual
+from streams.monitor.forms import Forms, Partition, SavedForms
 from streams.monitor.yardstick import Yardstick
 from streams.policy.family import FAULTS
 
@@ -97,6 +100,7 @@ class SavedPanel(msgspec.Struct, frozen=True, kw_only=True):
     moved: list[int]
     series: dict[int, SavedSeries]
     window: list[tuple[int, bytes]]
+    forms: SavedForms = SavedForms()
 
 
 class Slot(msgspec.Struct):
@@ -111,7 +115,12 @@ class Panel:
     """A sliding window over the signals of one place, and what is found in it."""
 
     def __init__(
-        self, place: Place, yardstick: Yardstick, judging: Judging, threshold: float
+        self,
+        place: Place,
+        yardstick: Yardstick,
+        judging: Judging,
+        threshold: float,
+        partition: Partition,
     ) -> None:
         """`threshold` is the log of the run length a signal's detector must keep, in panes."""
         self.place, self.yardstick = place, yardstick
@@ -127,6 +136,7 @@ class Panel:
         """Of each signal: 0 at rest, 1 it would join an incident, 2 it alarms."""
         self.sums = np.zeros(yardstick.width, np.int64)
         """Of all panes in the window."""
+        self.forms = Forms(partition, yardstick.references, yardstick.tolerances)
 
     def take(self, pane: int, row: Counts) -> None:
         """Take a pane's on-time counts (all cells,) into the window; the oldest panes leave it.
@@ -137,6 +147,7 @@ class Panel:
             self._first = pane
         self._window.append(Slot(pane, row.copy(), self._rows(row)))
         self.sums += row
+        self.forms.take(pane, row)
         held = sum(slot.rows for slot in self._window)
         while len(self._window) > 1 and (
             len(self._window) > WINDOW_PANES or held - self._window[0].rows >= WINDOW_ROWS
@@ -147,6 +158,7 @@ class Panel:
 
     def correct(self, pane: int, row: Counts) -> None:
         """Add late rows to the window that still holds their pane; detectors never see them."""
+        self.forms.correct(pane, row)
         for slot in self._window:
             if slot.pane == pane:
                 slot.row += row
@@ -173,6 +185,25 @@ class Panel:
         ]
         return found + self._watched(pane, row)
 
+    def formed(
+        self, pane: int, found: list[Finding], parts: Iterable[Sequence["Panel"]]
+    ) -> list[Finding]:
+        """The findings of a pane with the forms of those signals that move.
+
+        `parts`: the panels of each segmentation that says how broad a departure of this panel is.
+        """
+        due, length = self.forms.due(self._moved), self._judging.pane
+        others = [[one.forms for one in panels] for panels in parts] if due else []
+        for index in due:
+            change = found[index].change_point
+            assert change is not None
+            # Back inside the tolerance, its way back would be taken for its course.
+            if not found[index].inside:
+                self.forms.look(index, change // length, pane, others)
+        for index, form in self.forms.said.items():
+            found[index] = replace(found[index], shape=form.shape, breadth=form.breadth)
+        return found
+
     def held(self) -> list[tuple[int, list[Counts]]]:
         """The panes in the window, and the counts (width,) of every signal in each."""
         return [(slot.pane, self.yardstick.split(slot.row)) for slot in self._window]
@@ -190,6 +221,7 @@ class Panel:
             moved=self._moved,
             series={index: series.save() for index, series in self._series.items()},
             window=[(slot.pane, slot.row.tobytes()) for slot in self._window],
+            forms=self.forms.save(),
         )
 
     def load(self, saved: SavedPanel) -> None:
@@ -198,6 +230,7 @@ class Panel:
         self._moved = list(saved.moved)
         for index, series in saved.series.items():
             self._series[index].load(series)
+        self.forms.load(saved.forms)
         for pane, cells in saved.window:
             row = np.frombuffer(cells, np.int64).copy()
             self._window.append(Slot(pane, row, self._rows(row)))

@@ -110,6 +110,7 @@ class Silence:
                 threshold=None if most is None else float(most),
                 effect=Measured(),
                 change_point=since,
+                shape="sudden",
                 window_start=closing.span[0] if since is None else since,
                 window_end=closing.span[1],
                 rows=0,

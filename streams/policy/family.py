@@ -124,6 +124,8 @@ def family_of(signal: str, symptom: Symptom) -> Family:
     name. A name nobody knows is somebody's own figure: `kpi`.
     """
     prefix, _, name = signal.replace("|", ":", 1).partition(":")
+    if prefix == "metric" and name.startswith("spread:"):
+        return "fairness"  # parts that gain what others lose
     if prefix == "metric":
         if name in _PERFORMANCE:
             return "performance_drop"

@@ -150,6 +150,7 @@ def _alert(desk: Desk, incident: Incident, members: list[Tracked], status: Alert
         annotations=Annotations(runbook_url=route.runbook or None),
         owner=incident.owner or route.owner or None,
         advice=incident.advice,
+        breadth=next((t.last.breadth for t in ranked if _tells_breadth(t, incident)), None),
     )
 
 
@@ -174,6 +175,11 @@ def ranked_signals(members: list[Tracked], incident: Incident) -> list[Tracked]:
         return (t.family != incident.kind, not t.alarmed, -RANK[t.severity], -size, t.key)
 
     return sorted(members, key=weight)
+
+
+def _tells_breadth(t: Tracked, incident: Incident) -> bool:
+    """Whether a signal can say how broad its incident is: the cause's can."""
+    return t.family == incident.kind and t.last.breadth is not None
 
 
 def _signals(desk: Desk, ranked: list[Tracked]) -> Iterable[SignalInIncident]:

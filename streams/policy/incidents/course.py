@@ -24,10 +24,13 @@ KEPT_CELLS: Final = 4
 """Leading cells a remembered finding keeps."""
 
 
-def slim(finding: Finding) -> Finding:
-    """The finding without its bulk, for the state."""
+def slim(finding: Finding, before: Finding | None = None) -> Finding:
+    """The finding without its bulk, for the state; its form is that of `before` if it has none."""
     cells = tuple(leading(finding.cells, KEPT_CELLS))
-    return replace(finding, histogram=(), evidence=(), cells=cells)
+    shape, breadth = finding.shape, finding.breadth
+    if before is not None:
+        shape, breadth = shape or before.shape, breadth or before.breadth
+    return replace(finding, histogram=(), evidence=(), cells=cells, shape=shape, breadth=breadth)
 
 
 def track(desk: Desk, seen: Observation, phase: Phase) -> Tracked:

@@ -21,7 +21,7 @@ from schemas.output_parts import (
     Window,
 )
 from schemas.outputs import DriftEvent, finite
-from schemas.vocabulary import Severity, Shape, Transition
+from schemas.vocabulary import Severity, Transition
 from streams.policy.desk import Desk
 from streams.policy.incidents.explain import sentence
 from streams.policy.state import Tracked
@@ -48,7 +48,8 @@ def announce(
             version=finding.version,
             segment=finding.segment,
             kind=tracked.family,
-            shape=_shape(desk, finding),
+            shape=finding.shape or tracked.last.shape,
+            breadth=finding.breadth or tracked.last.breadth,
             severity=tracked.severity,
             previous_severity=previous,
             monitor=f"{finding.signal}/{finding.detector}",
@@ -123,10 +124,3 @@ def _histograms(finding: Finding) -> Histograms | None:
         reference=tuple(cell.reference for cell in cells),
         current=tuple(cell.current for cell in cells),
     )
-
-
-def _shape(desk: Desk, finding: Finding) -> Shape | None:
-    """Sudden if the proof followed the change at once, gradual if it took long to be sure."""
-    if finding.change_point is None:
-        return None
-    return "sudden" if desk.now - finding.change_point <= desk.rules.young else "gradual"

@@ -9,7 +9,7 @@ from typing import Final
 from schemas.config_monitor import PCA
 from schemas.durations import show_duration
 from schemas.finding import Cell, Finding
-from schemas.vocabulary import Severity
+from schemas.vocabulary import Breadth, Severity
 from streams.policy.incidents import joint
 from streams.policy.severity import Limits, fall_of
 
@@ -44,6 +44,11 @@ _NAMES: Final = {
     "canary:estimate": "the canary's estimated error rate",
 }
 _CANARY: Final = "canary:"
+_SPREAD: Final = "metric:spread:"
+_BREADTHS: Final[dict[Breadth, str]] = {
+    "uniform": "uniform over all segments",
+    "localised": "localised in some segments",
+}
 
 
 def subject(signal: str) -> str:
@@ -53,6 +58,8 @@ def subject(signal: str) -> str:
     kind, _, name = signal.partition(":")
     if not name:
         return signal
+    if signal.startswith(_SPREAD):
+        return f"the spread of performance over {signal.removeprefix(_SPREAD)}"
     if signal.startswith(_CANARY):
         return f"the canary's {name.removeprefix('metric:')}"
     return name if kind in ("metric", "kpi", "operational") else f"{kind} {name}"
@@ -79,15 +86,22 @@ def sentence(finding: Finding, severity: Severity | None, limits: Limits) -> str
         if not finding.alarm:
             return f"no row of {where} is made with a feature set that is new to it"
         return f"{share} of {where} are made with a feature set that is new to it, undeployed"
+    said = [extent(finding, severity, limits)]
+    if finding.breadth is not None:
+        said.append(_BREADTHS[finding.breadth])
     return (
         f"{subject(finding.signal)} in {where}: {movement(finding)} over {finding.rows:,} rows"
-        f" ({extent(finding, severity, limits)})"
+        f" ({'; '.join(said)})"
     )
 
 
 def movement(finding: Finding) -> str:
     """What moved: the leading cells, or the value itself."""
     effect = finding.effect
+    if finding.signal.startswith(_SPREAD) and finding.cells:
+        median = next((_percent(c.current) for c in finding.cells if c.name == "p50"), "")
+        held = f" while the median of the parts holds at {median}" if median else ""
+        return _cells(leading(finding.cells)) + held
     if effect.current is not None and effect.baseline is not None:
         canary = finding.signal.startswith(_CANARY)
         rate = finding.signal.startswith(("error", "gain")) or "rate" in finding.signal

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.finding import Finding
 from schemas.log import DAWN, Millis
@@ -94,6 +95,10 @@ def _one(key: SignalKey, findings: list[Finding], limits: Limits, now: Millis) -
     worth = severity is not None and not inside
     alarm = limits.pages and any(f.alarm and f.role == "alert" for f in judged)
     delay = max(f.label_delay for f in judged) if family in DELAYED else 0
+    shapes = (f.shape for f in (best, *telling) if f.shape is not None)
+    breadths = (f.breadth for f in (best, *telling) if f.breadth is not None)
+    # Of several detectors one keeps what a form is told by.
+    best = replace(best, shape=min(shapes, default=None), breadth=min(breadths, default=None))
     begun = min((f.change_point for f in telling if f.change_point is not None), default=now)
     return Observation(
         key=key,

@@ -107,7 +107,7 @@ def _alive(desk: Desk, seen: Observation, tracked: Tracked, found: Step) -> None
         clears=found.clears,
     )
     if phase == "firing":
-        tracked = replace(tracked, last=slim(seen.finding))
+        tracked = replace(tracked, last=slim(seen.finding, tracked.last))
         tracked = _proven(desk, seen, tracked)
         tracked = _graded(desk, seen, tracked)
         tracked = _turned(desk, seen, tracked)

@@ -39,7 +39,10 @@ ROWS_A_COLUMN: Final = 20
 """Complete rows of a reference at least, for each column."""
 
 _CAREFUL: Final = 1.28
-"""Standard errors by which a spread may be larger than it was measured."""
+_TAILED: Final = 2.58
+"""Standard errors by which a spread may be larger than it was measured; that of squares, which have
+heavy tails where columns are extreme together, further: a reference without a row of the tail has
+too small a mean and too small a spread at once."""
 
 _COLLINEAR: Final = 0.02
 """Least 1 - r^2 of a pair: closer columns are taken for no closer."""
@@ -211,18 +214,20 @@ def _dispersed(first: Standard, blocks: Sequence[Counts]) -> Standard:
     for span in (means, spreads, error):
         chosen[span] = True
     own = np.where(chosen, _spread(found[1::2], rows[1::2]), _spread(found, rows))
+    squares = slice(spreads.start, error.stop)
+    own[squares] = _spread(found[1::2, squares], rows[1::2], _TAILED)
     center = rows @ found / rows.sum()
     lasting = persistence((found - center) * rows[:, None], PROVEN)
     dispersion = np.maximum(own, 1.0) * lasting
     return Standard(**{**first.__dict__, "dispersion": tuple(dispersion.tolist())})
 
 
-def _spread(found: Floats, rows: Floats) -> Floats:
+def _spread(found: Floats, rows: Floats, careful: float = _CAREFUL) -> Floats:
     """Variance of block means times their rows (f,), carefully."""
     free = len(found) - 1
     center = rows @ found / rows.sum()
     measured = (rows[:, None] * (found - center) ** 2).sum(axis=0) / free
-    return np.asarray(measured * (1 + _CAREFUL * np.sqrt(2 / free)))
+    return np.asarray(measured * (1 + careful * np.sqrt(2 / free)))
 
 
 def _standardised(

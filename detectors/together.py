@@ -83,7 +83,7 @@ class Together:
         self.components, self.tolerance = components, tolerance
         spans = components.spans
         kinds: tuple[Kind, ...] = ("means", "spreads", "error", "pairs")
-        self._kinds = dict(zip(kinds, spans, strict=True))
+        self._kinds: dict[Kind, slice] = dict(zip(kinds, spans, strict=True))
         f = len(components.dispersion)
         self.bound, self._error, self._rarely = np.zeros(f), np.zeros(f), np.zeros(f)
         for kind, span in self._kinds.items():

@@ -289,8 +289,7 @@ class Multivariate:
     def load(self, saved: bytes) -> None:
         """Take a snapshot up; under another tolerance the evidence begins anew."""
         state = msgspec.msgpack.decode(saved, type=SavedMultivariate)
-        own = {place: one for place, one in state.standards if place.watch in self._monitors}
-        self._standards |= own
+        self._standards = {p: one for p, one in state.standards if p.watch in self._monitors}
         self._versions.load(state.versions)
         for place, growing, since in state.growing:
             if place.watch in self._layout.together:

@@ -19,12 +19,14 @@ from streams.monitor.multivariate import Multivariate
 from streams.monitor.stretches import MOST, Stretches
 from streams.monitor.watch import Part, Setting
 from streams.profiler import Profiler
-from streams.runtime.assembly import open_replay
+from streams.runtime.assembly import open_embedded, open_replay
 from streams.runtime.recording import Chunk
 from streams.runtime.reference import build_reference
 from streams.runtime.roles import counting, judging
 from streams.runtime.rows import FIRST_INSTANT, Entries
 from tests.monitor.closing import PANE, closing
+from tests.runtime.test_machines import end as finish
+from tests.runtime.test_machines import everything, feed
 
 EVERY = 600
 """Milliseconds between rows: a hundred a pane."""
@@ -68,18 +70,21 @@ def record(number, features):
     return orjson.dumps(row)
 
 
-def run(made, columns, **options):
-    """What is said, by topic and id, without what may differ between runtimes."""
+def recorded(columns):
+    """The rows as one chunk."""
     values = [
         record(i, dict(zip("xyz", row, strict=True))) for i, row in enumerate(columns.tolist())
     ]
     times = [FIRST_INSTANT + EVERY * i for i in range(len(values))]
     keys = [str(i).encode() for i in range(len(values))]
-    chunk = Chunk(
-        entries={"predictions": Entries(times=times, keys=keys, values=values)}, last=times[-1]
-    )
-    out = {}
-    for output in open_replay(made, {}, step_rows=1000, **options).run([chunk], ["m"]):
+    entries = {"predictions": Entries(times=times, keys=keys, values=values)}
+    return Chunk(entries=entries, last=times[-1])
+
+
+def run(made, columns, **options):
+    """What is said, by topic and id, without what may differ between runtimes."""
+    out, replay = {}, open_replay(made, {}, step_rows=1000, **options)
+    for output in replay.run([recorded(columns)], ["m"]):
         if output.topic != "references":
             event = json.loads(output.value)
             event.pop("sequence", None)
@@ -119,6 +124,29 @@ def test_without_a_change_nothing_is_said_and_every_pane_is_judged():
 def test_partitions_and_crashes_change_nothing(turned):
     crash = lambda turn: "stored" if turn in (4, 7) else None
     assert turned == run(config(TOGETHER), turning(change=True), partitions=3, crash=crash)
+
+
+@pytest.mark.slow
+def test_embedded_says_what_replay_says(turned, tmp_path):
+    """With a stop and a start in the middle of the change."""
+    chunk, made = recorded(turning(change=True)), config(TOGETHER)
+    entries = chunk.entries["predictions"]
+    for begin, end in ((0, 4_200), (4_200, ROWS)):
+        runtime = open_embedded(made, {}, tmp_path)
+        span = slice(begin, end)
+        part = Entries(
+            times=entries.times[span], keys=entries.keys[span], values=entries.values[span]
+        )
+        feed(runtime, Chunk(entries={"predictions": part}, last=part.times[-1]))
+        runtime.run_until_idle()
+        if end == ROWS:
+            finish(runtime, chunk.last)
+            runtime.run_until_idle()
+            said = everything(runtime)
+        runtime.stop()
+    for topic in ("readings", "drift-events", "alerts"):
+        expected = list(turned[topic].values())
+        assert sorted(map(json.dumps, expected)) == sorted(json.dumps(e) for _, e in said[topic])
 
 
 # -- what is counted -------------------------------------------------------------------------------

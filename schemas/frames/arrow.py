@@ -32,6 +32,10 @@ _FEW: Final = 32
 _SHORT: Final = 64
 """Bytes of such a text."""
 
+_WORD: Final = 8
+_MASKS: Final = np.array([(1 << 8 * i) - 1 for i in range(_WORD + 1)], np.uint64)
+"""The first bytes of a word, by how many."""
+
 _TYPES: Final[Mapping[Any, type[np.number[Any]]]] = {
     pa.int8(): np.int8,
     pa.int16(): np.int16,
@@ -57,18 +61,20 @@ class ArrowColumn:
         """At least one array."""
         self._arrays = arrays
         self._type = arrays[0].type
+        self._numeric = _TYPES.get(self._type)
 
     def floats(self, out: Floats, *, exact: bool) -> None:
         """Write numbers to `out` (n,), null as NaN; `exact`: none that a float cannot hold."""
         if pa.types.is_null(self._type):
             out[:] = np.nan
             return
-        if self._type not in _TYPES:
+        kind = self._numeric
+        if kind is None:
             raise UnsureError
-        whole = exact and pa.types.is_integer(self._type)
+        whole = exact and not issubclass(kind, np.floating)
         begin = 0
         for array in self._arrays:
-            numbers, known = _numbers(array), _known(array)
+            numbers, known = _numbers(array, kind), _known(array)
             if whole and not _exact(numbers if known is None else numbers[known]):
                 raise UnsureError
             own = out[begin : begin + len(array)]
@@ -95,7 +101,8 @@ class ArrowColumn:
         # Anew also where it came as a dictionary, which may hold what no row has.
         array = (array if spread else array.dictionary_decode()).dictionary_encode()
         values, codes = array.dictionary.to_pylist(), array.indices
-        known, out = _known(codes), _numbers(codes).astype(np.int64)
+        known, kind = _known(codes), _TYPES[codes.type]
+        out = _numbers(codes, kind).astype(np.int64)
         if known is not None:
             out[~known], values = len(values), [*values, None]
         return Coded(out, values)
@@ -104,15 +111,10 @@ class ArrowColumn:
         """Texts (n,), none of them null."""
         if not (pa.types.is_string(self._type) or pa.types.is_large_string(self._type)):
             raise UnsureError
-        parts, ends, written = [], [], 0
-        for array in self._arrays:
-            if array.null_count:
-                raise UnsureError
-            content, places = _texts(array)
-            parts.append(content)
-            ends.append(places[1:] + np.int64(written))
-            written += len(content)
-        return Ids(_together(parts), _together(ends))
+        if self.nulls():
+            raise UnsureError
+        content, places = _texts(self._arrays)
+        return Ids(content, places[1:])
 
     def instants(self) -> Ints | list[Timestamp]:
         """Epoch milliseconds (n,), or instants as producers write them; none of them null."""
@@ -120,7 +122,7 @@ class ArrowColumn:
             raise UnsureError
         if not pa.types.is_timestamp(self._type):
             return list(self._joined().to_pylist())
-        whole = np.concatenate([_numbers(array.view(pa.int64())) for array in self._arrays])
+        whole = np.concatenate([_numbers(array, np.int64) for array in self._arrays])
         if self._type.unit == "s":
             if not len(whole) or whole.min() < EARLIEST // 1000 or whole.max() >= _CERTAIN // 1000:
                 raise UnsureError
@@ -135,43 +137,42 @@ class ArrowColumn:
         """A column of few short texts, or of whole numbers near one another; None for any other."""
         if pa.types.is_string(self._type):
             return self._few_texts()
-        if self._type != pa.int64() or self.nulls():
+        if self._numeric is not np.int64 or self.nulls():
             return None
-        numbers = _together([_numbers(array) for array in self._arrays])
+        numbers = _together([_numbers(array, np.int64) for array in self._arrays])
         low, high = int(numbers.min()), int(numbers.max())
         if high - low > _NEAR:
             return None
         return Coded(numbers - low, list(range(low, high + 1)))
 
     def _few_texts(self) -> Coded | None:
-        parts = [_texts(array) for array in self._arrays]
-        text = (self._arrays[0][0].as_py() or "") if len(self._arrays[0]) else ""
-        if not self.nulls() and all(_repeats(*part, text.encode()) for part in parts):
-            n = sum(map(len, self._arrays))
-            return Coded(np.zeros(n, np.int64), [text])
-        values: list[str] = []
-        codes: list[Ints] = []
-        for array, part in zip(self._arrays, parts, strict=True):
-            own = _told_apart(*part, _known(array), values)
-            if own is None:
-                return None
-            codes.append(own)
-        out = _together(codes)
+        content, places = _texts(self._arrays)
+        n = len(places) - 1
         if not self.nulls():
-            return Coded(out, list(values))
-        out[out < 0] = len(values)
-        return Coded(out, [*values, None])
+            lengths = places[1:] - places[:-1]
+            text = content[: lengths[0]].tobytes() if n else b""
+            if (lengths == len(text)).all() and content.tobytes() == text * n:
+                return Coded(np.zeros(n, np.int64), [text.decode()])
+            return _told_apart(content, places, np.zeros(n, np.bool_))
+        known = [(_known(array), len(array)) for array in self._arrays]
+        null = np.concatenate([np.zeros(m, np.bool_) if k is None else ~k for k, m in known])
+        few = _told_apart(content, places, null)
+        if few is None:
+            return None
+        few.codes[null] = len(few.values)
+        return Coded(few.codes, [*few.values, None])
 
     def _joined(self) -> Any:
         return self._arrays[0] if len(self._arrays) == 1 else pa.concat_arrays(self._arrays)
 
 
-def _numbers(array: Any) -> npt.NDArray[Any]:
+def _numbers(array: Any, kind: type[np.number[Any]]) -> npt.NDArray[Any]:
     """The numbers of an array as they lie in its buffer (n,); those of nulls are any."""
-    buffer = array.buffers()[1]
-    if buffer is None or not len(array):
-        return np.zeros(len(array), _TYPES[array.type])
-    return np.frombuffer(buffer, _TYPES[array.type])[array.offset :][: len(array)]
+    n = len(array)
+    buffer = array.buffers()[1] if n else None
+    if buffer is None:
+        return np.zeros(n, kind)
+    return np.frombuffer(buffer, kind)[array.offset : array.offset + n]
 
 
 def _known(array: Any) -> npt.NDArray[np.bool_] | None:
@@ -179,61 +180,56 @@ def _known(array: Any) -> npt.NDArray[np.bool_] | None:
     if not array.null_count:
         return None
     bits = np.unpackbits(np.frombuffer(array.buffers()[0], np.uint8), bitorder="little")
-    return bits[array.offset :][: len(array)].astype(np.bool_)
+    return bits[array.offset : array.offset + len(array)].astype(np.bool_)
 
 
-def _texts(array: Any) -> tuple[npt.NDArray[np.uint8], Ints]:
+def _texts(arrays: Sequence[Any]) -> tuple[npt.NDArray[np.uint8], Ints]:
     """The bytes of texts one behind the other, and where they begin and the last ends (n + 1,)."""
-    _, places, content = array.buffers()
-    if places is None or not len(array):
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    wide = np.int64 if pa.types.is_large_string(array.type) else np.int32
-    own = np.frombuffer(places, wide)[array.offset :][: len(array) + 1].astype(np.int64)
-    begin, end = int(own[0]), int(own[-1])
-    own -= begin
-    return np.frombuffer(content or b"", np.uint8)[begin:end], own
-
-
-def _repeats(content: npt.NDArray[np.uint8], places: Ints, text: bytes) -> bool:
-    """Whether every one of texts is `text`."""
-    n = len(places) - 1
-    if len(content) != n * len(text) or bool((np.diff(places) != len(text)).any()):
-        return False
-    rows = content.reshape(n, len(text))
-    return bool((rows == np.frombuffer(text, np.uint8)).all())
+    wide = np.int64 if pa.types.is_large_string(arrays[0].type) else np.int32
+    parts, places, written = [np.zeros(0, np.uint8)], [np.zeros(1, np.int64)], 0
+    for array in arrays:
+        if not len(array):
+            continue
+        _, bounds, content = array.buffers()
+        own = np.frombuffer(bounds, wide)[array.offset :][: len(array) + 1].astype(np.int64)
+        begin, end = int(own[0]), int(own[-1])
+        parts.append(np.frombuffer(content or b"", np.uint8)[begin:end])
+        places.append(own[1:] + (written - begin))
+        written += end - begin
+    return np.concatenate(parts), np.concatenate(places)
 
 
 def _told_apart(
-    content: npt.NDArray[np.uint8],
-    places: Ints,
-    known: npt.NDArray[np.bool_] | None,
-    values: list[str],
-) -> Ints | None:
-    """The place in `values` of each text (n,), -1 of what is not `known`; new ones are added.
+    content: npt.NDArray[np.uint8], places: Ints, null: npt.NDArray[np.bool_]
+) -> Coded | None:
+    """The texts (n,) by value; the code of what is `null` (n,) is any.
 
-    One value after the other, byte by byte, among the rows that are not told yet. None: they are
-    too many or too long.
+    One value after the other, eight bytes at a time. None: they are too many or too long.
     """
-    begins, lengths = places[:-1], np.diff(places)
-    if len(lengths) and int(lengths.max()) > _SHORT:
+    begins, lengths = places[:-1], places[1:] - places[:-1]
+    longest = int(lengths.max(initial=0))
+    if longest > _SHORT:
         return None
-    out = np.full(len(lengths), -1, np.int64)
-    left = np.arange(len(lengths)) if known is None else np.flatnonzero(known)
-    code = 0
-    while len(left):
-        if code == len(values):
-            if code == _FEW:
-                return None
-            first = int(begins[left[0]])
-            values.append(content[first : first + int(lengths[left[0]])].tobytes().decode())
-        text = values[code].encode()
-        same = left[lengths[left] == len(text)]
-        for i, byte in enumerate(text):
-            same = same[content[begins[same] + i] == byte]
-        out[same] = code
-        left = left[out[left] < 0]
-        code += 1
-    return out
+    padded = np.concatenate([content, np.zeros(_SHORT + _WORD, np.uint8)])
+    # A word from every byte on.
+    words = np.ndarray((len(content) + _SHORT,), "<u8", padded.data, strides=(1,))
+    parts = [lengths]
+    for begin in range(0, longest, _WORD):
+        left = np.clip(lengths - begin, 0, _WORD)
+        parts.append((words[begins + begin] & _MASKS[left]).view(np.int64))
+    codes, values, told = np.zeros(len(lengths), np.int8), list[str](), null.copy()
+    while not told.all():
+        if len(values) == _FEW:
+            return None
+        row = int(np.argmin(told))
+        same = parts[0] == parts[0][row]
+        for part in parts[1:]:
+            same &= part == part[row]
+        told |= same
+        # By arithmetic: who is chosen is chance, and a branch a row would be most of the cost.
+        codes += same.view(np.int8) * np.int8(len(values))
+        values.append(content[begins[row] : places[row + 1]].tobytes().decode())
+    return Coded(codes.astype(np.int64), values)
 
 
 def _together(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.envelope import ARROW
+from schemas.frames.arrow import ArrowColumn
 from schemas.grid import Grid, SignalGrid
 from schemas.journal import Profile, decode
 from schemas.log import Record
@@ -218,6 +219,24 @@ def test_plain_arrow_needs_neither_pandas_nor_pyarrows_functions():
         [sys.executable, "-c", ALONE, told, str(T0)], capture_output=True, text=True, check=False
     )
     assert "6 6 []" == done.stdout.strip(), done.stderr
+
+
+def test_texts_are_told_apart_by_all_their_bytes():
+    """Few or many, short or long, nulls and zeros among them, in several arrays or slices."""
+    r = random.Random(5)
+    for _ in range(200):
+        longest = r.choice([1, 2, 9, 17, 64, 70])
+        some = [
+            "".join(r.choices("ab\0é", k=r.randint(0, longest))) for _ in range(r.randint(1, 40))
+        ]
+        some += [None] * r.choice([0, 0, 2])
+        parts = [r.choices(some, k=r.randint(i == 0, 60)) for i in range(r.randint(1, 4))]
+        arrays = [pa.array([*parts[0], "x"], pa.string())[: len(parts[0])]]
+        arrays += [pa.array(["y", "z", *one], pa.string())[2:] for one in parts[1:]]
+        expected = [text for part in parts for text in part]
+        codes, values = ArrowColumn(arrays).coded()
+        assert expected == [values[code] for code in codes.tolist()]
+        assert sorted(map(str, set(expected))) == sorted(map(str, values))
 
 
 def one_awkward(log, field, values):

@@ -21,7 +21,7 @@ from schemas.journal import Counts
 from schemas.log import Millis
 from schemas.output_parts import Performance as Shown
 from schemas.standing import Standing, Tally
-from streams.monitor.outcomes import bins, fairness
+from streams.monitor.outcomes import bins, fairness, spread
 from streams.monitor.outcomes.bins import Bins, SavedBins
 from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.outcomes.cohorts import Cohort, Cohorts, SavedCohort
@@ -29,7 +29,6 @@ from streams.monitor.outcomes.estimate import Bias, Check, SavedCheck, widened
 from streams.monitor.outcomes.labels import Labels, SavedLabels
 from streams.monitor.outcomes.normal import Normal, SavedNormal
 from streams.monitor.outcomes.slices import Slices
-from streams.monitor.outcomes.spread import Spread
 from streams.monitor.outcomes.tallies import Tallies
 from streams.monitor.outcomes.telling import Teller, measured
 from streams.monitor.outcomes.windows import SavedWindows, Windows
@@ -48,7 +47,7 @@ def alerting(layout: Layout, groups: tuple[str, ...] = ()) -> int:
     if not layout.outcomes:
         return 0
     by_score = len(bins.SIGNALS) if "wrong" in layout.outcomes else 0
-    return 1 + by_score + fairness.signals(layout, groups)
+    return 1 + by_score + fairness.signals(layout, groups) + spread.signals(layout)
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +63,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     bins: SavedBins
     tallies: tuple[Tally, ...]
     shown: dict[str, Shown]
+    widening: spread.Saved = []
 
 
 class Performance:
@@ -88,7 +88,7 @@ class Performance:
         self._labels = Labels(setting, blocks)
         self._bins = Bins(setting, blocks, self._normal)
         self._fairness = fairness.Fairness(setting, blocks)
-        self._spread = Spread(judging, layout, blocks)
+        self._spread = spread.Spread(setting, blocks)
         self._tallies = Tallies(self._pane)
         self._shown: dict[str, Shown] = {}
 
@@ -102,6 +102,7 @@ class Performance:
             return []
         if self._normal.close(closing):
             self._bins.reset()
+            self._spread.reset()
         fresh = self._count(closing)
         kept = self._arrived.versions
         closing = msgspec.structs.replace(
@@ -346,6 +347,7 @@ class Performance:
         """Begin a detector of the labels anew."""
         self._labels.restart(version, segment, signal)
         self._bins.restart(version, segment, signal)
+        self._spread.restart(version, segment, signal)
 
     def save(self) -> bytes:
         """The state, for a snapshot."""
@@ -361,6 +363,7 @@ class Performance:
                 bins=self._bins.save(),
                 tallies=self._tallies.all(),
                 shown=self._shown,
+                widening=self._spread.save(),
             )
         )
 
@@ -380,6 +383,7 @@ class Performance:
         self._bins.load(one.bins)
         self._tallies.load(one.tallies)
         self._shown = dict(one.shown)
+        self._spread.load(one.widening)
 
 
 def _nothing(_: Counts) -> int:

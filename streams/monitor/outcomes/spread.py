@@ -1,11 +1,13 @@
 """Spread: how far the parts of a segmentation lie apart in the leading metric.
 
-Signal `metric:spread:NAME` of a segmentation: accuracy (MAE of numbers) of the best part less that
-of the worst, among those with enough rows, now and in the reference; the cells say each part's.
+Signal `metric:spread:NAME` of a segmentation, told by `segments`: accuracy (MAE of numbers) of the
+best part less that of the worst, among those with enough rows, now and in the reference; the cells
+say each part's. Judged by `quartiles` where there are four parts: do they move apart while their
+median holds (`widening`)? Not where the error of the whole moves: that is another incident.
 
-Promises: readings only: that the parts of a segmentation have moved apart is judged where it is
-asked for, by `fairness`. The largest of many noisy differences is never 0, so the interval of the
-difference holds for all pairs together (Bonferroni) and reaches 0 where nothing is proven.
+Promises: the largest of many noisy differences is never 0, so the interval of the difference holds
+for all pairs together (Bonferroni) and reaches 0 where nothing is proven; what is judged has one
+signal's part of the budget; bounded by versions and segmentations.
 Leaves to others: the windows (`windows`), the metrics (`blocks`).
 """
 
@@ -13,18 +15,28 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
+import numpy as np
 from scipy import special
 
 from detectors.metrics.interval import Interval
 from schemas.finding import Cell, Finding, Measured
 from schemas.grid import OTHER, WHOLE, Layout
 from schemas.journal import Counts
-from schemas.judging import Judging
 from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.outcomes.normal import Normal
 from streams.monitor.outcomes.telling import Teller
+from streams.monitor.outcomes.widening import (
+    LEAST_PARTS,
+    MEMORY,
+    Border,
+    Rate,
+    State,
+    Widening,
+    log_evidence,
+)
 from streams.monitor.outcomes.windows import Windows
-from streams.monitor.watch import Closing
+from streams.monitor.watch import Closing, Setting
+from streams.monitor.yardstick import POINTS
 
 MIN_ROWS: Final = 100
 """Outcomes that a part needs, so that its metric's error is that of large samples."""
@@ -32,25 +44,150 @@ MIN_ROWS: Final = 100
 LEVEL: Final = 0.05
 """Of all intervals here: 95 % confidence."""
 
+SIGNAL: Final = "metric:spread:"
+
+Saved = list[tuple[str, str, State]]
+"""What is kept by version and segmentation, in a snapshot."""
+
+
+def parts_of(layout: Layout) -> dict[str, list[str]]:
+    """The parts of every segmentation; what is `other` is no part."""
+    return {
+        one.name: [label for label in one.labels() if label != f"{one.name}={OTHER}"]
+        for one in layout.grid.segments
+    }
+
+
+def signals(layout: Layout) -> int:
+    """How many signals alarm here."""
+    return sum(len(labels) >= LEAST_PARTS for labels in parts_of(layout).values())
+
 
 class Spread:
     """The segmentations of one model."""
 
-    def __init__(self, judging: Judging, layout: Layout, blocks: Blocks) -> None:
-        """`layout` says which parts there are; what is `other` is no part."""
+    def __init__(self, setting: Setting, blocks: Blocks) -> None:
+        """`setting` says which parts there are, the tolerance, and the threshold of a signal."""
+        judging = setting.judging
         self._model, self._pane, self._blocks = judging.model, judging.pane, blocks
-        self._parts = {
-            one.name: [label for label in one.labels() if label != f"{one.name}={OTHER}"]
-            for one in layout.grid.segments
-        }
+        self._threshold, self._tolerance = setting.threshold, POINTS * judging.tolerance
+        self._parts = parts_of(setting.layout)
+        self._detectors: dict[tuple[str, str], Widening] = {}
+        self._loaded: dict[tuple[str, str], State] = {}
 
     def close(self, closing: Closing, normal: Normal, arrived: Windows) -> list[Finding]:
-        """A reading a segmentation of every version whose labels came in this pane."""
+        """What there is to say of every version whose labels came in this pane."""
         found: list[Finding] = []
-        for version in sorted({part.version for part in closing.outcomes}):
+        versions = sorted({part.version for part in closing.outcomes})
+        for version in versions:
             for name, labels in self._parts.items():
                 found += self._told(version, name, labels, closing, normal, arrived)
+        if "outcomes" not in closing.building:
+            kept = arrived.versions
+            self._detectors = {at: one for at, one in self._detectors.items() if at[0] in kept}
+            for version in versions:
+                for name, labels in self._parts.items():
+                    if len(labels) >= LEAST_PARTS:
+                        found += self._judged(version, name, labels, closing, normal)
         return found
+
+    def restart(self, version: str, segment: str, signal: str) -> None:
+        """Begin a segmentation's detector anew."""
+        detector = self._detectors.get((version, signal.removeprefix(SIGNAL)))
+        if detector is not None and segment == WHOLE and signal.startswith(SIGNAL):
+            detector.restart()
+
+    def reset(self) -> None:
+        """There is another reference: nothing that was measured by the former one counts."""
+        self._detectors, self._loaded = {}, {}
+
+    def save(self) -> Saved:
+        """The state, for a snapshot."""
+        states = self._loaded | {at: one.state for at, one in self._detectors.items()}
+        return [(*at, states[at]) for at in sorted(states)]
+
+    def load(self, saved: Saved) -> None:
+        """Take a snapshot up."""
+        self._loaded = {(version, name): state for version, name, state in saved}
+
+    def _judged(
+        self, version: str, name: str, labels: list[str], closing: Closing, normal: Normal
+    ) -> Iterator[Finding]:
+        """Whether the quartiles of the parts move apart; nothing of too few parts with rows."""
+        one = self._detector(version, name, labels, normal)
+        number = closing.pane
+        seen = {
+            part.segment: self._rate(self._blocks.compact(part.vector), normal)
+            for part in closing.outcomes
+            if part.version == version and part.segment in labels
+        }
+        one.update(number, seen)
+        if one.quartiles is None:
+            return
+        (was, now), evidence = one.quartiles, log_evidence(one.state)
+        inside = not one.apart
+        level = any(
+            f.signal in ("error", "gain") and (f.alarm or f.joins)
+            for f in closing.findings
+            if f.version == version and f.segment == WHOLE and f.role == "alert"
+        )
+        alarm = evidence is not None and evidence >= self._threshold and not (inside or level)
+        yield Finding(
+            model=self._model,
+            version=version,
+            segment=WHOLE,
+            signal=f"{SIGNAL}{name}",
+            detector="quartiles",
+            state="judged",
+            alarm=alarm,
+            joins=alarm,
+            inside=inside,
+            symptom="shift",
+            statistic=evidence,
+            threshold=self._threshold,
+            effect=Measured(size=one.widened, current=now.width, baseline=was.width),
+            cells=tuple(
+                Cell(name=field, reference=before, current=value)
+                for field, before, value in zip(now._fields, was, now, strict=True)
+            ),
+            change_point=one.state.since * self._pane if one.state.since >= 0 else None,
+            window_start=max(0, number + 1 - MEMORY) * self._pane,
+            window_end=closing.span[1],
+            rows=one.rows,
+            reference_id=normal.reference_id,
+            reference_rows=normal.rows,
+            dispersion=normal.dispersion,
+        )
+
+    def _detector(self, version: str, name: str, labels: list[str], normal: Normal) -> Widening:
+        place = version, name
+        if place not in self._detectors:
+            borders = {}
+            for label in labels:
+                counts = normal.counts(label)
+                before = None if counts is None else self._rate(counts, normal)
+                if before is not None and before.rows >= MIN_ROWS:
+                    borders[label] = Border.of(before, self._tolerance, normal.dispersion)
+            made = Widening(borders, self._tolerance, normal.dispersion)
+            made.state = self._loaded.pop(place, made.state)
+            self._detectors[place] = made
+        return self._detectors[place]
+
+    def _rate(self, counts: Counts, normal: Normal) -> Rate:
+        """Wrong answers among the outcomes; of numbers errors beyond the usual half's."""
+        residuals = self._blocks.layout.residuals
+        if residuals is None:
+            table = self._blocks.table(counts)
+            rows = self._blocks.rows(counts)
+            return Rate(float(rows - int(np.trace(table[:-1, :-1]))), float(rows))
+        errors = self._blocks.part(counts, "error")[:-1]
+        whole = normal.counts(WHOLE)
+        usual = errors if whole is None else self._blocks.part(whole, "error")[:-1]
+        sizes = np.abs(residuals.values[:-1])
+        order = np.argsort(sizes, kind="stable")
+        middle = np.searchsorted(np.cumsum(usual[order]), usual.sum() / 2)
+        half = sizes[order][min(int(middle), len(order) - 1)]
+        return Rate(float(errors[sizes > half].sum()), float(errors.sum()))
 
     def _told(
         self,

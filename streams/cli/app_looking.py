@@ -26,7 +26,7 @@ Topic = Literal[
 
 def add(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (status, tail, explain, incidents, card):
+    for command in (status, tail, explain, incidents, card, annotators):
         app.command()(command)
 
 
@@ -123,3 +123,20 @@ def card(
     from streams.cli.places import Place
 
     run(Place(config=config, data=data, bootstrap=bootstrap), model, output, as_json=json)
+
+
+def annotators(
+    model: Annotated[str, typer.Argument(help="Which model.")],
+    newest: Annotated[
+        int, typer.Option(min=1, help="Of so many records of labels a partition.")
+    ] = 200_000,
+    config: ConfigMaybe = None,
+    data: DataMaybe = None,
+    bootstrap: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Who of those who label the same predictions differs from the others."""
+    from streams.cli.annotators import run
+    from streams.cli.places import Place
+
+    run(Place(config=config, data=data, bootstrap=bootstrap), model, newest, as_json=json)

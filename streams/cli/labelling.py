@@ -17,8 +17,8 @@ from schemas.inputs import Label, encode
 from schemas.instants import rfc3339
 from streams.cli.console import emit, emit_object, results, say
 from streams.cli.endings import REFUSED, OperatorError
-from streams.cli.history import content_of
 from streams.cli.places import Place, reading, writer_of
+from streams.cli.rows import rows_of
 from streams.cli.saying import instant_text
 from streams.runtime.reading import Located, Span
 from streams.runtime.writing import Letter
@@ -161,8 +161,8 @@ def _wanted(model: str, row: Scored, why: str, weight: float | None) -> Wanted:
 
 
 def _scored(records: Iterable[Located], model: str) -> Iterator[Scored]:
-    for row in _rows(records):
-        if row.get("model") != model or not isinstance(row.get("prediction_id"), str):
+    for row in rows_of(records, model):
+        if not isinstance(row.get("prediction_id"), str):
             continue
         score = row.get("score")
         number = float(score) if isinstance(score, int | float) else None
@@ -188,36 +188,7 @@ def _doubt(score: float | None, probabilities: object) -> float | None:
 
 
 def _labelled(records: Iterable[Located], model: str) -> set[str]:
-    told = (row for row in _rows(records) if row.get("model") == model)
-    return {str(row.get("prediction_id")) for row in told}
-
-
-def _rows(records: Iterable[Located]) -> Iterator[dict[str, Any]]:
-    """Events as plain objects, column batches row by row; what is no JSON is passed over."""
-    for record in records:
-        opened = content_of(record)
-        if opened is None:
-            continue
-        try:
-            tree = msgspec.json.decode(opened[1])
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            continue
-        if isinstance(tree, dict):
-            yield from _unfolded(tree) if isinstance(tree.get("columns"), dict) else (tree,)
-
-
-def _unfolded(batch: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """The rows of a column batch."""
-    columns = {name: cells for name, cells in batch["columns"].items() if isinstance(cells, list)}
-    nested = {name: own for name, own in batch["columns"].items() if isinstance(own, dict)}
-    common = {name: value for name, value in batch.items() if name != "columns"}
-    for number in range(max((len(cells) for cells in columns.values()), default=0)):
-        row = {name: cells[number] for name, cells in columns.items() if number < len(cells)}
-        inner = {
-            name: {key: cells[number] for key, cells in own.items() if number < len(cells)}
-            for name, own in nested.items()
-        }
-        yield {**common, **row, **inner}
+    return {str(row.get("prediction_id")) for row in rows_of(records, model)}
 
 
 def _print(chosen: Sequence[Wanted]) -> None:

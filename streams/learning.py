@@ -100,12 +100,17 @@ def _together(
 
 
 def _scores(signal: SignalGrid, values: Sequence[Value]) -> tuple[int, ...]:
-    """Normal scores of a numeric feature's cells, in steps."""
+    """Normal scores of a numeric feature's cells, in steps.
+
+    What is below or above all of these rows counts as the nearest of them: none of them was, some
+    of any later rows are, and a score of their own would make those unlike the reference.
+    """
     cells = NumericGrid(signal.edges)
     numbers = np.array([value for value in values if isinstance(value, float | int)], float)
     counts = np.bincount(cells.codes(numbers), minlength=cells.width)
     scores = reference_of("numeric", counts[None, :]).scores
     steps = np.clip(np.rint(scores * STEPS), -LARGEST, LARGEST).astype(int)
+    steps[0], steps[-1] = steps[1], steps[-2]
     return tuple(steps.tolist())
 
 

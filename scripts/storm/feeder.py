@@ -7,6 +7,7 @@ Leaves to others: what is written (`world`).
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Final
 
 import orjson
@@ -18,6 +19,7 @@ from streams.runtime.partitions import partition_of
 from streams.runtime.replay import END_HEADERS
 
 PATIENCE_MS: Final = 240_000
+STOP_S: Final = 60.0
 SLICE_S: Final = 0.05
 END_KEY: Final = b"end"
 
@@ -44,8 +46,9 @@ class Feeder:
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Let go of the broker."""
-        await self._producer.stop()
+        """Let go of the broker; of one that is gone, without what it has not taken."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._producer.stop(), STOP_S)
 
     async def feed(self, count: int, seconds: float) -> None:
         """Write the next `count` records, spread over so many seconds."""

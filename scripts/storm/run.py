@@ -13,6 +13,8 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,6 +116,18 @@ async def storm(plan: Plan, folder: Path) -> Outcome:
         await broker.close()
 
 
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """While the block runs, so does `work`, to its end; where the block fails it is given up."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    except BaseException:
+        task.cancel()
+        raise
+    await task
+
+
 def _config(folder: Path, port: int) -> tuple[Config, dict[str, Baseline]]:
     """The config of the workers, written, and the references that it names."""
     reference = folder / "reference.csv"
@@ -178,9 +192,8 @@ class _Run:
         began = time.monotonic() - self._begun
         before = self._fleet.said()
         pace = RUSH_S if fault.rush else fault.seconds
-        feeding = asyncio.create_task(self._feed(share, pace))
         say(f"{began:5.0f} s  {number}/{len(self._faults)}  {fault.kind} {fault.name}")
-        try:
+        async with beside(self._feed(share, pace)):
             await fault.work(self._field)
             view = await self._watcher.newer(time.monotonic())
             felt = Felt(
@@ -191,8 +204,6 @@ class _Run:
             self._felt.append(felt)
             await self._until_progress(felt)
             await asyncio.sleep(self._chance.uniform(0.0, PAUSE_S))
-        finally:
-            await feeding
         self._look()
         felt.busy = _busy()
         felt.traced = await self._traced(fault, before)

@@ -19,4 +19,7 @@ LARGEST = 2**18
 
 def quantise(values: Floats, unit: float) -> Floats:
     """Whole numbers of steps (n,), held as floats; finite values only."""
-    return np.clip(np.rint(values / unit * STEPS), -LARGEST, LARGEST)
+    steps = values / unit
+    steps *= STEPS
+    np.rint(steps, out=steps)
+    return np.clip(steps, -LARGEST, LARGEST, out=steps)

@@ -123,12 +123,11 @@ class Columns:
 
     def of_frame(self, frame: Frame) -> PredictionColumns:
         """Columns of the rows of tables."""
-        # A feature a row, as frames have them in memory.
-        cells = np.empty((len(self._grid.features), len(frame)), np.uint16).T
-        if self._numeric:
-            codes = self._bins.codes(frame.numbers)
-            for column, i in enumerate(self._numeric):
-                cells[:, i] = codes[:, column]
+        if not self._texts:
+            cells = self._bins.codes(frame.numbers)
+        else:  # a feature behind the other, as those of numbers are
+            cells = np.empty((len(self._grid.features), len(frame)), np.uint16).T
+            cells[:, self._numeric] = self._bins.codes(frame.numbers)
         for i, coded in zip(self._texts, frame.texts, strict=True):
             cells[:, i] = self._categories[i].codes(coded.values)[coded.codes]
         value, target = self.targets(frame.targets.values)
@@ -198,7 +197,7 @@ class Columns:
     def _score_cells(self, scores: Floats) -> Cells:
         if self._score is None:
             return np.zeros(len(scores), np.uint16)
-        return self._score.codes(scores[:, None])[:, 0].astype(np.uint16)
+        return self._score.codes(scores[:, None])[:, 0]
 
     def _scores(self, events: Sequence[Any]) -> Floats:
         """The score, or else the probability of the positive (or likeliest) class."""

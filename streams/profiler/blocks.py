@@ -4,7 +4,7 @@ Promises: every block is a sum over rows, so it is exact and merges by addition.
 Leaves to others: which rows count (`model`), where they belong (`panes`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,9 +23,9 @@ Mask = npt.NDArray[np.bool_]
 Blocks = list[tuple[slice, BlockCount]]
 """Stretches of a vector, each with how it is counted."""
 
-_EXACT_ROWS: Final = 2**53 // LARGEST**2
-"""So many squares of steps add up exactly in floats."""
-
+_AT_ONCE: Final = min(12_000, 2**53 // LARGEST**2)
+"""Cells or numbers counted together: they stay near the processor, and so many squares of steps
+add up exactly in floats."""
 
 _BYTE: Final = 256
 
@@ -89,43 +89,58 @@ def _all_cells(spans: Sequence[slice], features: Cells | Ints) -> BlockCount:
     """Counts the cells of all features (n, features) at once."""
     begin = spans[0].start
     width = spans[-1].stop - begin
-    # In whatever order they lie in memory: what is counted does not depend on it.
-    codes = features + np.array([span.start - begin for span in spans])
+    offsets = np.array([span.start - begin for span in spans])[:, None]
 
     def count(groups: Ints, n: int) -> npt.NDArray[np.int64]:
-        flat = codes if n == 1 else codes + (groups * width)[:, None]
-        return np.bincount(flat.ravel(order="K"), minlength=n * width).reshape(n, width)
+        out = np.zeros(n * width, np.int64)
+        for rows in _stretches(len(groups), len(spans)):
+            codes = features[rows].T + offsets
+            if n > 1:
+                codes += groups[rows] * width
+            out += np.bincount(codes.ravel(order="K"), minlength=n * width)
+        return out.reshape(n, width)
 
     return count
 
 
 def _all_moments(blocks: Sequence[Moments], numbers: Floats) -> BlockCount:
     """Counts the moments of all numeric features (n, features) at once: `Moments.count` of each."""
-    centers, scales = np.array([b.center for b in blocks]), np.array([b.scale for b in blocks])
-    with np.errstate(over="ignore"):  # absurd values are winsorised, also when they overflow
-        steps = quantise(numbers - centers, scales)  # type: ignore[arg-type] # a unit a column
-    unknown = np.isnan(numbers)
-    gaps = bool(unknown.any())
-    if gaps:
-        steps[unknown] = 0.0
-    parts = (steps.T, (steps * steps).T)  # a feature a row, as frames have them in memory
-    k = len(blocks)
+    centers = np.array([block.center for block in blocks])[:, None]
+    scales = np.array([block.scale for block in blocks])[:, None]
+    k, every = len(blocks), len(numbers)
+    steps = np.empty((k, every))
+    gaps = False
+    for rows in _stretches(every, k):
+        part = numbers[rows].T - centers
+        with np.errstate(over="ignore"):  # absurd values are winsorised, also when they overflow
+            own = quantise(part, scales)  # type: ignore[arg-type] # a unit a feature
+        unknown = np.isnan(part)
+        if unknown.any():
+            own[unknown], gaps = 0.0, True
+        steps[:, rows] = own
+    missing = np.isnan(numbers).T if gaps else None
 
     def count(groups: Ints, n: int) -> npt.NDArray[np.int64]:
-        out = np.zeros((n, k, 1 + len(parts)), np.int64)
-        places = np.arange(k)[:, None] * n + groups
+        out = np.zeros((n, k, 3), np.int64)
         out[:, :, 0] = np.bincount(groups, minlength=n)[:, None]
-        if gaps:
-            out[:, :, 0] -= np.bincount(places[unknown.T], minlength=n * k).reshape(k, n).T
-        for begin in range(0, len(groups), _EXACT_ROWS):
-            rows = slice(begin, begin + _EXACT_ROWS)
-            flat = places[:, rows].ravel()
-            for i, part in enumerate(parts):
-                sums = np.bincount(flat, part[:, rows].ravel(), n * k)
+        places = np.arange(k)[:, None] * n
+        for rows in _stretches(every, k):
+            part, flat = steps[:, rows], (places + groups[rows]).ravel()
+            if missing is not None:
+                lost = np.bincount(flat[missing[:, rows].ravel()], minlength=n * k)
+                out[:, :, 0] -= lost.reshape(k, n).T
+            for i, weights in enumerate((part, part * part)):
+                sums = np.bincount(flat, weights.ravel(), n * k)
                 out[:, :, 1 + i] += sums.astype(np.int64).reshape(k, n).T
         return out.reshape(n, -1)
 
     return count
+
+
+def _stretches(rows: int, columns: int) -> Iterator[slice]:
+    """Rows of a matrix, few enough at a time to stay near the processor."""
+    step = max(1, _AT_ONCE // columns)
+    return (slice(begin, begin + step) for begin in range(0, rows, step))
 
 
 def outcome_blocks(layout: Layout, join: Join, rows: Ints, marks: Ints) -> Blocks:

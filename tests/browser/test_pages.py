@@ -104,6 +104,8 @@ def test_an_incident(shown, visit, ask):
     assert f"windage tail {first['topic']}" in command
     assert f"--from {first['from']} --to {first['to']}" in command
     assert len(file["incident"]["signals"]) == page.locator("#signals tbody tr").count()
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_the_address_says_what_is_shown(shown, visit, model):

@@ -88,3 +88,21 @@ def test_columns_grow_and_the_index_is_made_anew_without_losing_a_row(monkeypatc
     rows = [start + i for i, one in enumerate(kept) if one == name][::-1]
     assert rows == list(ledger.chain(newest_of[name]))
     assert len(capacities) > 10
+
+
+def test_ids_are_equal_only_byte_by_byte():
+    """Of any length, also where all but one of the bytes agree."""
+    r = random.Random(4)
+    for _ in range(200):
+        own = ["".join(r.choices("ab", k=r.choice([0, 1, 7, 8, 9, 16, 17, 36]))) for _ in range(30)]
+        others = [one if r.random() < 0.5 else _changed(one, r) for one in own]
+        ids, theirs = Ids.of(own), Ids.of(["c", *others])
+        found = ids.equal(np.arange(30), theirs.content, theirs.begins[1:], theirs.ends[1:])
+        assert [a == b for a, b in zip(own, others, strict=True)] == found.tolist()
+
+
+def _changed(text, r):
+    if not text or r.random() < 0.2:
+        return text + "a"
+    at = r.randrange(len(text))
+    return text[:at] + "c" + text[at + 1 :]

@@ -11,16 +11,16 @@ from typing import Final
 import numpy as np
 
 from detectors.components import View
-from detectors.together import Together
+from detectors.together import Kind, Together
 from schemas.finding import Cell
 
 PAIR: Final = " ~ "
 """Between the features of a pair."""
 
-_LEADING: Final = 5
-"""Features or pairs named in a finding."""
+_LEADING: Final = 64
+"""Features or pairs in a finding: all of some, so that who leads by chance stays among them."""
 
-_WHAT: Final = {
+_WHAT: Final[dict[Kind, str]] = {
     "T2": "T2",
     "means": "T2",
     "spreads": "spread of a component",
@@ -33,12 +33,14 @@ _WHAT: Final = {
 class Companions:
     """The window of one detector, read."""
 
-    def __init__(self, names: tuple[str, ...], detector: Together, window: View) -> None:
-        """`names` of all columns that are counted."""
+    def __init__(
+        self, names: tuple[str, ...], detector: Together, window: View, kind: Kind
+    ) -> None:
+        """`names` of all columns that are counted; `kind` of evidence to read it by."""
         varying = detector.components.columns.tolist()
         self._names = [names[column] for column in varying]
         self._detector, self._window = detector, window
-        self._kind = detector.leading[0]
+        self._kind = kind
 
     @property
     def what(self) -> str:

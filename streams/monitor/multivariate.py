@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from detectors.components import Components, Standard, View, components_of
-from detectors.together import Together, TogetherState
+from detectors.together import Kind, Together, TogetherState
 from schemas.config_monitor import PCA, together
 from schemas.finding import Finding, JudgedState, Measured
 from schemas.grid import WHOLE
@@ -42,12 +42,16 @@ class Place(NamedTuple):
 
 
 class Judge:
-    """The detector of one place, and the panes of its window."""
+    """The detector of one place, and the panes of its window.
+
+    `kind`: the evidence that led when the alarm began; what is named stays while it lasts.
+    """
 
     def __init__(self, standard: Standard, tolerance: float, panes: int) -> None:
         """Against a reference."""
         self.detector = Together(Components(standard), tolerance)
         self.window: deque[tuple[int, Counts]] = deque(maxlen=panes)
+        self.kind: Kind | None = None
 
     def take(self, pane: int, vector: Counts) -> None:
         """Weigh the sums of a pane with complete rows."""
@@ -69,7 +73,7 @@ class SavedMultivariate(msgspec.Struct, frozen=True, kw_only=True):
 
     standards: list[tuple[Place, Standard]]
     growing: list[tuple[Place, SavedStretches, int]]
-    judges: list[tuple[Place, TogetherState, list[tuple[int, Sparse]]]]
+    judges: list[tuple[Place, TogetherState, list[tuple[int, Sparse]], Kind | None]]
     versions: dict[str, int]
     monitors: dict[str, str]
 
@@ -178,10 +182,14 @@ class Multivariate:
             judge = self._judges[place] = self._fresh(place)
         judge.take(closing.pane, vector)
         evidence, threshold = judge.detector.log_mean, self._setting.threshold
-        alarm, since = evidence >= threshold, judge.detector.leading[1]
+        alarm, (kind, since) = evidence >= threshold, judge.detector.leading
+        kind = (judge.kind or kind) if alarm else kind
+        judge.kind = kind if alarm else None
         begin, window = judge.recent(since if alarm else None)
-        companions = Companions(self._names(name), judge.detector, window)
-        inside, pane = judge.detector.inside(window), self._setting.judging.pane
+        companions = Companions(self._names(name), judge.detector, window, kind)
+        # A window since the change may be a few panes, one of the usual length mostly from before.
+        inside = judge.detector.inside(window) and judge.detector.inside(judge.recent(None)[1])
+        pane = self._setting.judging.pane
         return Finding(
             model=self._setting.judging.model,
             version=version,
@@ -276,10 +284,11 @@ class Multivariate:
             judges=[
                 (
                     place,
-                    judge.detector.state(),
-                    [(at, Sparse.pack(one)) for at, one in judge.window],
+                    one.detector.state(),
+                    [(at, Sparse.pack(vector)) for at, vector in one.window],
+                    one.kind,
                 )
-                for place, judge in sorted(self._judges.items(), key=lambda item: item[0])
+                for place, one in sorted(self._judges.items(), key=lambda item: item[0])
             ],
             versions=self._versions.save(),
             monitors={name: one.model_dump_json() for name, one in sorted(self._monitors.items())},
@@ -295,7 +304,7 @@ class Multivariate:
             if place.watch in self._layout.together:
                 stretches = self._growing.setdefault(place, (Stretches(), since))[0]
                 stretches.load(growing, self._layout.together[place.watch].width)
-        for place, detector, window in state.judges:
+        for place, detector, window, kind in state.judges:
             known = self._monitors.get(place.watch)
             if known is None or place.watch not in self._layout.together:
                 continue
@@ -304,3 +313,4 @@ class Multivariate:
             judge.window.extend((at, one.full(width)) for at, one in window)
             if known.model_dump_json() == state.monitors[place.watch]:
                 judge.detector.load(detector)
+                judge.kind = kind

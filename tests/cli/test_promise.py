@@ -57,3 +57,15 @@ def test_a_detector_that_can_keep_no_promise_is_named(validate):
     assert "river:KSWIN on score promises no run length" in validate(text).err
     shorter = text.replace("pane: 1h", "pane: 1s").replace("horizon: 7d", "horizon: 1d")
     assert "adwin on score was calibrated up to" in validate(shorter).err
+
+
+def test_what_is_watched_together_is_said_with_its_tolerance(validate):
+    text = WRITTEN.replace("country: categorical", "pace: numeric, country: categorical") + (
+        "    monitors:\n      - {watch: features, detector: pca, tolerance: 0.05}\n"
+    )
+    said = validate(text).err
+    assert "pca on features: means (T2), reconstruction error and correlations of all" in said
+    assert "tolerance 0.05, of all of them together" in said
+    refused = validate(text.replace("pca, tol", "pca, features: [amount, country], tol"))
+    assert 2 == refused.code
+    assert "monitors[0].features[1]: is categorical; pca takes numeric ones" in refused.err

@@ -50,9 +50,10 @@ class Course(NamedTuple):
 
 def pace(course: Course) -> Pace | None:
     """How the level of a course moved; None where neither a step nor a climb tells it."""
-    points = np.unique(np.concatenate([course.begins, (course.begins + course.ends) / 2]))
-    points = np.append(points, course.ends[-1:])
-    flat, steps = _misfits(course, points, points)
+    # A step may lie inside a stretch; for a climb, which is long, borders are fine enough.
+    points = np.append(course.begins, course.ends[-1:])
+    finer = np.append(points, (course.begins + course.ends) / 2)
+    flat, steps = _misfits(course, finer, finer)
     noise = max(1, len(course.means) + 1 - _MODELLED)
     if flat <= noise:
         return None

@@ -30,6 +30,9 @@ from streams.monitor.trail import SavedTrail, Trail
 BEFORE: Final = 12
 """Panes looked at from before the change, beside as many as there are since."""
 
+MOST_LOOKS: Final = 32
+"""Signals of a panel that are looked at in one pane, those that alarm first; a look takes 2 ms."""
+
 LAST_LOOK: Final = 32
 """Panes after which a signal that still moves is not looked at again."""
 
@@ -206,7 +209,7 @@ class Forms:
         self.said.pop(index, None)
 
     def due(self, moved: Sequence[int]) -> list[int]:
-        """The signals to look at now, of `moved` (signals,): 0 where one is at rest."""
+        """The signals to look at now, of `moved` (signals,): 0 at rest, 1 it joins, 2 it alarms."""
         due = []
         for index, level in enumerate(moved):
             before = self.said.get(index)
@@ -220,7 +223,7 @@ class Forms:
                 self.said[index] = msgspec.structs.replace(before, panes=now)
                 if not now & (now - 1):
                     due.append(index)
-        return due
+        return sorted(due, key=lambda index: -moved[index])[:MOST_LOOKS]
 
     def look(self, index: int, change: int, pane: int, parts: Iterable[Sequence["Forms"]]) -> None:
         """Look at a signal that changed about the pane `change`.

@@ -6,7 +6,7 @@ import pytest
 
 from detectors.grid import numeric_grid
 from detectors.reference import reference_of
-from streams.monitor.forms import Forms, Partition, SavedForms
+from streams.monitor.forms import MOST_LOOKS, Forms, Partition, SavedForms
 
 GRID = numeric_grid(np.random.default_rng(1).normal(size=5000))
 BEFORE, SINCE = 20, 12
@@ -129,3 +129,12 @@ def test_a_snapshot_goes_on_alike():
         one.look(0, BEFORE, BEFORE + SINCE - 1, [])
     assert made.said == again.said
     assert made.save() == again.save()
+
+
+def test_of_many_that_move_at_once_those_that_alarm_come_first():
+    """Looking is dear; those that only join are looked at later, or not at all."""
+    made = forms()
+    levels = [1] * 40 + [2] * 10
+    first = made.due(levels)
+    assert (MOST_LOOKS, [*range(40, 50)]) == (len(first), first[:10])
+    assert 50 == len(made.said)

@@ -1,4 +1,4 @@
-"""Spread: how far the parts of a segmentation lie apart is told, and pages nobody."""
+"""Spread: how far the parts of a segmentation lie apart is told; that they part is judged."""
 
 import msgspec
 import numpy as np
@@ -8,10 +8,10 @@ from detectors.metrics.interval import Interval, wilson
 from schemas.grid import Layout, SegmentGrid
 from schemas.journal import Sparse
 from streams.monitor.outcomes.spread import spread
-from streams.monitor.performance import Performance
+from streams.monitor.performance import Performance, alerting
 from streams.monitor.watch import Part
-from tests.monitor.closing import closing
-from tests.monitor.outcomes import GRID, rows, said, setting
+from tests.monitor.closing import PANE, closing
+from tests.monitor.outcomes import GRID, error, rows, said, setting
 
 PARTS = SegmentGrid(name="g", source="tag", values=("a", "b", "c"))
 LAYOUT = Layout(msgspec.structs.replace(GRID, segments=(PARTS,)))
@@ -72,3 +72,71 @@ def test_two_parts_have_the_interval_of_their_difference():
     assert 800 == seen.rows
     assert seen.value == pytest.approx(0.1)
     assert seen.low == pytest.approx(0.1 - np.sqrt(2) * 0.03), "the larger error counts for both"
+
+
+MANY = SegmentGrid(name="g", source="tag", values=tuple("abcdefgh"))
+MANY_LAYOUT = Layout(msgspec.structs.replace(GRID, segments=(MANY,)))
+LABELS = [f"g={value}" for value in MANY.values]
+
+
+def many():
+    """A watch whose reference has eight parts that are alike."""
+    rng = np.random.default_rng(43)
+    was = {name: rows(rng, 4000).vector for name in LABELS}
+    made = setting()
+    outcomes = {name: Sparse.pack(vector) for name, vector in was.items()}
+    outcomes |= {"*": Sparse.pack(sum(was.values()))}
+    baseline = msgspec.structs.replace(made.baseline, outcomes=outcomes)
+    return Performance(msgspec.structs.replace(made, layout=MANY_LAYOUT, baseline=baseline))
+
+
+def brought(rng, number, apart):
+    """A pane; every second part has turned labels, every other one certain scores, if `apart`."""
+    ways = [{"flipped": 0.15}, {"low": 0.75, "high": 1.0}] if apart else [{}, {}]
+    vectors = {name: rows(rng, 100, **ways[i % 2]).vector for i, name in enumerate(LABELS)}
+    vectors = {"*": sum(vectors.values()), **vectors}
+    return [Part("1", name, number, late=False, vector=one) for name, one in vectors.items()]
+
+
+def judged(watch, number, parts, **rest):
+    """What the quartiles' detector says."""
+    found = watch.close(closing(number, outcomes=parts, cohorts=parts, **rest))
+    return said(found, "metric:spread:g", "quartiles")
+
+
+def test_parts_that_move_apart_alarm_and_a_restored_watch_says_the_same():
+    """Silent before the change; a snapshot a few panes after it changes nothing."""
+    rng, watch = np.random.default_rng(44), many()
+    found = []
+    for number in range(60):
+        if number == 26:
+            again = many()
+            again.load(watch.save())
+        parts = brought(rng, number, apart=number >= 20)
+        found.append(judged(watch, number, parts))
+        if number >= 26:
+            assert judged(again, number, parts) == found[-1]
+    assert 20 < next(number for number, one in enumerate(found) if one.alarm) < 60
+    last = found[-1]
+    assert ("alert", "*", False) == (last.role, last.segment, last.inside)
+    assert ["p25", "p50", "p75"] == [cell.name for cell in last.cells]
+    assert last.effect.current - last.effect.baseline == pytest.approx(last.effect.size)
+    assert 20 <= last.change_point // PANE < 40
+
+
+def test_while_the_error_of_the_whole_moves_a_spread_is_silent():
+    """It is that incident's; and a restarted detector begins without evidence."""
+    rng, watch = np.random.default_rng(45), many()
+    for number in range(60):
+        parts = brought(rng, number, apart=number >= 20)
+        one = judged(watch, number, parts, findings=[error(number)])
+        assert not one.alarm
+    assert one.statistic >= one.threshold, "it would have"
+    watch.restart("1", "*", "metric:spread:g")
+    after = judged(watch, 60, brought(rng, 60, apart=True))
+    assert after.statistic < one.threshold
+
+
+def test_segmentations_of_few_parts_have_no_part_of_the_budget():
+    assert 1 == alerting(MANY_LAYOUT) - alerting(LAYOUT)
+    assert alerting(LAYOUT) == alerting(Layout(GRID))

@@ -13,7 +13,7 @@ and a quarter lost, the quartiles lie further apart than in the reference, and t
 So what moves all parts together is never bet on.
 
 Promises: the expected number of panes with a bet until a false alarm is the budget's at least;
-bounded state; without rows in a part nothing changes.
+bounded state; a part without rows stakes nothing.
 Leaves to others: which parts have labels (`spread`), what follows (policy).
 """
 

@@ -105,7 +105,7 @@ def _model(name: str, history: History, latest: list[Reading], task: str | None)
     return {
         "model": name,
         "task": task,
-        "versions": sorted({one.version for one in latest}),
+        "versions": sorted({one.version for one in latest} - {""}),  # figures are of none
         "state": severity or _calm(states),
         "since": _since(cases, open_cases, severity),
         "incidents": [_line(alert_of(case)) for case in open_cases],

@@ -179,7 +179,7 @@ def _model(board: Board, name: str, about: About | None) -> ModelView:
     return ModelView(
         model=name,
         task=None if about is None else about.task,
-        versions=sorted({one.version for one in own}),
+        versions=sorted({one.version for one in own} - {""}),  # figures and opinions are of none
         severity=max((alert.severity for alert in firing), key=_WORST.__getitem__, default=None),
         incidents=len(firing),
         monitors=len(own),

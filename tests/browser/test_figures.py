@@ -50,7 +50,7 @@ def test_whether_annotators_agree(runtime, site, visit, ask):
         page.inner_text("#label-kappa")
     )
     since = page.inner_text("#label-pairs")
-    assert since.startswith(f"{pairs['current']['rows']} predictions")
+    assert since.startswith(f"{pairs['current']['rows']} pairs")
     assert pairs["current"]["window"]["start"][:16].replace("T", " ") in since
     legend = page.locator("figure", has_text="annotators agree").inner_text()
     assert f"{100 * pairs['statistic']:.4g}" in legend

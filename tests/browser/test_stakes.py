@@ -34,7 +34,9 @@ def test_key_figures_and_costs(runtime, site, visit):
             pane, 0.1, signal="metric:spread:sex", detector="segments", monitor="s",
             effect=Effect(current=0.1), threshold=None,
         )  # fmt: skip
-        write(runtime, "readings", figure, spread)
+        slow = one(pane, 0.1, signal="metric:latency_ms_p95", detector="adwin", monitor="l",
+                   effect=Effect(current=40.0), threshold=None)  # fmt: skip
+        write(runtime, "readings", figure, spread, slow)
     lost = Performance(metric="accuracy", realised=0.87, baseline=0.9)
     # It lasted a third of a month.
     over = {"performance": lost, "status": "resolved", "ends_at": "2026-01-11T00:00:00Z"}

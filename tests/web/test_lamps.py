@@ -64,7 +64,8 @@ GLANCE = (
 async def test_models(client, runtime):
     """Those of the config and those anything was said about, at a glance."""
     write(runtime, "readings", reading(), reading("score", state="warming_up", breach=False))
-    write(runtime, "readings", reading(model="other"))
+    figure = reading("metric:sales", model="other", version="")
+    write(runtime, "readings", reading(model="other"), figure)
     write(runtime, "alerts", alert(), alert("i2", severity="yellow"))
     assert [
         {
@@ -74,7 +75,7 @@ async def test_models(client, runtime):
         },
         {
             "model": "other", "task": None, "versions": ["1"], "severity": None, "incidents": 0,
-            "monitors": 1, "states": {"judged": 1}, "judged_until": "2026-01-01T01:00:00Z",
+            "monitors": 2, "states": {"judged": 2}, "judged_until": "2026-01-01T01:00:00Z",
             "since": "2026-01-01T01:00:00Z",
         },
     ] == [

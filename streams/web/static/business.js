@@ -5,7 +5,7 @@ import { Chart, markList } from "./chart.js";
 import { fill, h, instant, number, panel, state, table } from "./dom.js";
 import { lasted, link, words } from "./incidents.js";
 import { figureOf } from "./ops.js";
-import { figures } from "./readings.js";
+import { figures, isOperational } from "./readings.js";
 import { cost, loss } from "./stakes.js";
 import { span } from "./url.js";
 
@@ -61,7 +61,7 @@ export class Page {
   }
 
   figures(drawn, marks) {
-    const own = figures(drawn.series).filter((one) => one.value.some((x) => x != null));
+    const own = figures(drawn.series).filter((one) => !isOperational(one.signal) && one.value.some((x) => x != null));
     const named = new Map(own.map((one) => [one.signal, one]));
     const kept = [...named.entries()].slice(0, MOST);
     if (!kept.length) {

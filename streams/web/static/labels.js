@@ -56,7 +56,8 @@ function agreements(readings) {
     "label:difference pairs": (one) => entry("Annotators differ by, half", number(one.statistic), "label-difference", limits(one, number)),
   };
   const { start, end } = first.current.window;
-  return [h("dl", { class: "figures" }, readings.map((one) => said[`${one.signal} ${one.detector}`]?.(one))),
-    h("p", { class: "dim", id: "label-pairs" }, `${number(first.current.rows)} predictions with two labels, from `,
+  const by = new Map(readings.map((one) => [`${one.signal} ${one.detector}`, one]));
+  return [h("dl", { class: "figures" }, Object.entries(said).map(([place, tell]) => by.has(place) ? tell(by.get(place)) : null)),
+    h("p", { class: "dim", id: "label-pairs" }, `${number(first.current.rows)} pairs of labels of one prediction, from `,
       instant(start), " to ", instant(end), "; limits of 95 per cent")];
 }

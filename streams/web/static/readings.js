@@ -3,6 +3,10 @@
 // Detectors that measure a metric of the model with its labels, or estimate it without.
 export const MEASURED = ["window", "cohort", "estimate", "reweighted", "check", "gap", "segments", "trend"];
 
+// Figures that are counted with the predictions where a monitor of them is declared: of operations.
+const COUNTED = ["latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "error_ratio", "throughput"];
+export const isOperational = (signal) => COUNTED.includes(signal.replace("metric:", ""));
+
 // They tell of a signal, and page nobody.
 const CONTEXT = ["adwin", "page_hinkley"];
 const TOLD = ["summary", "rate"];

@@ -7,6 +7,7 @@ Leaves to others: whether a row is sound (`decode`), the envelope around the tab
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 
@@ -20,6 +21,13 @@ _NESTED: Final = ("features", "tags")
 _OBJECTS: Final = "probabilities"
 _SAID: Final = "prediction"
 """The one field whose null is said, not left out: a request that has no answer."""
+
+_REMEMBERED: Final = 32
+_REMEMBERED_BYTES: Final = 16 << 10
+"""Schemas of streams that are kept, and how long they may be: a producer's are all the same."""
+
+_CONTINUES: Final = b"\xff\xff\xff\xff"
+"""What stands before the length of a message (Arrow columnar format, encapsulated messages)."""
 
 Row = dict[str, Any]
 
@@ -142,7 +150,7 @@ def read_arrow(content: bytes, most: int) -> Any:  # noqa: ANN401 - pyarrow has 
         kinds = [one.type for one in messages]
         # A header of another type is not read as a schema: pyarrow does not look, and crashes.
         if kinds[:1] == ["schema"] and set(kinds[1:]) == {"record batch"}:
-            schema = pa.ipc.read_schema(messages[0])
+            schema = _schema(messages[0])
             batches = [pa.ipc.read_record_batch(one, schema) for one in messages[1:]]
             table = pa.Table.from_batches(batches, schema)
         else:
@@ -155,6 +163,23 @@ def read_arrow(content: bytes, most: int) -> Any:  # noqa: ANN401 - pyarrow has 
     if table.num_rows > MOST_ROWS:
         raise TableError("too_large", "the batch has too many rows")
     return table
+
+
+def _schema(message: Any) -> Any:  # noqa: ANN401 - as above
+    """The schema of a message of this type."""
+    if message.metadata.size > _REMEMBERED_BYTES:
+        import pyarrow as pa  # noqa: PLC0415 - as above
+
+        return pa.ipc.read_schema(message)
+    return _known_schema(message.metadata.to_pybytes())
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _known_schema(metadata: bytes) -> Any:  # noqa: ANN401 - as above
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    head = _CONTINUES + len(metadata).to_bytes(4, "little")
+    return pa.ipc.read_schema(pa.py_buffer(head + metadata))
 
 
 def _inside(column: Any) -> dict[str, Sequence[Any]]:  # noqa: ANN401 - as above

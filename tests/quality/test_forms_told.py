@@ -5,6 +5,7 @@ WINDAGE_SEED.
 """
 
 import os
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -30,24 +31,27 @@ def moved(size, panes):
     return size * (since >= 0) * (climb if panes else 1)
 
 
-def shape_of(size, panes, seed):
-    """The shape that the last event of the moved column tells."""
+def shapes_of(size, panes, seed):
+    """How often each shape is said of six columns that move at once, by their last events."""
     rng = random(1, seed)
-    x = rng.normal(size=REFERENCE + BEFORE + AFTER) + moved(size, panes)
-    told = tell(config(PANE, REFERENCE, 1, YEAR), {"x": x, "y": rng.normal(size=len(x))})
-    (shape,) = {one["shape"] for one in told.drift[-1:]}
-    return shape
+    normal = rng.normal(size=(6, REFERENCE + BEFORE + AFTER))
+    columns = {f"x{i}": x + moved(size, panes) for i, x in enumerate(normal)}
+    told = tell(config(PANE, REFERENCE, 1, YEAR), columns)
+    return Counter({one["signal"]: one["shape"] for one in told.drift}.values())
 
 
 @pytest.mark.parametrize("size", [0.5, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_a_step_is_sudden(size):
-    assert "sudden" == shape_of(size, 0, 1)
+    """Of a hundred some four are not called so; of six at most two."""
+    said = shapes_of(size, 0, 1)
+    assert 6 == said.total()
+    assert said["sudden"] >= 4
 
 
 @pytest.mark.slow
 def test_a_climb_that_is_still_seen_when_severity_rises_is_gradual():
     """Two standard deviations over 60 panes: yellow first, red on the way, so it is said twice."""
-    assert "gradual" == shape_of(2.0, 60, 2)
+    assert shapes_of(2.0, 60, 2)["gradual"] >= 4
 
 
 def broad(share, seed):

@@ -149,7 +149,8 @@ class Columns:
             return self.of_frame(typed)
         events, n = typed.rows, len(typed)
         features = [event.features for event in events]
-        cells = np.empty((n, len(self._grid.features)), np.uint16)
+        # A feature behind the other, as of tables.
+        cells = np.empty((len(self._grid.features), n), np.uint16).T
         numbers = np.empty((n, len(self._numeric)))
         if self._numeric:
             numbers = self._numbers(features)
@@ -275,11 +276,12 @@ def digest(times: Ints, columns: PredictionColumns) -> npt.NDArray[np.uint64]:
     parts = [times.view(np.uint64)]
     parts += [np.ascontiguousarray(c).view(np.uint64) for c in columns.numbers.T]
     parts += [np.ascontiguousarray(c).view(np.uint64) for c in (columns.scores, columns.value)]
-    parts += [c.astype(np.uint64) for c in (*columns.features.T, columns.target)]
-    mixed = np.zeros(len(times), np.uint64)
-    for part in parts:
-        mixed = (mixed ^ part) * _MIX
-        mixed ^= mixed >> _SHIFT
+    cells = (*columns.features.T, columns.target)
+    mixed, high = np.zeros(len(times), np.uint64), np.empty(len(times), np.uint64)
+    for part in (*parts, *cells):  # in place: there is nothing to compute but this
+        mixed ^= part
+        mixed *= _MIX
+        mixed ^= np.right_shift(mixed, _SHIFT, out=high)
     return mixed
 
 

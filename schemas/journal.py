@@ -59,7 +59,7 @@ class Sparse(msgspec.Struct, frozen=True, array_like=True):
     @classmethod
     def pack(cls, vector: Counts) -> "Sparse":
         """Leave the zeros of `vector` (width,) out."""
-        cells = np.flatnonzero(vector)
+        (cells,) = vector.nonzero()
         return cls(cells.astype("<u4").tobytes(), vector[cells].astype("<i8").tobytes())
 
     def full(self, width: int) -> Counts:

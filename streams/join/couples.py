@@ -36,5 +36,10 @@ def _together(ones: list[Joined]) -> Joined:
 
 def once(rows: Ints) -> npt.NDArray[np.bool_]:
     """Which row numbers (n,) come only once."""
-    _, inverse, counts = np.unique(rows, return_inverse=True, return_counts=True)
-    return np.asarray(counts[inverse] == 1, np.bool_)
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    single = np.ones(len(rows) + 1, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=single[1:-1])
+    out = np.empty(len(rows), np.bool_)
+    out[order] = single[1:] & single[:-1]
+    return out

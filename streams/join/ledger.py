@@ -22,7 +22,7 @@ Rows = npt.NDArray[np.int64]
 
 _Found = tuple[Rows, Rows, npt.NDArray[np.bool_]]
 
-_FIRST_CAPACITY: Final = 1024
+_FIRST_CAPACITY: Final = 128
 _LOOKED_AT: Final = 4096
 _LARGE: Final = 1 << 16
 _SHARE: Final = 8

@@ -188,21 +188,9 @@ class Intake:
 
     def save(self) -> SavedIntake:
         """The state, for a snapshot."""
-        held = [
-            SavedHeld(
-                key,
-                Sparse.pack(one.vector),
-                one.rows,
-                one.offsets,
-                one.first,
-                None if one.taken is None else Sparse.pack(one.taken),
-                one.taken_rows,
-            )
-            for key, one in sorted(self._held.items())
-        ]
         return SavedIntake(
             progress=[one for _, one in sorted(self._progress.items())],
-            held=held,
+            held=[_saved(key, one) for key, one in sorted(self._held.items())],
             next_pane=self.next_pane,
         )
 
@@ -231,3 +219,11 @@ class Intake:
                     taken_rows=one.taken_rows,
                 ),
             )
+
+
+def _saved(key: ProfileKey, one: Held) -> SavedHeld:
+    vector = Sparse.pack(one.vector)
+    taken: Sparse | None = vector  # of most profiles all has been taken
+    if one.taken is not one.vector:
+        taken = None if one.taken is None else Sparse.pack(one.taken)
+    return SavedHeld(key, vector, one.rows, one.offsets, one.first, taken, one.taken_rows)

@@ -4,9 +4,11 @@ Promises: plain structs; the form is versioned by the machine that writes them.
 Leaves to others: counting (`model`), storing (`streams/runtime`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from schemas.log import InputLog, Millis
 from schemas.rows import ROW_BITS
@@ -51,11 +53,16 @@ class Tally(msgspec.Struct, kw_only=True):
 
 def summed(*books: Mapping[InputLog, Tally]) -> dict[InputLog, Tally]:
     """The books of several, added up by log."""
-    names = Tally.__struct_fields__
-    return {
-        log: Tally(**{name: sum(getattr(one[log], name) for one in books) for name in names})
-        for log in books[0]
-    }
+    rows = {log: [astuple(one[log]) for one in books if one[log] != _NOTHING] for log in books[0]}
+    return {log: _tally(map(sum, zip(*own, strict=True))) for log, own in rows.items()}
+
+
+def _tally(counts: Iterable[int]) -> Tally:
+    """Counts in the order of the fields; fewer: the others are 0."""
+    return Tally(**dict(zip(Tally.__struct_fields__, counts, strict=False)))
+
+
+_NOTHING: Final = Tally()
 
 
 class SavedLog(msgspec.Struct, frozen=True, array_like=True):

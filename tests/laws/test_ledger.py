@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from schemas.frames import Ids
+from streams.join.couples import once
 from streams.join.ledger import NONE, Ledger
 
 NAMES = [
@@ -106,3 +107,11 @@ def _changed(text, r):
         return text + "a"
     at = r.randrange(len(text))
     return text[:at] + "c" + text[at + 1 :]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_numbers_that_come_once_are_told(seed):
+    """Whatever their order, and of none there are none."""
+    r = random.Random(seed)
+    rows = [r.randrange(8) for _ in range(r.choice([0, 1, 2, 5, 9]))]
+    assert [rows.count(row) == 1 for row in rows] == once(np.array(rows, np.int64)).tolist()

@@ -7,7 +7,8 @@ Leaves to others: what runs in it (the coroutines of the Kafka worker, unchanged
 import asyncio
 import heapq
 from collections.abc import Coroutine
-from contextvars import Context
+from contextlib import suppress
+from contextvars import Context, copy_context
 from typing import Any
 
 
@@ -22,13 +23,9 @@ class Loop(asyncio.BaseEventLoop):
         """Return virtual seconds."""
         return self.seconds
 
-    def call_soon(
-        self, callback: Any, *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
-        """As asyncio's, without its checks: everything here is one thread."""
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        """As asyncio's, without checks and handles: all is one thread, nothing is taken back."""
+        self._ready.append((copy_context() if context is None else context, callback, args))
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Say nothing: tasks of killed processes are dropped where they stand."""
@@ -48,9 +45,9 @@ class Loop(asyncio.BaseEventLoop):
         asyncio._set_running_loop(self)
         try:
             while self._ready:
-                handle = self._ready.popleft()
-                if not handle._cancelled:
-                    handle._run()
+                context, callback, args = self._ready.popleft()
+                with suppress(Exception, asyncio.CancelledError):  # as a handle does
+                    context.run(callback, *args)
         finally:
             asyncio._set_running_loop(before)
 
@@ -61,5 +58,11 @@ class Loop(asyncio.BaseEventLoop):
             handle = heapq.heappop(self._scheduled)
             handle._scheduled = False
             if not handle._cancelled:
-                self._ready.append(handle)
+                self.call_soon(_fire, handle)
         self.spin()
+
+
+def _fire(timer: asyncio.TimerHandle) -> None:
+    """Run what a timer was set for, unless it was taken back meanwhile."""
+    if not timer._cancelled:
+        timer._run()

@@ -27,17 +27,20 @@ import streams.monitor.performance
 import streams.monitor.stack
 import streams.profiler.model
 import tests.laws.mill
+import tests.simulation.process
 from detectors import shiryaev_roberts
 from detectors.effect import EffectBank
 from detectors.metrics.quantiles import quantile
 from detectors.shiryaev_roberts import Bank
 from detectors.stability import CategoryStability
+from schemas.config import Config
 from schemas.grid import Layout
 from streams.columns import Columns
 from streams.monitor.effects import measure
 from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.outcomes.estimate import Estimator
 from streams.monitor.yardstick import Yardstick
+from streams.runtime.kafka.process import settings_of
 from streams.signals import Signal, read_outcomes
 
 CHECKED = 50
@@ -144,6 +147,8 @@ _PURE = (
         (streams.monitor.model, streams.profiler.model, tests.laws.mill),
     ),
     Pure(Columns, id, (streams.profiler.model,)),
+    Pure(Config.hashes, id, (Config,)),
+    Pure(settings_of, lambda config, name: (id(config), name), (tests.simulation.process,)),
     Pure(
         Yardstick,
         lambda signals, normals, judging: (*map(_signal, signals), *normals, judging),

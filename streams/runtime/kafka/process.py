@@ -52,16 +52,20 @@ class ConfiguredRole:
         self._baselines = baselines
         self._store = open_store(config) if name == "profiler" else None
         self._source = ""
-        self._told: Sequence[bytes] = ()
+        self._told: Sequence[bytes] | None = None
         self.know(())
 
     def reads(self, topics: Mapping[str, str]) -> None:
         """Say which topics are read, by their identities: rows in a store are named by them."""
         self._source = " ".join(f"{log}={identity}" for log, identity in sorted(topics.items()))
-        self.know(self._told)
+        told, self._told = self._told or (), None
+        self.know(told)
 
     def know(self, references: Sequence[bytes]) -> None:
         """Make machines of the present epochs that know these references, besides files'."""
+        references = tuple(references)
+        if references == self._told:
+            return  # as at nearly every change of owners
         self._told = references
         if self.name == "monitor":
             # Its snapshot holds what was learned, and a new one is handed it by adopt().

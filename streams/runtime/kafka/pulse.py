@@ -88,9 +88,10 @@ def accounted(machines: Iterable[Machine]) -> Accounts:
     for machine in machines:
         if isinstance(machine, Accountable):
             for log, tally in machine.accounting().items():
-                own = total.setdefault(log, {})
-                for outcome, count in msgspec.structs.asdict(tally).items():
-                    own[outcome] = own.get(outcome, 0) + count
+                counts = msgspec.structs.asdict(tally)
+                if (own := total.get(log)) is not None:
+                    counts = {name: own.get(name, 0) + count for name, count in counts.items()}
+                total[log] = counts
     return total
 
 

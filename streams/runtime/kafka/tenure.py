@@ -93,7 +93,10 @@ class Tenure:
     def wants(self) -> dict[str, int]:
         """Return the offset that must be read next of every log of the machine."""
         wants: dict[str, int] = {**self.machine.positions()}
-        return wants | {log: max(at, wants.get(log, 0)) for log, at in self.start.items()}
+        for log, at in self.start.items():
+            if wants.setdefault(log, at) < at:
+                wants[log] = at
+        return wants
 
     def take(self, log: str, batch: Batch, event: Acknowledged) -> None:
         """Step the machine; the event is acknowledged by a later cycle."""
@@ -111,6 +114,12 @@ class Tenure:
         """Hand over a reference."""
         self.machine.adopt(reference)
         self._changed = True
+
+    def idle(self, *, store: bool) -> bool:
+        """Whether a cycle would do nothing, and none is under way."""
+        if self.owes or self._lock.locked():
+            return False
+        return not (self.owned and (self._changed or (store and self._unstored)))
 
     async def cycle(
         self,

@@ -330,7 +330,8 @@ class Worker:
         if self._producer is None:
             return
         begun = time.monotonic()
-        cycles = [one.cycle(self._producer, store=store, told=self.pulse.heard) for one in tenures]
+        due, told = [one for one in tenures if not one.idle(store=store)], self.pulse.heard
+        cycles = [one.cycle(self._producer, store=store, told=told) for one in due]
         for stamped in await asyncio.gather(*cycles):
             if stamped is not None:
                 self._clock.heard(stamped)

@@ -50,10 +50,9 @@ class Course(NamedTuple):
 
 def pace(course: Course) -> Pace | None:
     """How the level of a course moved; None where neither a step nor a climb tells it."""
-    # A step may lie inside a stretch; for a climb, which is long, borders are fine enough.
     points = np.append(course.begins, course.ends[-1:])
-    finer = np.append(points, (course.begins + course.ends) / 2)
-    flat, steps = _misfits(course, finer, finer)
+    flat, steps = _misfits(course, points, points)
+    steps = np.append(steps, _inside(course))
     noise = max(1, len(course.means) + 1 - _MODELLED)
     if flat <= noise:
         return None
@@ -87,6 +86,30 @@ def _misfits(course: Course, first: Floats, last: Floats) -> tuple[float, Floats
     both = x @ (w * y) - centre * (w @ y)
     told = np.divide(both**2, own, out=np.zeros_like(own), where=own > 1e-9 * total)
     return flat, np.maximum(flat - told, 0.0)
+
+
+def _inside(course: Course) -> Floats:
+    """Weighted squares left by a step inside each stretch (k,), wherever in it; else infinite.
+
+    The stretch itself is then told exactly, if its mean lies between the two levels.
+    """
+    count = len(course.means)
+    x = np.zeros((count, count + 1))
+    x[:, 1:] = np.triu(np.ones((count, count)), 1)
+    y = np.append(0.0, course.means)
+    w = np.tile(1 / np.append(course.doubt, course.variances), (count, 1))
+    at = np.arange(count)
+    w[at, at + 1] = 0.0
+    total = w.sum(axis=1)
+    centre, middle = (w * x).sum(axis=1) / total, w @ y / total
+    own = (w * x**2).sum(axis=1) - total * centre**2
+    both = (w * x) @ y - total * centre * middle
+    rise = np.divide(both, own, out=np.zeros(count), where=own > 1e-9 * total)
+    left = w @ y**2 - total * middle**2 - rise * both
+    part = np.divide(
+        course.means - (middle - rise * centre), rise, out=np.full(count, -1.0), where=rise != 0
+    )
+    return np.where((part >= 0) & (part <= 1), np.maximum(left, 0.0), np.inf)
 
 
 def _climbed(at: Floats, first: Floats, last: Floats) -> Floats:

@@ -52,6 +52,18 @@ def test_a_change_within_a_pane_is_a_step():
     assert "sudden" == pace(course(levels, error=0.02))
 
 
+@pytest.mark.parametrize("share", [0.1, 0.35, 0.7, 0.9])
+@pytest.mark.parametrize("merged", [2, 4])
+def test_a_large_change_anywhere_within_a_stretch_is_a_step(share, merged):
+    """A hundred errors large: where in the stretch it lies makes no climb of it."""
+    levels = step()
+    levels[CHANGE - 1] = share
+    assert "sudden" == pace(course(levels, error=0.01, merged=merged))
+    levels[CHANGE] = share
+    levels[CHANGE - 1] = 0.0
+    assert "sudden" == pace(course(levels, error=0.01, merged=merged))
+
+
 def test_a_tie_is_a_step():
     """With one pane since the change, nothing speaks for a climb."""
     assert "sudden" == pace(course(step()[: CHANGE + 1]))

@@ -4,9 +4,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from detectors.course import Course, pace
 from detectors.grid import numeric_grid
 from detectors.reference import reference_of
 from streams.monitor.forms import MOST_LOOKS, Forms, Partition, SavedForms
+from streams.monitor.trail import Trail
 
 GRID = numeric_grid(np.random.default_rng(1).normal(size=5000))
 BEFORE, SINCE = 20, 12
@@ -138,3 +140,29 @@ def test_of_many_that_move_at_once_those_that_alarm_come_first():
     first = made.due(levels)
     assert (MOST_LOOKS, [*range(40, 50)]) == (len(first), first[:10])
     assert 50 == len(made.said)
+
+
+def large_step(seed):
+    """A share that steps from 0 to .7 somewhere inside a pane, in panes of 500 rows."""
+    rng, trail = np.random.default_rng([9, seed]), Trail()
+    before, since, part = int(rng.integers(20, 60)), int(rng.choice([4, 8, 16])), rng.random()
+    for pane in range(before + since + 2):
+        share = 0.0 if pane < before else 0.7 * (part if pane == before else 1.0)
+        yes = rng.binomial(500, share)
+        trail.take(pane, np.array([500 - yes, yes]))
+    held = [one for one in trail if one.last >= before - since - BEFORE]
+    rows = np.array([float(one.row.sum()) for one in held])
+    return Course(
+        begins=np.array([float(one.first) for one in held]),
+        ends=np.array([one.last + 1.0 for one in held]),
+        means=np.array([one.row[1] for one in held]) / rows,
+        variances=0.21 / rows,
+        doubt=1e-5,
+    )
+
+
+def test_a_step_of_many_errors_inside_a_pane_is_no_climb():
+    """Wherever it lies in a stretch of the trail; before it was looked for there, 12 % were."""
+    said = [pace(large_step(seed)) for seed in range(100)]
+    assert said.count("gradual") <= 3
+    assert said.count("sudden") >= 97

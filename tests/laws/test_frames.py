@@ -4,7 +4,6 @@ import base64
 import datetime as dt
 import decimal
 import json
-import pickle
 import random
 import subprocess
 import sys
@@ -191,14 +190,18 @@ def test_plain_tables_are_framed(log):
 
 
 ALONE = """
-import base64, pickle, sys
+import base64, json, sys
+import msgspec
+from schemas.counting import Counting
+from schemas.grid import Grid
 from schemas.log import Record
 from streams.profiler import Profiler
-counting, grid, tables = pickle.loads(base64.b64decode(sys.argv[1]))
-name = counting.model
+counting, grid = msgspec.convert(json.loads(sys.argv[1]), tuple[Counting, Grid])
+name, at = counting.model, int(sys.argv[2])
 profiler = Profiler({name: counting}, partition=0, partitions=1, grids={name: grid})
-for log, (headers, value) in tables.items():
-    at = int(sys.argv[2])
+headers = (("content-type", sys.argv[3].encode()),)
+for log, told in zip(("predictions", "labels"), sys.argv[4:]):
+    value = base64.b64decode(told)
     profiler.step(log, [Record(offset=0, timestamp=at, value=value, headers=headers)])
 found = profiler.accounting()
 here = [one for one in ("pandas", "pyarrow.compute") if one in sys.modules]
@@ -208,15 +211,13 @@ print(found["predictions"].counted, found["labels"].counted, here)
 
 def test_plain_arrow_needs_neither_pandas_nor_pyarrows_functions():
     """They would take a worker tens of megabytes, for columns that lie ready in their buffers."""
-    tables = {
-        "predictions": arrow(
-            {**plain("predictions"), "tags.region": ["e", "x", "yy", "e", "", "e"]}
-        ),
-        "labels": arrow(plain("labels")),
-    }
-    told = base64.b64encode(pickle.dumps((COUNTING, GRID, tables))).decode()
+    regions = {"tags.region": ["e", "x", "yy", "e", "", "e"]}
+    tables = [arrow({**plain("predictions"), **regions}), arrow(plain("labels"))]
+    told = [base64.b64encode(value).decode() for _, value in tables]
+    known = msgspec.json.encode((COUNTING, GRID)).decode()
+    arguments = [known, str(T0), ARROW, *told]
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, told, str(T0)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", ALONE, *arguments], capture_output=True, text=True, check=False
     )
     assert "6 6 []" == done.stdout.strip(), done.stderr
 

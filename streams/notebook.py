@@ -19,11 +19,11 @@ import msgspec
 from schemas.log import Output
 from schemas.outputs import Alert, DriftEvent, Reading, RetrainRequest
 from streams.cli.casebook import Casebook
-from streams.cli.chronicle import Chronicle
 from streams.cli.replay import Asked, Plan, facts_of, plan_of, row_of, wanted
-from streams.cli.report import page
+from streams.cli.report.chronicle import Chronicle
+from streams.cli.report.page import page
 from streams.runtime.assembly import open_replay
-from streams.runtime.mapping import Columns
+from streams.runtime.recordings.mapping import Columns
 
 Table = Literal["incidents", "readings", "drift-events", "alerts", "retrain-requests"]
 

@@ -22,9 +22,9 @@ def replay_once() -> dict[str, float]:
     sys.path.insert(0, str(ROOT))
     from schemas.config import Config  # noqa: PLC0415 - counted in no figure
     from schemas.load import load  # noqa: PLC0415
-    from streams.runtime.mapping import Columns  # noqa: PLC0415
-    from streams.runtime.recording import Recording  # noqa: PLC0415
-    from streams.runtime.reference import build_reference  # noqa: PLC0415
+    from streams.runtime.recordings.mapping import Columns  # noqa: PLC0415
+    from streams.runtime.recordings.recording import Recording  # noqa: PLC0415
+    from streams.runtime.recordings.reference import build_reference  # noqa: PLC0415
     from streams.runtime.replay import Replay  # noqa: PLC0415
     from streams.runtime.roles import MonitorRole, ProfilerRole, counting  # noqa: PLC0415
 

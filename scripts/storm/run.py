@@ -32,7 +32,7 @@ from scripts.storm.oracles import Verdict, judge
 from scripts.storm.progress import GROUPS, Recovery, Watcher
 from scripts.storm.topics import RunTopics
 from scripts.storm.world import CONFIG, PARTITIONS, QUIET_S, World, write_reference
-from streams.runtime.reference import build_reference
+from streams.runtime.recordings.reference import build_reference
 from streams.runtime.roles import counting
 
 PROGRESS_S: Final = 15.0

@@ -21,7 +21,7 @@ from schemas.grid import category_text
 from streams.cli.console import emit_object, results, say
 from streams.cli.places import Place, reading
 from streams.cli.rows import rows_of
-from streams.runtime.reading import Span
+from streams.runtime.installation.reading import Span
 
 Said = Mapping[str, float | str]
 """Labels of one prediction, by who gave them."""

@@ -194,7 +194,7 @@ def replay(  # noqa: PLR0917 - typer passes options by name
 ) -> None:
     """A recording through the same machines, as fast as they go."""
     from streams.cli.replay import Asked, run
-    from streams.runtime.mapping import Columns
+    from streams.runtime.recordings.mapping import Columns
 
     columns = Columns(id=id, timestamp=timestamp, prediction=prediction, score=score, label=label)
     asked = Asked(
@@ -233,7 +233,7 @@ def init(  # noqa: PLR0917 - typer passes options by name
 ) -> None:
     """Write a configuration that fits a sample of predictions."""
     from streams.cli.init import run
-    from streams.runtime.mapping import Columns
+    from streams.runtime.recordings.mapping import Columns
 
     columns = Columns(id=id, timestamp=timestamp, prediction=prediction, score=score, label=label)
     asks = sys.stdin.isatty() and sys.stderr.isatty() if ask is None else ask
@@ -277,7 +277,7 @@ def reference_build(  # noqa: PLR0917 - typer passes options by name
 ) -> None:
     """Make grid and reference of a file of rows."""
     from streams.cli.reference import build
-    from streams.runtime.mapping import Columns
+    from streams.runtime.recordings.mapping import Columns
 
     columns = Columns(id=id, timestamp=timestamp, prediction=prediction, score=score, label=label)
     build(rows, config, model, to, columns, as_json=json)

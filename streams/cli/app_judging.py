@@ -58,7 +58,7 @@ def backtest(  # noqa: PLR0917 - typer passes options by name
     """A recording judged against known changes, and what would have been sent."""
     from streams.cli.backtest import run
     from streams.cli.replay import Asked
-    from streams.runtime.mapping import Columns
+    from streams.runtime.recordings.mapping import Columns
 
     asked = Asked(
         predictions=predictions,

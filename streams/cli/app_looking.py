@@ -63,7 +63,7 @@ def tail(  # noqa: PLR0917 - typer passes options by name
     """Print what is written to a topic, as it comes. Until Ctrl-C."""
     from streams.cli.places import Place, instant_of
     from streams.cli.tail import USUAL_NEWEST, run
-    from streams.runtime.reading import Span
+    from streams.runtime.installation.reading import Span
 
     bounded = first is not None or to is not None
     since_ms = instant_of("--since", since)

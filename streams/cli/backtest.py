@@ -23,8 +23,8 @@ from streams.cli.calibration import Calibration, calibrate, quiet_of
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.replay import Asked, Plan, plan_of, wanted
 from streams.runtime.backtest import Alarm, Judged, baselines, judge
-from streams.runtime.mapping import Columns
-from streams.runtime.recording import Chunk
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.recording import Chunk
 from streams.runtime.replay import Replay
 from streams.runtime.roles import MonitorRole, ProfilerRole
 

@@ -1,7 +1,7 @@
 """References in files: made of rows, written, read.
 
 Promises: a file is written whole or not at all; one that is none is an error that names it.
-Leaves to others: counting the rows (`runtime.reference`), which file belongs to which model
+Leaves to others: counting the rows (`recordings.reference`), which file belongs to which model
 (`configured`).
 """
 
@@ -16,7 +16,7 @@ from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.config_model import ModelConfig
 from streams.cli.endings import REFUSED, UNREACHABLE, OperatorError
-from streams.runtime.mapping import Columns
+from streams.runtime.recordings.mapping import Columns
 
 SUFFIX: Final = ".reference"
 """Of files that `windage reference build` writes."""
@@ -27,7 +27,7 @@ def baseline_of_rows(
 ) -> Baseline:
     """Grid and reference of a file of rows; FileError or OperatorError if it cannot be used."""
     from streams.learning import Bounds
-    from streams.runtime.reference import build_reference
+    from streams.runtime.recordings.reference import build_reference
     from streams.runtime.roles import counting
 
     try:

@@ -3,7 +3,7 @@
 Promises: a config that cannot be read is a file that cannot be reached; a reference file is
 either one that `reference build` wrote, or rows to make one of; paths in the config start at the
 config's own folder.
-Leaves to others: what is allowed (`schemas.load`), making references (`runtime.reference`).
+Leaves to others: what is allowed (`schemas.load`), making references (`recordings.reference`).
 """
 
 import os
@@ -63,7 +63,7 @@ def load_baseline(path: Path, name: str, model: ModelConfig, config: Config) -> 
     from schemas.config_model import config_hash
 
     if path.suffix != SUFFIX:
-        from streams.runtime.mapping import Columns
+        from streams.runtime.recordings.mapping import Columns
 
         return baseline_of_rows(path, name, model, config, Columns())
     baseline = read_baseline(path)

@@ -14,9 +14,9 @@ from streams.cli.console import emit, emit_object, results, say
 from streams.cli.places import Place, reading
 from streams.cli.status import code_of
 from streams.cli.tail import shown
-from streams.runtime.dead_letters import KafkaPost, Post, SqlitePost, original
-from streams.runtime.reading import Located, Span, newest_of
-from streams.runtime.writing import Letter
+from streams.runtime.installation.dead_letters import KafkaPost, Post, SqlitePost, original
+from streams.runtime.installation.reading import Located, Span, newest_of
+from streams.runtime.installation.writing import Letter
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,13 +2,13 @@
 
 Promises: every line says ok, warn or fail; nothing is changed; the exit code is 3 where something
 does not answer, 2 where something is wrong, 0 otherwise.
-Leaves to others: the checks (`health`, `health_kafka`).
+Leaves to others: the checks (`health`).
 """
 
-from streams.cli.check import Check
 from streams.cli.console import emit_object, results
 from streams.cli.endings import REFUSED, UNREACHABLE
-from streams.cli.health import embedded
+from streams.cli.health.check import Check
+from streams.cli.health.local import embedded
 from streams.cli.places import Place
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -20,7 +20,7 @@ def run(place: Place, *, as_json: bool) -> int:
     if directory is not None:
         checks = embedded(place, directory)
     else:
-        from streams.cli.health_kafka import kafka
+        from streams.cli.health.kafka import kafka
 
         checks = kafka(place.installation(), place)
     if as_json:

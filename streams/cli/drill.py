@@ -15,8 +15,8 @@ from schemas.vocabulary import Severity
 from streams.cli.console import emit_object, say
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.places import Place, writer_of
-from streams.runtime import drill
-from streams.runtime.writing import HttpWriter
+from streams.runtime.installation import drill
+from streams.runtime.installation.writing import HttpWriter
 
 
 def run(

@@ -20,7 +20,7 @@ from streams.cli.incidents import span_of
 from streams.cli.places import Place, reading
 from streams.cli.sizes import sizes
 from streams.policy.incidents import explain as words
-from streams.runtime.reading import Reader, Span
+from streams.runtime.installation.reading import Reader, Span
 
 MOST_SIGNALS: Final = 3
 """Histograms shown to people; JSON has all."""

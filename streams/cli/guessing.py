@@ -3,7 +3,7 @@
 Promises: a function of the first block; what is guessed is said in words, and what a user named
 is never touched; a column that goes with time (a date, a row number, numbers that never fall) is
 not watched, because it departs from any reference by itself.
-Leaves to others: usual names (`runtime.mapping`), types of features (learned by the machines).
+Leaves to others: usual names (`recordings.mapping`), types of features (learned by the machines).
 """
 
 import re
@@ -16,11 +16,11 @@ from typing import Final
 import msgspec
 
 from schemas.log import Millis
-from streams.runtime.cells import NULL
-from streams.runtime.files import Block, JsonLinesTable, open_table
-from streams.runtime.instants import InstantColumn, NoInstants
-from streams.runtime.mapping import Columns, assign
-from streams.runtime.rows import is_contract
+from streams.runtime.recordings.cells import NULL
+from streams.runtime.recordings.files import Block, JsonLinesTable, open_table
+from streams.runtime.recordings.instants import InstantColumn, NoInstants
+from streams.runtime.recordings.mapping import Columns, assign
+from streams.runtime.recordings.rows import is_contract
 
 _FEWEST: Final = 30
 """Rows from which anything is guessed."""

@@ -16,7 +16,7 @@ from schemas.log import Millis
 from schemas.outputs import Alert, DriftEvent, RetrainRequest, RollbackRequest
 from streams.cli.casebook import Case, Casebook
 from streams.cli.endings import REFUSED, OperatorError
-from streams.runtime.reading import Located, Reader
+from streams.runtime.installation.reading import Located, Reader
 
 TOPICS: Final = ("drift-events", "alerts", "retrain-requests", "rollback-requests")
 DRILL: Final = "drill"

@@ -1,7 +1,7 @@
 """What a model is, told from a sample of its predictions.
 
 Promises: a function of the file's first block, its length and what was said on the command line.
-Leaves to others: roles of columns (`runtime.mapping`), types of features (learned by the machines).
+Leaves to others: roles of columns (`recordings.mapping`), types of features (the machines learn).
 """
 
 import math
@@ -15,8 +15,8 @@ from schemas.config_model import ModelConfig
 from schemas.durations import parse_duration, show_duration
 from schemas.log import Millis
 from streams.cli.endings import REFUSED, OperatorError
-from streams.runtime.mapping import Columns
-from streams.runtime.recording import Recording
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.recording import Recording
 
 _PANE_ROWS: Final = 10
 _REFERENCE_ROWS: Final = 5_000

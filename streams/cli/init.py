@@ -29,9 +29,9 @@ from streams.cli.inference import (
     without_roles,
 )
 from streams.learning import LearningRows, build_grid
-from streams.runtime.files import open_table
-from streams.runtime.mapping import Columns, assign
-from streams.runtime.recording import Recording
+from streams.runtime.recordings.files import open_table
+from streams.runtime.recordings.mapping import Columns, assign
+from streams.runtime.recordings.recording import Recording
 
 SCHEMA: Final = "windage.schema.json"
 """Written beside the config, so that an editor can complete and check it."""

@@ -20,8 +20,8 @@ from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.places import Place, reading, writer_of
 from streams.cli.rows import rows_of
 from streams.cli.saying import instant_text
-from streams.runtime.reading import Located, Span
-from streams.runtime.writing import Letter
+from streams.runtime.installation.reading import Located, Span
+from streams.runtime.installation.writing import Letter
 
 NEWEST: Final = 20_000
 _BANDS: Final = 5

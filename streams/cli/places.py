@@ -2,7 +2,7 @@
 
 Promises: what is said wins; unsaid, `windage-data` in the working folder, else Kafka by
 `windage.yaml`, else an error that names the options.
-Leaves to others: reading and writing (`streams.runtime.reading`, `writing`).
+Leaves to others: reading and writing (`streams.runtime.installation.reading`, `writing`).
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from schemas.vocabulary import TopicName
 from streams.cli.configured import load_config
 from streams.cli.console import say
 from streams.cli.endings import REFUSED, OperatorError
-from streams.runtime.reading import FILE, Reader
-from streams.runtime.writing import Writer
+from streams.runtime.installation.reading import FILE, Reader
+from streams.runtime.installation.writing import Writer
 
 USUAL_DATA: Final = Path("windage-data")
 USUAL_CONFIG: Final = Path("windage.yaml")
@@ -103,7 +103,7 @@ def reading(place: Place) -> Iterator[Reader]:
 def _reader(place: Place) -> Reader:
     directory = place.directory
     if directory is not None:
-        from streams.runtime.reading import SqliteReader
+        from streams.runtime.installation.reading import SqliteReader
 
         return SqliteReader(directory)
     config = place.installation()
@@ -114,7 +114,7 @@ def _reader(place: Place) -> Reader:
 
 def writer_of(place: Place) -> Writer:
     """What takes records for the installation: HTTP if an address was said."""
-    from streams.runtime.writing import DirectoryWriter, HttpWriter, KafkaWriter
+    from streams.runtime.installation.writing import DirectoryWriter, HttpWriter, KafkaWriter
 
     if place.url is not None:
         return HttpWriter(place.url, place.token)
@@ -155,7 +155,7 @@ def instant_of(option: str, text: str | None) -> Millis | None:
 def known_incidents(place: Place) -> dict[str, str]:
     """The model of each incident by its id: asked of the server if an address was said."""
     if place.url is not None:
-        from streams.runtime.writing import HttpWriter
+        from streams.runtime.installation.writing import HttpWriter
 
         told = HttpWriter(place.url, place.token).ask("/v1/incidents?limit=5000")
         return {one["incident_id"]: one["model"] for one in told["incidents"]}

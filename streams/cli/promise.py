@@ -16,9 +16,9 @@ from schemas.config import Config
 from schemas.config_model import FromFirst, ModelConfig
 from schemas.config_monitor import MOST_TOGETHER, PCA, Monitor, together
 from schemas.durations import show_duration
-from streams.monitor.comparisons import TRAINING, compared
-from streams.monitor.declaration import watched
-from streams.monitor.judges import CALIBRATED
+from streams.monitor.declared.declaration import watched
+from streams.monitor.declared.judges import CALIBRATED
+from streams.monitor.references.comparisons import TRAINING, compared
 from streams.runtime.rereading import CURE, rereading
 
 ROWS_PER_HOUR: Final = 10_000

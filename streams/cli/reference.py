@@ -12,7 +12,7 @@ from schemas.config_model import FromFile
 from streams.cli.baselines import SUFFIX, baseline_of_rows, read_baseline, write_baseline
 from streams.cli.configured import choose_model, load_config
 from streams.cli.console import emit_object, results, say
-from streams.runtime.mapping import Columns
+from streams.runtime.recordings.mapping import Columns
 
 
 def build(

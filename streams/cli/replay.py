@@ -18,7 +18,6 @@ from schemas.log import Millis
 from streams.cli import console
 from streams.cli.baselines import baseline_of_rows
 from streams.cli.casebook import Casebook
-from streams.cli.chronicle import Chronicle
 from streams.cli.configured import choose_model, load_baseline, load_baselines, load_config
 from streams.cli.endings import DRIFT
 from streams.cli.guessing import guess
@@ -31,15 +30,16 @@ from streams.cli.inference import (
     without_roles,
 )
 from streams.cli.places import USUAL_CONFIG
+from streams.cli.report.chronicle import Chronicle
 from streams.cli.structured import structured
 from streams.runtime.assembly import open_replay
-from streams.runtime.files import open_table
-from streams.runtime.mapping import Columns
-from streams.runtime.recording import Chunk, Recording
-from streams.runtime.rows import FIRST_INSTANT, Entries
+from streams.runtime.recordings.files import open_table
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.recording import Chunk, Recording
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 
 if TYPE_CHECKING:
-    from streams.cli.report import Facts
+    from streams.cli.report.page import Facts
 
 _JUDGED: Final = b'"state":"judged"'
 _CODE: Final = "windage.error.code"
@@ -225,7 +225,7 @@ def write_report(
     path: Path, plan: Plan, predictions: Path, book: Casebook, chronicle: Chronicle
 ) -> None:
     """Write the HTML report of a replay; OSError where it cannot be."""
-    from streams.cli.report import page
+    from streams.cli.report.page import page
 
     facts = facts_of(plan, predictions)
     path.write_text(page(facts, book, chronicle), encoding="utf-8")
@@ -235,7 +235,7 @@ def write_report(
 def facts_of(plan: Plan, predictions: Path) -> "Facts":
     """What the report says of the run itself."""
     from schemas.durations import show_duration
-    from streams.cli.report import Facts
+    from streams.cli.report.page import Facts
 
     alarms = plan.config.models[plan.model].false_alarms
     return Facts(

@@ -1,7 +1,7 @@
 """Input records as plain rows: one event each, tables (JSON columns, Arrow) row by row.
 
 Promises: what cannot be read is passed over, because it is among the dead letters.
-Leaves to others: which records (`streams.runtime.reading`), what the rows mean (the commands).
+Leaves to others: which records (`installation.reading`), what the rows mean (the commands).
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.envelope import EnvelopeError, open_envelope
 from schemas.tables import TableError, is_columns, of_arrow, of_columns
-from streams.runtime.reading import Located
+from streams.runtime.installation.reading import Located
 
 _LARGEST: Final = 256 << 20
 """Bytes of one table, unpacked: more than any limit of a configuration."""

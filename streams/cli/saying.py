@@ -20,7 +20,7 @@ from schemas.vocabulary import ModelEventType, words
 from streams.cli.console import emit, say
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.places import Place, known_incidents, writer_of
-from streams.runtime.writing import Letter
+from streams.runtime.installation.writing import Letter
 
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "silence": ("matchers",),

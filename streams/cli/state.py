@@ -14,7 +14,7 @@ from typing import Any, Final
 from streams.cli.console import emit_object, say
 from streams.cli.endings import REFUSED, UNREACHABLE, OperatorError
 from streams.cli.places import Place
-from streams.runtime.reading import FILE, SqliteReader
+from streams.runtime.installation.reading import FILE, SqliteReader
 
 _SQLITE: Final = b"SQLite format 3\x00"
 

@@ -18,7 +18,7 @@ from streams.cli.console import emit_object, results
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.history import History, alert_of, content_of, read_history
 from streams.cli.places import Place, reading
-from streams.runtime.reading import Located, Reader, Span
+from streams.runtime.installation.reading import Located, Reader, Span
 
 NEWEST: Final = 20_000
 """Readings looked at, from the end of each partition."""

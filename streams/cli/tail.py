@@ -20,7 +20,7 @@ from streams.cli import console
 from streams.cli.history import content_of
 from streams.cli.places import Place, reading
 from streams.cli.structured import structured
-from streams.runtime.reading import Located, Span, newest_of
+from streams.runtime.installation.reading import Located, Span, newest_of
 
 USUAL_NEWEST: Final = 10
 _ALERTS: Final = ("readings", "drift-events", "alerts", "retrain-requests", "rollback-requests")

@@ -22,17 +22,14 @@ from schemas.shadow import is_shadow
 from schemas.standing import UNKNOWN, Standing
 from schemas.vocabulary import Severity
 from streams.learning import Bounds
-from streams.monitor import decline
-from streams.monitor.declaration import budgeted
+from streams.monitor.declared.declaration import budgeted
+from streams.monitor.declared.operations import Operations
 from streams.monitor.evidence import Ranges, SavedRanges
 from streams.monitor.intake import Intake, SavedIntake, Taken
 from streams.monitor.lane import Lane
 from streams.monitor.learner import MIN_PANES, Learner, SavedLearner
-from streams.monitor.operations import Operations
-from streams.monitor.performance import alerting
-from streams.monitor.refused import breaks
 from streams.monitor.renewal import before, carried, reason, statement
-from streams.monitor.tagged import apart, on_trial
+from streams.monitor.rollout.tagged import apart, on_trial
 from streams.monitor.waiting import Waiting, events_of, metrics_of
 from streams.monitor.watch import (
     Closing,
@@ -46,7 +43,10 @@ from streams.monitor.watch import (
     parts,
     together,
 )
-from streams.monitor.watches import WATCHES
+from streams.monitor.watches import decline
+from streams.monitor.watches.performance import alerting
+from streams.monitor.watches.refused import breaks
+from streams.monitor.watches.register import WATCHES
 from streams.policy import Decisions, Policy, PolicyState
 from streams.signals import outcome_signals, prediction_signals
 

@@ -1,7 +1,7 @@
 """A watch: one kind of judgement over the closing panes of one model; the seam of this room.
 
 Promises: a watch sees each closed pane once, in order, and everything that closed with it; the
-findings of the watches before it in the registry (`watches`) are there to build upon.
+findings of the watches before it in their register (`watches/register`) are there to build upon.
 Leaves to others: which rows count (`intake`), what follows from a finding (policy).
 """
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from schemas.log import Headers, Millis, Record
 from streams.runtime.partitions import partition_of
-from streams.runtime.rows import Entries
+from streams.runtime.recordings.rows import Entries
 
 _TRIM_ROWS: Final = 10_000
 """Trimming moves all that is kept; so it waits until this many records can go."""

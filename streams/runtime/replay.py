@@ -15,7 +15,7 @@ from streams.runtime import garbage
 from streams.runtime.crank import JOURNAL, Accounts, Crank
 from streams.runtime.machine import Machine, Role
 from streams.runtime.memory import MemoryLog
-from streams.runtime.recording import Chunk
+from streams.runtime.recordings.recording import Chunk
 
 STEP_ROWS: Final = 4096
 

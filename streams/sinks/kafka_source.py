@@ -26,8 +26,8 @@ from aiokafka.structs import OffsetAndMetadata
 from schemas import access
 from schemas.config import Config
 from schemas.config_sinks import SinkTopic
+from streams.runtime.installation.reading import Located
 from streams.runtime.kafka.connection import connection_of
-from streams.runtime.reading import Located
 from streams.sinks.source import Arrived, Mark, reasons
 
 _PAGE: Final = 200

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.config_sinks import SinkTopic
 from schemas.log import Output
-from streams.runtime.reading import Located
+from streams.runtime.installation.reading import Located
 from streams.runtime.sqlite_log import SqliteLog
 from streams.sinks.source import Arrived, Mark, reasons
 

@@ -15,8 +15,8 @@ from schemas.envelope import EnvelopeError, open_envelope
 from schemas.log import Millis
 from schemas.outputs import Alert, RetrainRequest, RollbackRequest
 from schemas.vocabulary import EVENT_TYPES, EventType, TopicName
-from streams.runtime.drill import SOURCE
-from streams.runtime.reading import Located
+from streams.runtime.installation.drill import SOURCE
+from streams.runtime.installation.reading import Located
 
 SinkEvent = Alert | RetrainRequest | RollbackRequest
 

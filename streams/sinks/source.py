@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from schemas.vocabulary import UNDELIVERED
-from streams.runtime.reading import Located
+from streams.runtime.installation.reading import Located
 from streams.sinks.memory import IDS
 
 KEPT: Final = IDS

@@ -15,8 +15,8 @@ from aiohttp import web
 from schemas.inputs import is_name
 from schemas.log import Output
 from schemas.vocabulary import Severity
-from streams.runtime import drill
 from streams.runtime.embedded import Embedded
+from streams.runtime.installation import drill
 from streams.web.access import problem
 from streams.web.running import Runtime
 from streams.web.views import answer

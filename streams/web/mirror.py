@@ -18,9 +18,9 @@ from typing import Final
 from schemas.lamp import Lamp
 from schemas.log import Millis, Output, OutputTopic, Record
 from streams.runtime.crank import Accounts
-from streams.runtime.reading import Located, Reader
+from streams.runtime.installation.reading import Located, Reader
+from streams.runtime.installation.writing import Letter, Writer
 from streams.runtime.sqlite_log import Entry, Group, Receipt, SqliteLog
-from streams.runtime.writing import Letter, Writer
 
 logger = logging.getLogger(__name__)
 

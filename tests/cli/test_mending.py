@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from streams.runtime import offsets
-from streams.runtime.dead_letters import original
-from streams.runtime.reading import Located, SqliteReader
+from streams.runtime.installation import offsets
+from streams.runtime.installation.dead_letters import original
+from streams.runtime.installation.reading import Located, SqliteReader
 from tests.cli.installation import build
 
 

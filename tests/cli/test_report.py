@@ -11,11 +11,11 @@ import pytest
 from schemas.output_parts import Histograms
 from streams.cli.bars import rows_of
 from streams.cli.casebook import Casebook
-from streams.cli.chronicle import Chronicle
 from streams.cli.guessing import guess
-from streams.cli.report import LIMIT, Facts, page
+from streams.cli.report.chronicle import Chronicle
+from streams.cli.report.page import LIMIT, Facts, page
 from streams.notebook import replay
-from streams.runtime.mapping import Columns
+from streams.runtime.recordings.mapping import Columns
 from tests.cli.installation import build
 
 ROWS = 900

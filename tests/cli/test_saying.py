@@ -10,7 +10,7 @@ import pytest
 from schemas.load import load_text
 from streams.cli.labelling import Scored, choose
 from streams.cli.serve import open_runtime
-from streams.runtime.reading import SqliteReader
+from streams.runtime.installation.reading import SqliteReader
 from streams.runtime.sqlite_log import SqliteLog
 from tests.cli.installation import CONFIG, START, build, prediction
 

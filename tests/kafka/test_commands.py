@@ -22,11 +22,11 @@ from streams import snapshot as snapshots
 from streams.cli.app import app
 from streams.cli.endings import tell
 from streams.runtime import topics
+from streams.runtime.installation.reading import Span, SqliteReader
+from streams.runtime.installation.writing import KafkaWriter, Letter
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.reading import KafkaReader
 from streams.runtime.kafka.survey import survey
-from streams.runtime.reading import Span, SqliteReader
-from streams.runtime.writing import KafkaWriter, Letter
 from streams.snapshot import Meta
 from tests.cli.installation import CONFIG, build
 

@@ -8,9 +8,9 @@ from kafka import KafkaConsumer, KafkaProducer
 
 from schemas import outputs
 from schemas.config import Config
+from streams.runtime.installation.writing import KafkaWriter
 from streams.runtime.kafka.reading import KafkaReader
 from streams.runtime.topics import create
-from streams.runtime.writing import KafkaWriter
 from streams.web.access import Access
 from streams.web.mirror import Mirror
 from streams.web.server import Site

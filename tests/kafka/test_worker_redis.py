@@ -17,9 +17,9 @@ from schemas.load import load_text
 from schemas.log import INPUT_LOGS
 from streams.runtime import topics
 from streams.runtime.assembly import open_replay
-from streams.runtime.mapping import Columns
 from streams.runtime.partitions import partition_of
-from streams.runtime.recording import Recording
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.recording import Recording
 from streams.runtime.replay import END_HEADERS
 from tests.kafka.test_worker_machines import (
     CONFIG,

@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.grid import Layout
-from streams.monitor import adaptive, declared, evidence, lane, learner, panel, waiting
+from streams.monitor import adaptive, evidence, lane, learner, panel, waiting
+from streams.monitor.declared import monitors as declared
 from streams.monitor.outcomes import cohorts, tallies, windows
 from tests.laws.hostile import HORIZON, VERSIONS, Flood
 from tests.laws.world import GRID, PANE

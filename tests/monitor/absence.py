@@ -11,9 +11,9 @@ from schemas.grid import Layout
 from schemas.log import INPUT_LOGS, Record
 from streams.monitor.watch import Setting
 from streams.runtime.assembly import open_replay
-from streams.runtime.recording import Chunk
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.rows import Entries
 from streams.runtime.roles import MonitorRole, ProfilerRole, judging
-from streams.runtime.rows import Entries
 from tests.monitor.outcomes import GRID
 
 T0 = 1_800_000_000_000

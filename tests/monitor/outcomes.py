@@ -9,8 +9,8 @@ from schemas.finding import Finding, Measured
 from schemas.grid import Grid, Layout, SignalGrid
 from schemas.journal import Sparse
 from schemas.judging import Judging
-from streams.monitor.performance import Performance
 from streams.monitor.watch import Part, Setting
+from streams.monitor.watches.performance import Performance
 from tests.monitor.closing import PANE, closing
 
 EDGES = tuple(np.linspace(0, 1, 11).tolist())

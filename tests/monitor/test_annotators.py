@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from detectors.residuals import residual_grid
-from streams.monitor.annotators import WINDOW, Annotators
 from streams.monitor.watch import Part
-from streams.monitor.watches import WATCHES
+from streams.monitor.watches.annotators import WINDOW, Annotators
+from streams.monitor.watches.register import WATCHES
 from tests.monitor.closing import closing
 from tests.monitor.outcomes import LAYOUT, setting
 

@@ -7,7 +7,7 @@ import pytest
 from schemas.config_model import ModelConfig
 from schemas.grid import Grid, Layout, SignalGrid
 from schemas.inputs import Deployment
-from streams.monitor.canary import Canary
+from streams.monitor.rollout.canary import Canary
 from streams.monitor.watch import Part
 from tests.monitor.closing import closing
 from tests.monitor.outcomes import setting

@@ -9,13 +9,13 @@ import orjson
 import pytest
 
 from schemas.inputs import Metric
-from streams.monitor.canary import Canary
-from streams.monitor.tagged import apart, on_trial
+from streams.monitor.rollout.canary import Canary
+from streams.monitor.rollout.tagged import apart, on_trial
 from streams.monitor.watch import Part
 from streams.policy.state import Version
 from streams.runtime.assembly import open_replay
-from streams.runtime.recording import Chunk
-from streams.runtime.rows import FIRST_INSTANT, Entries
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 from tests.monitor.closing import closing
 from tests.monitor.outcomes import LAYOUT, Rows, setting
 from tests.monitor.test_declared import config

@@ -12,8 +12,8 @@ from schemas.config_error import ConfigError
 from schemas.load import load
 from streams.cli.promise import promises
 from streams.runtime.assembly import open_replay
-from streams.runtime.recording import Chunk
-from streams.runtime.rows import FIRST_INSTANT, Entries
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 
 HOUR, DAY = 3_600_000, 24
 PER_PANE = 20

@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from schemas.config import Config
-from streams.monitor.declaration import budgeted
+from streams.monitor.declared.declaration import budgeted
 from streams.runtime.assembly import open_replay
-from streams.runtime.recording import Chunk
-from streams.runtime.rows import FIRST_INSTANT, Entries
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 
 PANE, ROWS = 100, 12_000
 EVERY = 600

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from schemas.config_model import ModelConfig
-from streams.monitor.decline import WEEK, Decline
 from streams.monitor.watch import Part, Setting
+from streams.monitor.watches.decline import WEEK, Decline
 from streams.policy import Policy, PolicyState
 from tests.monitor.closing import closing
 from tests.monitor.outcomes import LAYOUT, setting

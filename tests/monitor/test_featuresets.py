@@ -8,8 +8,8 @@ from schemas.inputs import ModelEvent
 from schemas.journal import decode
 from schemas.log import Record
 from schemas.sets import WIDTH, cell_of
-from streams.monitor.featuresets import GRACE, KNOWN, LASTING, LEAST, FeatureSets
 from streams.monitor.watch import Part
+from streams.monitor.watches.featuresets import GRACE, KNOWN, LASTING, LEAST, FeatureSets
 from streams.policy.family import family_of
 from tests.laws.mill import LOGS
 from tests.laws.world import MODEL, PANE, T0, World

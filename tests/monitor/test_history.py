@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from streams.monitor.history import KEPT, LEAST, History
-from streams.monitor.seasons import SEASONS, moment
-from streams.monitor.sources import Previous, Rolling, Seasonal
+from streams.monitor.references.history import KEPT, LEAST, History
+from streams.monitor.references.seasons import SEASONS, moment
+from streams.monitor.references.sources import Previous, Rolling, Seasonal
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NOVEMBER = 1_795_219_200_000

@@ -14,16 +14,16 @@ from schemas.grid import Grid, Layout
 from schemas.journal import decode
 from schemas.log import Record
 from streams.learning import LearningRows, build_grid
-from streams.monitor.declaration import budgeted
-from streams.monitor.multivariate import Multivariate
-from streams.monitor.stretches import MOST, Stretches
+from streams.monitor.declared.declaration import budgeted
+from streams.monitor.joint.multivariate import Multivariate
+from streams.monitor.joint.stretches import MOST, Stretches
 from streams.monitor.watch import Part, Setting
 from streams.profiler import Profiler
 from streams.runtime.assembly import open_embedded, open_replay
-from streams.runtime.recording import Chunk
-from streams.runtime.reference import build_reference
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.reference import build_reference
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 from streams.runtime.roles import counting, judging
-from streams.runtime.rows import FIRST_INSTANT, Entries
 from tests.monitor.closing import PANE, closing
 from tests.runtime.test_machines import end as finish
 from tests.runtime.test_machines import everything, feed

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from streams.runtime.assembly import open_replay
-from streams.runtime.recording import Chunk
-from streams.runtime.rows import Entries
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.rows import Entries
 from tests.monitor.absence import EVERY, T0, config
 
 ROWS, FROM = 6_000, 4_000

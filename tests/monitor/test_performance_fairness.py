@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from schemas.config_model import ModelConfig
 from schemas.grid import Layout, SegmentGrid
 from schemas.journal import Sparse
-from streams.monitor.performance import Performance, alerting
 from streams.monitor.watch import Part
+from streams.monitor.watches.performance import Performance, alerting
 from streams.policy.family import family_of
 from tests.monitor.closing import closing
 from tests.monitor.outcomes import GRID, LAYOUT, rows, setting

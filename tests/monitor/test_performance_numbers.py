@@ -11,8 +11,8 @@ from schemas.journal import Sparse
 from schemas.judging import Judging
 from streams.monitor.lane import Lane
 from streams.monitor.outcomes.blocks import Blocks
-from streams.monitor.performance import Performance
 from streams.monitor.watch import Part, Setting
+from streams.monitor.watches.performance import Performance
 from streams.policy.family import family_of
 from streams.signals import outcome_signals, read_outcomes
 from tests.monitor.closing import PANE, closing

@@ -8,8 +8,8 @@ from detectors.metrics.interval import Interval, wilson
 from schemas.grid import Layout, SegmentGrid
 from schemas.journal import Sparse
 from streams.monitor.outcomes.spread import spread
-from streams.monitor.performance import Performance, alerting
 from streams.monitor.watch import Part
+from streams.monitor.watches.performance import Performance, alerting
 from tests.monitor.closing import PANE, closing
 from tests.monitor.outcomes import GRID, error, rows, said, setting
 

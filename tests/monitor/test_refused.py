@@ -7,7 +7,7 @@ from schemas.grid import WHOLE
 from schemas.journal import ProfileKey
 from schemas.refusals import READ, REFUSED, WIDTH
 from streams.monitor.intake import Taken
-from streams.monitor.refused import LEAST, PANES, Refused, breaks
+from streams.monitor.watches.refused import LEAST, PANES, Refused, breaks
 from tests.monitor.absence import Live, config, replayed, setting, stream, told
 from tests.monitor.closing import closing
 

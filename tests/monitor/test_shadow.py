@@ -9,7 +9,7 @@ import pytest
 from detectors.residuals import residual_grid
 from schemas.shadow import counted_as, is_shadow
 from schemas.vocabulary import NAME_PATTERN
-from streams.monitor.shadow import WINDOW, Shadows
+from streams.monitor.rollout.shadow import WINDOW, Shadows
 from streams.monitor.watch import Part
 from tests.monitor.closing import closing
 from tests.monitor.outcomes import LAYOUT, setting

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from schemas.config_model import ModelConfig
 from schemas.instants import rfc3339
-from streams.monitor.silence import KNOWN, PANES, Silence
 from streams.monitor.watch import Part
+from streams.monitor.watches.silence import KNOWN, PANES, Silence
 from tests.monitor.absence import EVERY, PANE, T0, Live, config, replayed, setting, stream, told
 from tests.monitor.closing import closing
 

@@ -9,8 +9,8 @@ from detectors.grid import NumericGrid
 from detectors.quantiles import extremes, quantiles
 from schemas.finding import Finding, Measured
 from schemas.inputs import Metric
-from streams.monitor.business import Business
-from streams.monitor.summaries import SUMMARY_PANES
+from streams.monitor.watches.business import Business
+from streams.monitor.watches.summaries import SUMMARY_PANES
 from streams.runtime.assembly import open_replay
 from tests.monitor.closing import closing
 from tests.monitor.test_declared import config

@@ -3,8 +3,8 @@
 import numpy as np
 import orjson
 
-from streams.runtime.recording import Chunk
-from streams.runtime.rows import FIRST_INSTANT, Entries
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 
 MINUTE = 60_000
 

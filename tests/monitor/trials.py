@@ -6,7 +6,7 @@ import numpy as np
 from schemas.config_model import ModelConfig
 from schemas.inputs import ModelEvent
 from schemas.outputs import encode
-from streams.monitor.canary import Canary
+from streams.monitor.rollout.canary import Canary
 from streams.monitor.watch import Part
 from streams.policy import Policy, PolicyState
 from tests.monitor.closing import PANE, closing

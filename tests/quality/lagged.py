@@ -9,10 +9,10 @@ import orjson
 
 from schemas.config import Config
 from schemas.instants import parse, rfc3339
-from streams.runtime.recording import Chunk
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 from streams.runtime.replay import Replay
 from streams.runtime.roles import MonitorRole, ProfilerRole
-from streams.runtime.rows import FIRST_INSTANT, Entries
 from tests.quality.row import SEEDS, Asked, Measured
 
 EVERY, PANE_ROWS, ROWS, MOVED_AT = 1000, 100, 40_000, 25_000

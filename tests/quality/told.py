@@ -12,10 +12,10 @@ import orjson
 
 from schemas.config import Config
 from schemas.instants import parse
-from streams.runtime.recording import Chunk
+from streams.runtime.recordings.recording import Chunk
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 from streams.runtime.replay import Replay
 from streams.runtime.roles import MonitorRole, ProfilerRole
-from streams.runtime.rows import FIRST_INSTANT, Entries
 
 EVERY = 1000
 """Milliseconds between rows."""

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from streams.runtime.cells import TextColumn, literal, number
-from streams.runtime.files import FileError, open_table
-from streams.runtime.mapping import Columns, assign
-from streams.runtime.recording import Recording
+from streams.runtime.recordings.cells import TextColumn, literal, number
+from streams.runtime.recordings.files import FileError, open_table
+from streams.runtime.recordings.mapping import Columns, assign
+from streams.runtime.recordings.recording import Recording
 
 NOON = 1_600_000_000_000
 

@@ -8,9 +8,9 @@ import pytest
 
 from schemas.load import load_text
 from streams.runtime.assembly import open_embedded, open_replay
-from streams.runtime.mapping import Columns
-from streams.runtime.recording import Recording
-from streams.runtime.reference import build_reference
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.recording import Recording
+from streams.runtime.recordings.reference import build_reference
 from streams.runtime.replay import END_HEADERS
 from streams.runtime.roles import counting
 

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.load import load_text
 from streams.runtime.assembly import open_embedded
-from streams.runtime.mapping import Columns
-from streams.runtime.reference import build_reference
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.reference import build_reference
 from streams.runtime.roles import counting
 from tests.refused import (
     ACCOUNTS,

@@ -5,9 +5,9 @@ import random
 import orjson
 import pytest
 
-from streams.runtime.labels import MatchedLabels
-from streams.runtime.mapping import Columns
-from streams.runtime.recording import Recording
+from streams.runtime.recordings.labels import MatchedLabels
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.recording import Recording
 from streams.runtime.replay import Replay
 from tests.runtime.counting import CountingMonitors, CountingProfilers
 

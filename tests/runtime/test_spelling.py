@@ -5,12 +5,12 @@ import gzip
 import pytest
 
 from streams.cli.guessing import guess
-from streams.runtime.cells import TextColumn, spelled_number
-from streams.runtime.dates import Ambiguous, Form, form_of
-from streams.runtime.files import FileError, open_table
-from streams.runtime.instants import InstantColumn, NoInstants
-from streams.runtime.mapping import Columns
-from streams.runtime.recording import Recording
+from streams.runtime.recordings.cells import TextColumn, spelled_number
+from streams.runtime.recordings.dates import Ambiguous, Form, form_of
+from streams.runtime.recordings.files import FileError, open_table
+from streams.runtime.recordings.instants import InstantColumn, NoInstants
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.recording import Recording
 
 TABLE = {"a": ["1234.5", "-0.25"], "größe": ['"x"', '"y, z"']}
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.runtime.reading import SqliteReader
+from streams.runtime.installation.reading import SqliteReader
 from tests.cli.installation import MODELS, ROWS
 from tests.security.planted import BROKEN, OUTPUTS, PERSONAL, SECRETS, plants_in, rows, text_of
 from tests.sinks.listening import Listener, patiently

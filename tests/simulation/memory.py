@@ -23,8 +23,8 @@ import streams.monitor.model
 import streams.monitor.outcomes.labels
 import streams.monitor.outcomes.normal
 import streams.monitor.panel
-import streams.monitor.performance
 import streams.monitor.stack
+import streams.monitor.watches.performance
 import streams.profiler.model
 import tests.laws.mill
 import tests.simulation.process
@@ -160,7 +160,7 @@ _PURE = (
         lambda references, dispersion: (_ids(references), tuple(dispersion)),
         (streams.monitor.stack,),
     ),
-    Pure(Blocks, id, (streams.monitor.performance,)),
+    Pure(Blocks, id, (streams.monitor.watches.performance,)),
     Pure(
         Estimator,
         lambda blocks, reference, dispersion: (id(blocks), reference.tobytes(), dispersion),

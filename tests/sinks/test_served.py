@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.runtime.reading import SqliteReader
+from streams.runtime.installation.reading import SqliteReader
 from streams.sinks.message import message_of
 from tests.cli.installation import CONFIG, SHIFTED_AT, prediction
 from tests.sinks.listening import Listener, ask, patiently

@@ -11,10 +11,10 @@ from schemas.config_sinks import Sink
 from schemas.load import load_text
 from streams.cli.dead_letters import Choice, replay, show
 from streams.cli.drill import told_of_drills
-from streams.cli.health_sinks import sinks
+from streams.cli.health.sinks import sinks
 from streams.cli.places import Place
-from streams.runtime import drill
-from streams.runtime.reading import Located
+from streams.runtime.installation import drill
+from streams.runtime.installation.reading import Located
 from streams.runtime.sqlite_log import SqliteLog
 from streams.sinks.courier import Status
 from streams.sinks.memory import Memory

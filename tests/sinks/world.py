@@ -12,7 +12,7 @@ from schemas.log import Output
 from schemas.output_parts import DataWindow, Suggestion, Triage
 from schemas.outputs import Alert, RetrainRequest, RollbackRequest, encode
 from schemas.vocabulary import EVENT_TYPES
-from streams.runtime.reading import Located
+from streams.runtime.installation.reading import Located
 from streams.sinks.message import message_of
 
 START = 1_763_712_000_000

@@ -4,7 +4,7 @@ import pytest
 
 from schemas import config_links
 from schemas.config import Config
-from streams.cli.health_redis import redis
+from streams.cli.health.redis import redis
 from streams.stores import open_store
 from tests.stores.conftest import Server, need_redis
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from streams.runtime.reading import SqliteReader
+from streams.runtime.installation.reading import SqliteReader
 from streams.web.access import Access
 from streams.web.mirror import Mirror
 from streams.web.server import Site

@@ -17,7 +17,7 @@ from streams.cli.demo.story import MODEL, Story
 from streams.cli.serve import open_runtime
 from streams.runtime.crank import Accounts
 from streams.runtime.embedded import Embedded
-from streams.runtime.recording import Chunk
+from streams.runtime.recordings.recording import Chunk
 from streams.runtime.replay import END_HEADERS
 from streams.runtime.sqlite_log import Entry
 

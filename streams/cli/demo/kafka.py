@@ -40,7 +40,7 @@ from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.process import settings_of
 from streams.runtime.kafka.restore import detached_consumer, read_state
 from streams.runtime.partitions import partition_of
-from streams.runtime.recording import Chunk
+from streams.runtime.recordings.recording import Chunk
 from streams.runtime.replay import END_HEADERS
 from streams.runtime.roles import ProfilerRole
 

@@ -22,7 +22,7 @@ from streams.cli.demo.embedded import EmbeddedStage, Take
 from streams.cli.demo.foresight import Foresight
 from streams.cli.demo.story import MODEL, Story, open_story, row_of
 from streams.runtime.crank import Accounts
-from streams.runtime.recording import Chunk
+from streams.runtime.recordings.recording import Chunk
 
 if TYPE_CHECKING:
     from rich.progress import Progress

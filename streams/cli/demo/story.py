@@ -23,9 +23,9 @@ from schemas.log import Millis
 from streams.cli.baselines import baseline_of_rows
 from streams.cli.configured import load_config
 from streams.cli.endings import UNREACHABLE, OperatorError
-from streams.runtime.mapping import Columns
-from streams.runtime.recording import Chunk, Recording, model_events
-from streams.runtime.rows import FIRST_INSTANT, Entries
+from streams.runtime.recordings.mapping import Columns
+from streams.runtime.recordings.recording import Chunk, Recording, model_events
+from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
 
 MODEL: Final = "employment"
 EVERY: Final[Millis] = 450_000

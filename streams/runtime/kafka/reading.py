@@ -1,6 +1,6 @@
 """Reading topics of an installation from Kafka, without belonging to a consumer group.
 
-Promises: as `streams.runtime.reading.Reader`; a broker that does not answer is one UnreachableError
+Promises: as `installation.reading.Reader`; a broker that does not answer is one UnreachableError
 within seconds.
 Leaves to others: what the records mean, which topics there should be.
 """
@@ -17,10 +17,10 @@ from schemas import access
 from schemas.config import Config
 from schemas.log import INPUT_LOGS, Millis
 from schemas.vocabulary import TopicName, words
+from streams.runtime.installation.reading import EVERYTHING, Located, Span, newest_before
 from streams.runtime.kafka.connection import connection_of
 from streams.runtime.kafka.exits import RefusedError, UnreachableError
 from streams.runtime.kafka.survey import open_admin
-from streams.runtime.reading import EVERYTHING, Located, Span, newest_before
 
 POLL_MS: Final = 300
 SILENT_POLLS: Final = 50

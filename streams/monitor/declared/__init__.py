@@ -1,0 +1,1 @@
+"""Declared: what `monitors:` in a config adds to what is judged anyway."""

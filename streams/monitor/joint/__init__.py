@@ -1,0 +1,1 @@
+"""Joint: whether features still go together as they did (`detector: pca`)."""

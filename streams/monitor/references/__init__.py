@@ -1,0 +1,1 @@
+"""References: what a model is compared with beside its training file."""

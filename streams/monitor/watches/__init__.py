@@ -1,0 +1,1 @@
+"""Watches: what is judged of every model beside its lanes, a file each."""

@@ -1,0 +1,1 @@
+"""An installation: what it has written, read; and things said to it."""

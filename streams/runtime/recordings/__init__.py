@@ -1,0 +1,1 @@
+"""Recordings: files of any spelling as records of the contract, in time."""

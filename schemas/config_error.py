@@ -13,6 +13,9 @@ Step = str | int
 Path = tuple[Step, ...]
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_*-]+", re.ASCII)
+_LISTED: Final = 50
+"""Allowed words that a problem names; columns of a table are many."""
+
 _SHOWN: Final = 128
 """Characters of one key; a longer one is cut."""
 
@@ -34,7 +37,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         if self.nearest:
             text += f'; did you mean "{self.nearest}"?'
         if self.allowed:
-            text += f"{'' if self.nearest else ';'} allowed: {', '.join(self.allowed)}"
+            text += f"{'' if self.nearest else ';'} allowed: {', '.join(self.allowed[:_LISTED])}"
+            if len(self.allowed) > _LISTED:
+                text += f" and {len(self.allowed) - _LISTED} more"
         return text
 
 

@@ -313,7 +313,7 @@ class ModelConfig(Part):
         declared = None if self.features == AUTO else self.features
         for i, segment in enumerate(self.segments):
             if declared is not None and segment.feature and segment.feature not in declared:
-                raise fault(f"segments.{i}.feature", "must be one of the declared features")
+                raise fault(f"segments.{i}.feature", "is no declared feature", declared)
         names = {segment.name for segment in self.segments}
         for i, name in enumerate(self.fairness.segments):
             if name not in names:
@@ -329,7 +329,8 @@ class ModelConfig(Part):
                 and "*" not in rest
                 and rest not in declared
             ):
-                raise fault(f"monitors.{i}.watch", "must be one of the declared features")
+                watches = [f"feature:{name}" for name in declared]
+                raise fault(f"monitors.{i}.watch", "is no declared feature", watches)
         types = None if declared is None else {name: one.type for name, one in declared.items()}
         check_together(self.monitors, types)
         return self

@@ -109,7 +109,7 @@ def check_together(monitors: Sequence[Monitor] | str, declared: Mapping[str, str
             continue
         for j, name in enumerate(one.features):
             if name not in declared:
-                raise fault(f"{place}.features.{j}", "must be one of the declared features")
+                raise fault(f"{place}.features.{j}", "is no declared feature", declared)
             if declared[name] == "categorical":
                 raise fault(f"{place}.features.{j}", f"is categorical; {PCA} takes numeric ones")
         numeric = [name for name, kind in declared.items() if kind != "categorical"]

@@ -5,6 +5,7 @@ a dumped value can be loaded again.
 Leaves to others: which keys there are (`config`, `config_model`, `config_policy`, `config_links`).
 """
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -34,9 +35,13 @@ class Part(BaseModel):
     )
 
 
-def fault(field: str, reason: str) -> PydanticCustomError:
-    """An error of fields that contradict each other, to be shown at `field` (dotted)."""
-    return PydanticCustomError("contradiction", "{reason}", {"field": field, "reason": reason})
+def fault(field: str, reason: str, allowed: Iterable[str] = ()) -> PydanticCustomError:
+    """An error of fields that contradict each other, to be shown at `field` (dotted).
+
+    `allowed` are the words of which it should be one.
+    """
+    context = {"field": field, "reason": reason, "allowed": tuple(allowed)}
+    return PydanticCustomError("contradiction", "{reason}", context)
 
 
 def parse_instant(value: object) -> Millis:

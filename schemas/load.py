@@ -90,7 +90,7 @@ def _explain(document: Document, error: ErrorDetails) -> None:
     path = _path(document, error["loc"], kind)
     if kind == "contradiction":
         field = tuple(int(s) if s.isdigit() else s for s in _split(context["field"], document))
-        document.problem((*path, *field), str(context["reason"]))
+        _unknown(document, (*path, *field), str(context["reason"]), context["allowed"])
     elif kind == "extra_forbidden" or (error["loc"] and error["loc"][-1] == "[key]"):
         _unknown(document, path, "unknown key", allowed_keys(config_schema(), path[:-1]))
     elif kind in ("literal_error", "union_tag_invalid", "union_tag_not_found"):

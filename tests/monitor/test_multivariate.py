@@ -365,7 +365,7 @@ def test_a_file_is_a_reference_for_features_together(tmp_path):
         ({"features": ["x"]}, "must name at least two"),
         ({"features": ["x", "x"]}, "must not name one twice"),
         ({"features": [f"f{i}" for i in range(65)]}, "must name at most 64, not 65"),
-        ({"features": ["x", "nope"]}, "must be one of the declared features"),
+        ({"features": ["x", "nope"]}, "is no declared feature"),
         ({"features": ["x", "c"]}, "is categorical; pca takes numeric ones"),
         ({"segments": ["region=*"]}, "pca judges all rows of a version together"),
         ({"red": 0.3}, "pca takes none: whatever it proves is yellow"),

@@ -224,3 +224,21 @@ def test_a_file_that_is_no_text_is_no_yaml():
 def test_a_secret_that_is_null_is_none():
     made = load_text("models: {a: {task: none}}\nredis: {password: null}\n", {}, read)
     assert made.redis.password is None
+
+
+def test_a_feature_that_is_not_declared_is_named_with_the_nearest_that_is():
+    features = ", ".join(f"feature_{i}: numeric" for i in range(60))
+    text = f"""
+version: 1
+models:
+  m:
+    task: none
+    pane: 1m
+    features: {{age: numeric, {features}}}
+    segments: [{{feature: agee}}]
+    monitors: [{{watch: "feature:agge", detector: control_chart}}]
+"""
+    with pytest.raises(ConfigError) as told:
+        load_text(text, {}, lambda name: "")
+    assert 'is no declared feature; did you mean "age"? allowed: age, feature_0, ' in str(told.value)
+    assert str(told.value).endswith("feature_48 and 11 more")

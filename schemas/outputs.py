@@ -87,7 +87,6 @@ class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):
     segment: str
     kind: Kind
     shape: Shape | None = None
-    breadth: Breadth | None = None
     severity: Severity
     previous_severity: Severity | None = None
     monitor: str
@@ -101,6 +100,7 @@ class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):
     explanation: str
     runbook: str | None = None
     budget: Budget | None = None
+    breadth: Breadth | None = None
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

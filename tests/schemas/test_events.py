@@ -199,7 +199,8 @@ def test_an_output_survives_the_wire(event):
 
 
 def test_field_names_are_those_of_the_contract():
-    assert [
+    """What was added since stands behind them."""
+    contract = [
         "incident_id",
         "transition",
         "model",
@@ -220,7 +221,8 @@ def test_field_names_are_those_of_the_contract():
         "explanation",
         "runbook",
         "budget",
-    ] == list(msgspec.json.decode(outputs.encode(drift_event())))
+    ]
+    assert [*contract, "breadth"] == list(msgspec.json.decode(outputs.encode(drift_event())))
     assert {"class", "because", "against"} == msgspec.json.decode(outputs.encode(alert()))[
         "triage"
     ].keys()

@@ -240,5 +240,7 @@ models:
 """
     with pytest.raises(ConfigError) as told:
         load_text(text, {}, lambda name: "")
-    assert 'is no declared feature; did you mean "age"? allowed: age, feature_0, ' in str(told.value)
+    assert 'is no declared feature; did you mean "age"? allowed: age, feature_0, ' in str(
+        told.value
+    )
     assert str(told.value).endswith("feature_48 and 11 more")

@@ -12,6 +12,7 @@ from detectors.reference import reference_of
 from detectors.shiryaev_roberts import Bank
 from streams.runtime.backtest import Alarm, baselines, judge
 from tests.quality.row import SEEDS, Asked, Measured, delays_beside, run_lengths
+from tests.quality.told import config, row_of, tell
 
 
 def table(path):
@@ -57,8 +58,9 @@ class Watch:
 
 INSECTS, CHANGES = 5325, (1775, 3550)
 PANE, REFERENCE = 5, 1000
-LIMIT = log(49 * 1e5 / PANE)
-"""One false alarm of all 49 signals in 1e5 rows."""
+ROWS_A_FALSE_ALARM = 100_000
+"""Of all 49 signals together."""
+LIMIT = log(49 * ROWS_A_FALSE_ALARM / PANE)
 
 
 def insects(path, shuffle=None):
@@ -96,42 +98,62 @@ def first_alarms(columns, begin, end, change, last):
     return {name: row - change for name, row in found.items() if row > change}, false
 
 
+def told_first(columns, begin, end, change):
+    """As `first_alarms`, but what the product opens: windows recruit what a proof has begun."""
+    wanted = config(PANE, REFERENCE, 1, ROWS_A_FALSE_ALARM)
+    opened = [
+        e for e in tell(wanted, part(columns, begin, end)).drift if e["transition"] == "opened"
+    ]
+    found = {}
+    for event in opened:
+        name = event["signal"].removeprefix("feature:")
+        found.setdefault(name, row_of(event["current"]["window"]["end"]) + begin)
+    false = sum(row <= change for row in found.values())
+    return {name: row - change for name, row in found.items() if row > change}, false
+
+
+def seen_of(found, false, moved):
+    """How many of the features that change were found, how soon, and what else was."""
+    hits = [found[name] for name in moved if name in found]
+    return {
+        "recall": round(len(hits) / len(moved), 3),
+        "mean_detection_delay": round(float(np.mean(hits)), 1) if hits else None,
+        "median_detection_delay": float(np.median(hits)) if hits else None,
+        "false_alarms": false,
+        "found_besides": len(found.keys() - moved),
+    }
+
+
 def measure_insects(asked: Asked) -> Measured:
-    """Q7: recall and delay over the features that change; then again with a new reference."""
+    """Q7: recall and delay over the features that change; then again with a new reference.
+
+    By the product, and beside it by the e-detectors of each signal alone.
+    """
     columns = insects(asked.stream("iks_abruptinsects.csv.gz"))
     one, two = CHANGES
     moved = changed(columns, (0, one), (one, two))
-    found, false = first_alarms(columns, 0, REFERENCE, one, two)
-    hits = [found[name] for name in moved if name in found]
     again = changed(columns, (one, two), (two, INSECTS))
+    first = seen_of(*told_first(columns, 0, two, one), moved)
     # The reference restarts when the first change is known: the next thousand rows.
-    begin = one + int(np.median(hits)) + PANE
-    second, early = first_alarms(columns, begin, begin + REFERENCE, two, INSECTS)
-    late = [second[name] for name in again if name in second]
-    values = {
-        "features_that_change": len(moved),
-        "recall": round(len(hits) / len(moved), 3),
-        "mean_detection_delay": round(float(np.mean(hits)), 1),
-        "median_detection_delay": float(np.median(hits)),
-        "false_alarms": false,
-        "second": {
-            "features_that_change": len(again),
-            "recall": round(len(late) / len(again), 3),
-            "first_alarm_after": min(late, default=None),
-            "median_detection_delay": float(np.median(late)) if late else None,
-            "false_alarms": early,
-        },
-    }
+    begin = one + int(first["median_detection_delay"] or PANE) + PANE
+    second = seen_of(*told_first(columns, begin, INSECTS, two), again)
+    alone = seen_of(*first_alarms(columns, 0, REFERENCE, one, two), moved)
+    mean = first["mean_detection_delay"]
     passed = (
-        values["recall"] >= 0.95
-        and values["median_detection_delay"] <= 95
-        and not false
-        and bool(late)
+        first["recall"] >= 0.95
+        and mean is not None
+        and mean <= 95
+        and not first["false_alarms"]
+        and second["recall"] > 0
     )
     return Measured(
         passed=passed,
-        values=values,
-        reason="the target is read as a median over features; the mean stands beside it",
+        values={
+            "features_that_change": len(moved),
+            **first,
+            "second": {"features_that_change": len(again), **second},
+            "each_signal_alone": alone,
+        },
         baselines={
             name: {"recall": one.episode_recall, "delay": one.mean_detection_delay}
             for name, one in baselines(CHANGES, INSECTS, PANE).items()

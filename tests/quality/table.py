@@ -73,7 +73,7 @@ ROWS = [
     ),
     Row(
         id="Q7",
-        what="AbruptInsects: the features that change",
+        what="AbruptInsects: the features that change, whole product",
         target="recall >= .95, delay <= 95, 0 false; second change found",
         measure=published.measure_insects,
     ),

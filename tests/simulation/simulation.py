@@ -329,11 +329,12 @@ class Simulation:
         for group in self.groups:
             for process in list(group.processes):
                 process.learn()
-            group.processes = [one for one in group.processes if one.alive]
-            if not group.processes:
-                group.join()
-            group.rebalance()
-            self._settle(r)
+            for _ in range(2):  # who is given a share only then hears of it then
+                group.processes = [one for one in group.processes if one.alive]
+                if not group.processes:
+                    group.join()
+                group.rebalance()
+                self._settle(r)
 
     def _settle(self, r: random.Random) -> None:
         """Everything in flight arrives and is answered, until nothing moves."""

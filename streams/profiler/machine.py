@@ -74,11 +74,9 @@ class Profiler:
 
     def positions(self) -> dict[InputLog, int]:
         """The offset that each log must be read from next; may go back after `adopt`."""
-        models = list(self._models.values())
-        first = {log: models[0].position(log) for log in INPUT_LOGS}
-        if len(models) == 1:
-            return first  # of one model, as nearly all have it: asked for at every batch
-        return {log: min(model.position(log) for model in models) for log in INPUT_LOGS}
+        return {
+            log: min(model.position(log) for model in self._models.values()) for log in INPUT_LOGS
+        }
 
     def order(self) -> tuple[int, ...]:
         """The rank of this state among snapshots: epochs, grids known, how far each log is."""

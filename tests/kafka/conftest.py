@@ -143,6 +143,7 @@ def make_topic(broker: Broker, topic_prefix: str) -> MakeTopic:
         # Closed at once: while a test has the broker down, an open client leaks a socket per try.
         with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap)) as admin:
             admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings)])
+            admin.wait_for_topics([topic])  # the broker confirms before it tells of it
         return topic
 
     return make

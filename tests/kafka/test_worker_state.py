@@ -246,3 +246,4 @@ def recreate(bootstrap, topic, **settings):
             if topic not in admin.list_topics():
                 break
         admin.create_topics([NewTopic(topic, 4, 1, topic_configs=settings)])
+        admin.wait_for_topics([topic])

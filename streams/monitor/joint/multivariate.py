@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from detectors.components import Components, Standard, View, components_of
 from detectors.together import Kind, Together, TogetherState
@@ -129,7 +130,7 @@ class Multivariate:
         if name not in self._layout.products:
             # Of the features that it names, the rows had fewer than two that are numeric.
             if closing.predictions:
-                yield self._silent(name, closing, "", "schema_mismatch")
+                yield self._plain(name, closing, "", "schema_mismatch")
             return
         span = self._layout.products[name].span
         sums = {part.version: part.vector[span] for part in parts}
@@ -141,9 +142,9 @@ class Multivariate:
         learning = self._learn(name, sums, closing)
         for version, vector in sums.items():
             if version in learning:
-                yield self._silent(name, closing, version, "warming_up")
+                yield self._plain(name, closing, version, "warming_up")
             elif not vector[0]:
-                yield self._silent(name, closing, version, "too_few_rows")
+                yield self._plain(name, closing, version, "too_few_rows")
             else:
                 yield self._judged(name, version, vector, closing)
 
@@ -190,17 +191,11 @@ class Multivariate:
         # A window since the change may be a few panes, one of the usual length mostly from before.
         inside = judge.detector.inside(window) and judge.detector.inside(judge.recent(None)[1])
         pane = self._setting.judging.pane
-        return Finding(
-            model=self._setting.judging.model,
-            version=version,
-            segment=WHOLE,
-            signal=name,
-            detector=PCA,
-            state="judged",
+        return replace(
+            self._plain(name, closing, version, "judged"),
             alarm=alarm,
             joins=alarm and not inside,
             inside=inside,
-            symptom="shift",
             statistic=evidence,
             threshold=threshold,
             effect=Measured(
@@ -212,15 +207,13 @@ class Multivariate:
             cells=companions.cells,
             change_point=since * pane if alarm else None,
             window_start=begin * pane,
-            window_end=closing.span[1],
             rows=window.rows,
-            reference_id=closing.reference_id,
             reference_rows=judge.detector.components.standard.rows,
             dispersion=float(judge.detector.components.dispersion.mean()),
         )
 
-    def _silent(self, name: str, closing: Closing, version: str, state: JudgedState) -> Finding:
-        """Nothing is judged, and why."""
+    def _plain(self, name: str, closing: Closing, version: str, state: JudgedState) -> Finding:
+        """What any finding says, and all that is said where nothing is judged."""
         return Finding(
             model=self._setting.judging.model,
             version=version,

@@ -33,6 +33,7 @@ from faust.types import TP
 from streams.runtime.kafka import records, wire
 from streams.runtime.kafka.batch import Batch
 from streams.runtime.kafka.connection import Connection
+from streams.runtime.kafka.credentials import credentials
 from streams.runtime.kafka.exits import BROKEN, OK, RefusedError, leave, leave_because
 
 _log = logging.getLogger("streams.runtime.kafka.commits")  # this module's name is Faust's, too
@@ -256,7 +257,8 @@ class Consumer(driver.Consumer):
         if not self._asked:
             return
         asked, self._asked = self._asked, {}
-        targets = {tp: at for tp, at in asked.items() if tp in self.assignment()}
+        assigned = self.assignment()
+        targets = {tp: offset for tp, offset in asked.items() if tp in assigned}
         try:
             if targets:
                 await self.seek_wait(targets)
@@ -358,7 +360,7 @@ def make_app(
     app = App(
         group,
         broker=[f"kafka://{server}" for server in connection.bootstrap.split(",")],
-        broker_credentials=_credentials(connection),
+        broker_credentials=credentials(connection),
         datadir=folder,
         store="memory://",
         autodiscover=False,
@@ -383,18 +385,3 @@ def make_app(
     app.reader = reader
     app.principal = connection.principal
     return app
-
-
-def _credentials(connection: Connection) -> Any:
-    """Return Faust's credentials; None is plaintext, which `connection` has allowed."""
-    context = connection.ssl_context()
-    if connection.mechanism == "OAUTHBEARER":
-        return faust.OAuthCredentials(oauth_cb=connection.oauth_callback(), ssl_context=context)
-    if connection.mechanism is not None:
-        return faust.SASLCredentials(
-            username=connection.username,
-            password=connection.password,
-            mechanism=connection.mechanism,
-            ssl_context=context,
-        )
-    return faust.SSLCredentials(context) if context is not None else None

@@ -4,12 +4,13 @@ The seam between statistics and policy: the monitor makes findings, the policy d
 anyone should do about them. A finding carries facts only; it names no incident and no action.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from schemas.log import Millis
-from schemas.output_parts import Summary
+from schemas.output_parts import MAX_BINS, Histograms, Summary
 from schemas.vocabulary import Breadth, Shape
 
 Symptom = Literal[
@@ -41,6 +42,18 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     reference: float
     current: float
+
+
+def histograms(cells: Sequence[Cell]) -> Histograms | None:
+    """Cells as events show them; None of none."""
+    kept = cells[:MAX_BINS]
+    if not kept:
+        return None
+    return Histograms(
+        labels=tuple(cell.name for cell in kept),
+        reference=tuple(cell.reference for cell in kept),
+        current=tuple(cell.current for cell in kept),
+    )
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +112,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     tolerance. `statistic` and `threshold` are on one scale. `label_delay` is how much older than
     the window the predictions behind its outcomes may be (0 where no labels are involved).
     `shape` and `breadth` of a departure: whether it came at once, and whether it is in all parts.
+    `histogram` is what drift events show of a departure, `portrait` what readings show at times.
     """
 
     model: str
@@ -119,6 +133,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     direction: str = ""
     cells: tuple[Cell, ...] = ()
     histogram: tuple[Cell, ...] = ()
+    portrait: tuple[Cell, ...] = ()
     change_point: Millis | None = None
     window_start: Millis
     window_end: Millis

@@ -85,7 +85,10 @@ class Histograms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was judged; drift events show the histograms, readings leave them out."""
+    """What was judged; drift events show the histograms, readings now and then.
+
+    Those of readings have sixteen bars at most, of shares with four digits.
+    """
 
     rows: Count
     window: Window

@@ -5,6 +5,7 @@ found; nothing is NaN.
 Leaves to others: significance (`panel`), severity and class (policy).
 """
 
+from collections.abc import Sequence
 from math import isnan
 from typing import Final, Literal, NamedTuple
 
@@ -26,6 +27,9 @@ _LEADING: Final = 5
 
 _BINS: Final = 64
 """Cells shown in a histogram at most."""
+
+SPECIAL: Final = 3
+"""Cells of a number beside those between its edges: below, above, missing."""
 
 _SURE: Final = 3.0
 """Standard errors beyond the tolerance from which a special cell explains the departure."""
@@ -184,7 +188,7 @@ def _symptom(
 ) -> Symptom:
     """How the signal departs, the faults of data first; `recent` are the rows since it did."""
     if signal.name == "error":
-        return "gain" if _better(found, tolerance) else "shift"
+        return "gain" if _better(signal, found, tolerance) else "shift"
     single = {cell.first: cell for cell in found.leading if cell.first == cell.last}
     grown = {i for i, cell in single.items() if cell.shift > tolerance + _SURE * cell.error}
     # New values explain a departure only where they are what moved most.
@@ -200,8 +204,10 @@ def _symptom(
     return "range" if {0, last - 1} & new else "shift"
 
 
-def _better(found: Effect, tolerance: float) -> bool:
-    """Whether residuals have only come closer together."""
+def _better(signal: Signal, found: Effect, tolerance: float) -> bool:
+    """Whether residuals have only come closer together, or misses (never below 0) become fewer."""
+    if signal.edges[0] >= 0:
+        return found.mean is not None and found.mean.shift < -tolerance
     if found.mean is None or found.spread is None:
         return False
     return found.spread.shift < -tolerance and abs(found.mean.shift) <= tolerance
@@ -216,28 +222,28 @@ def _direction(signal: Signal, found: Effect, lead: CellShift) -> str:
 
 def _cell(signal: Signal, cell: CellShift) -> Cell:
     """A shifted stretch of cells by name."""
-    name = signal.cells[cell.first]
-    if cell.last != cell.first:
-        name = (
-            f"{name.split(' to ')[0]} to {signal.cells[cell.last].rsplit(' to ', maxsplit=1)[-1]}"
-        )
+    name = _name(signal.cells, cell.first, cell.last)
     return Cell(name=name, reference=cell.reference_ratio, current=cell.current_ratio)
+
+
+def _name(cells: Sequence[str], first: int, last: int) -> str:
+    """What to call a stretch of cells, both included."""
+    if first == last:
+        return cells[first]
+    return f"{cells[first].split(' to ')[0]} to {cells[last].rsplit(' to ', maxsplit=1)[-1]}"
 
 
 class Bars:
     """Histograms of one signal: neighbours merged (numeric), the rarest left out (categories)."""
 
-    def __init__(self, signal: Signal, reference: SignalReference) -> None:
-        """What does not depend on the window."""
-        self._was, self._names = reference.shares, signal.cells
-        width, step = len(self._was), -(-len(self._was) // _BINS)
-        self._spans: list[tuple[int, int]] | None = [
-            (first, min(first + step, width)) for first in range(0, width, step)
-        ]
-        if signal.kind != "numeric":
+    def __init__(self, signal: Signal, reference: SignalReference, most: int = _BINS) -> None:
+        """What does not depend on the window; `most` bars, more than the special cells are."""
+        self._was, self._names, self._most = reference.shares, signal.cells, most
+        width = len(self._was)
+        self._spans: list[tuple[int, int]] | None = [(i, i + 1) for i in range(width)]
+        if width > most:
             # Which of many categories are the rarest, the window has a say in.
-            self._spans = [(i, i + 1) for i in range(width)] if width <= _BINS else None
-        self._single = step == 1
+            self._spans = _stretches(width, most) if signal.kind == "numeric" else None
         self._heights = [] if self._spans is None else self._merged(self._was, self._spans)
 
     def cells(self, window: Counts) -> tuple[Cell, ...]:
@@ -246,15 +252,26 @@ class Bars:
         spans, heights = self._spans, self._heights
         if spans is None:
             both = -(now + self._was)
-            spans = [(i, i + 1) for i in sorted(np.argsort(both, kind="stable")[:_BINS].tolist())]
+            order = np.argsort(both, kind="stable")[: self._most]
+            spans = [(i, i + 1) for i in sorted(order.tolist())]
             heights = self._merged(self._was, spans)
         return tuple(
-            Cell(name=self._names[first], reference=was, current=share)
-            for (first, _), was, share in zip(spans, heights, self._merged(now, spans), strict=True)
+            Cell(name=_name(self._names, first, last - 1), reference=was, current=share)
+            for (first, last), was, share in zip(
+                spans, heights, self._merged(now, spans), strict=True
+            )
         )
 
     def _merged(self, shares: Floats, spans: list[tuple[int, int]]) -> list[float]:
-        if self._single and len(spans) == len(shares):
+        if len(spans) == len(shares):
             heights: list[float] = np.minimum(shares, 1.0).tolist()
             return heights
         return [min(1.0, float(shares[first:last].sum())) for first, last in spans]
+
+
+def _stretches(width: int, most: int) -> list[tuple[int, int]]:
+    """Neighbours together; below, above and missing are no neighbours of anything."""
+    inner = width - SPECIAL
+    step = -(-inner // (most - SPECIAL))
+    merged = [(first, min(first + step, width - 2)) for first in range(1, width - 2, step)]
+    return [(0, 1), *merged, (width - 2, width - 1), (width - 1, width)]

@@ -21,6 +21,7 @@ from streams.monitor.collector import Collector, SavedCollector
 from streams.monitor.forms import Partition
 from streams.monitor.learner import MIN_PANES
 from streams.monitor.panel import Panel, Place, SavedPanel
+from streams.monitor.portrait import portrayed
 from streams.monitor.stack import Stack
 from streams.monitor.watch import Closing, Setting
 from streams.monitor.yardstick import Yardstick
@@ -210,7 +211,8 @@ class Lane:
         for place, sight in sights.items():
             panel = self._panels[place[1:3]]
             found = panel.findings(closing.pane, fresh[place], sight)
-            said += panel.formed(closing.pane, found, self._parts(place.version, place.segment))
+            found = panel.formed(closing.pane, found, self._parts(place.version, place.segment))
+            said += portrayed(panel, sight.updates, found)
         return said
 
     def _parts(self, version: str, segment: str) -> Iterator[list[Panel]]:

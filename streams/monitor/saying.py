@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from schemas.envelope import output_id, seal
-from schemas.finding import Finding, Measured
+from schemas.finding import Finding, Measured, histograms
 from schemas.instants import rfc3339
 from schemas.log import Millis, Output, OutputTopic
 from schemas.output_parts import Current, Effect, ReferenceRef, Window
@@ -96,7 +96,7 @@ def reading(finding: Finding, severity: Severity | None) -> Reading:
         e_value=finite(finding.e_value),
         effect=_shown(finding.effect),
         reference=_reference(finding.reference_id, finding.reference_rows),
-        current=_current(finding.rows, finding.window_start, finding.window_end),
+        current=_seen(finding),
         state=finding.state,
         summary=finding.summary,
     )
@@ -105,6 +105,14 @@ def reading(finding: Finding, severity: Severity | None) -> Reading:
 @lru_cache(maxsize=256)
 def _reference(name: str, rows: int) -> ReferenceRef:
     return ReferenceRef(id=name, rows=rows)
+
+
+def _seen(finding: Finding) -> Current:
+    """What was judged, with its portrait if there is one."""
+    seen = _current(finding.rows, finding.window_start, finding.window_end)
+    if not finding.portrait:
+        return seen
+    return msgspec.structs.replace(seen, histograms=histograms(finding.portrait))
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -29,7 +29,7 @@ EVENTS: Final = 200
 """Drift events of one incident that are found again, the newest."""
 
 SHAPES: Final = 5_000
-"""Signals whose latest drift event, with its histograms, is found again."""
+"""Signals whose latest drift event with histograms is found again, and latest such reading."""
 
 REQUESTS: Final = 1_000
 TURN_SECONDS: Final = 0.5
@@ -54,6 +54,8 @@ _rollback: Final = msgspec.json.Decoder(RollbackRequest)
 
 Shape = tuple[str, str, str, str]
 """model, version, segment, signal."""
+
+_Kept = TypeVar("_Kept")
 
 
 class Outputs(Protocol):
@@ -80,6 +82,8 @@ class Board:
         """Offsets of each incident's drift events."""
         self.shapes: OrderedDict[Shape, int] = OrderedDict()
         """Offset of each signal's latest drift event."""
+        self.portraits: OrderedDict[Shape, bytes] = OrderedDict()
+        """Each signal's latest reading with histograms, as it was written (about 1 KB)."""
         self.retrain_requests: deque[RetrainRequest] = deque(maxlen=REQUESTS)
         self.rollback_requests: deque[tuple[Millis, RollbackRequest]] = deque(maxlen=REQUESTS)
         """With the instants of asking."""
@@ -146,6 +150,9 @@ class Board:
         if len(self.readings) > READINGS:
             gone, _ = self.readings.popitem(last=False)
             del self._said[gone]
+        if one.current.histograms is not None:
+            shape = (one.model, one.version, one.segment, one.signal)
+            _keep(self.portraits, shape, record.value or b"")
         self.history.add(one)
 
     def _take_alert(self, record: Record) -> None:
@@ -171,10 +178,7 @@ class Board:
             self.events.popitem(last=False)
         if event.current.histograms is not None:
             shape = (event.model, event.version, event.segment, event.signal)
-            self.shapes[shape] = record.offset
-            self.shapes.move_to_end(shape)
-            if len(self.shapes) > SHAPES:
-                self.shapes.popitem(last=False)
+            _keep(self.shapes, shape, record.offset)
 
     def _take_retrain(self, record: Record) -> None:
         self.retrain_requests.append(_retrain.decode(record.value or b""))
@@ -194,3 +198,11 @@ class Board:
                 with suppress(msgspec.DecodeError):
                     return _drift.decode(record.value or b"")
         return None
+
+
+def _keep(kept: "OrderedDict[Shape, _Kept]", shape: Shape, newest: _Kept) -> None:
+    """Remember what is newest of a signal; the one that has been silent for longest gives way."""
+    kept[shape] = newest
+    kept.move_to_end(shape)
+    if len(kept) > SHAPES:
+        kept.popitem(last=False)

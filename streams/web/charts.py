@@ -6,8 +6,9 @@ Leaves to others: what there is (`history`, `said`), drawing (the page).
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,7 +17,7 @@ from schemas.grid import WHOLE
 from schemas.instants import parse, rfc3339
 from schemas.log import Millis
 from schemas.outputs import DriftEvent
-from streams.web.board import Board
+from streams.web.board import Board, Shape
 from streams.web.history import History, Place, Wanted
 from streams.web.said import Mark, Said
 from streams.web.series import NOTHING, STATES, Points
@@ -37,6 +38,8 @@ HOUR: Final[Millis] = 3_600_000
 
 MARKS: Final = 1_000
 SHAPES: Final = 100
+
+_Kept = TypeVar("_Kept")
 
 _FIELDS: Final = ("model", "version", "segment", "signal", "detector")
 
@@ -97,6 +100,13 @@ class Strip(msgspec.Struct, frozen=True, kw_only=True):
     edges: list[int]
     signals: list[str]
     shares: list[list[int]]
+
+
+class Shapes(msgspec.Struct, frozen=True, kw_only=True):
+    """Drift events, and readings as they were written; each with histograms, the newest first."""
+
+    events: list[DriftEvent]
+    readings: list[msgspec.Raw]
 
 
 def history(board: Board, query: Query) -> Drawn:
@@ -183,17 +193,24 @@ def marks(board: Board, said: Said, query: Query) -> list[Mark]:
     return sorted(found, key=lambda mark: parse(mark.at))[-MARKS:]
 
 
-def shapes(board: Board, query: Query) -> dict[str, list[DriftEvent]]:
-    """`/v1/shape`: the latest drift event with histograms of each signal asked for."""
+def shapes(board: Board, query: Query) -> Shapes:
+    """`/v1/shape`: what the newest histograms of each signal asked for came with; QueryError."""
     wanted = _wanted(query)
-    found: list[DriftEvent] = []
-    for (model, version, segment, signal), offset in reversed(list(board.shapes.items())):
+    events: list[DriftEvent] = []
+    for offset in _newest(board.shapes, wanted):
+        event = board.drift_event(offset) if len(events) < SHAPES else None
+        if event is not None:
+            events.append(event)
+    found = islice(_newest(board.portraits, wanted), SHAPES)
+    return Shapes(events=events, readings=[msgspec.Raw(value) for value in found])
+
+
+def _newest(kept: Mapping[Shape, _Kept], wanted: Wanted) -> Iterator[_Kept]:
+    """What is kept of the signals asked for, the newest first."""
+    for (model, version, segment, signal), one in reversed(list(kept.items())):
         place = Place(model=model, version=version, segment=segment, signal=signal, detector="")
-        if len(found) < SHAPES and wanted.takes(place):
-            event = board.drift_event(offset)
-            if event is not None:
-                found.append(event)
-    return {"events": found}
+        if wanted.takes(place):
+            yield one
 
 
 def span(history: History, query: Query) -> tuple[Millis, Millis]:

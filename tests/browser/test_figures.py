@@ -3,6 +3,7 @@
 import pytest
 
 from schemas.output_parts import Effect, Summary
+from tests.web.test_casefile import drift, portrait
 from tests.web.test_history import one
 from tests.web.test_lamps import write
 
@@ -108,7 +109,7 @@ def test_latency_and_failures_are_shown_as_counted(runtime, site, visit):
 
 
 def test_a_number_that_does_not_drift_is_described(runtime, site, visit):
-    """Its mean beside that of the reference, and its quantiles; there is no histogram of it."""
+    """Its mean beside that of the reference, and its quantiles."""
     deciles = tuple(30.0 + n for n in range(9))
     now = Summary(mean=34.5, sd=6.25, max=71.0, deciles=deciles, missing=0.015)
     effect = Effect(current=34.5, baseline=33.0)
@@ -122,3 +123,34 @@ def test_a_number_that_does_not_drift_is_described(runtime, site, visit):
     assert ("30 and 38", "34") == (told["Eight in ten lie between"], told["Median"])
     assert told["Least and most"].endswith("and 71")
     assert ("1.5 %", "500") == (told["Missing"], told["Rows"])
+
+
+def test_what_has_never_drifted_has_histograms(runtime, site, visit, ask):
+    """Of each version, of features and labels; a drift event is shown until a reading is newer."""
+    write(
+        runtime, "readings",
+        portrait(4, 0.375, version="2"), portrait(5, 0.25), one(6, 0.3),
+        portrait(5, 0.875, signal="label"),
+    )  # fmt: skip
+    address = site()
+    page = visit(address, "/science?model=m&signal=feature:age")
+    told = ask(page, "/v1/shape?model=m&signal=feature:age")["readings"]
+    expected = [
+        f"{100 * was:.1f} % → {100 * now:.1f} %"
+        for one in told
+        for was, now in zip(
+            *(one["current"]["histograms"][k] for k in ("reference", "current")), strict=True
+        )
+    ]
+    shares = lambda place: page.locator(f"{place} .shares").all_inner_texts()
+    assert ["50.0 % → 25.0 %", "50.0 % → 75.0 %"] == expected[:2]
+    assert expected == shares("#shape")
+    assert "2026-01-01 00:06 (version 1): 500 rows against 5,000" in page.inner_text("#shape")
+    assert ["50.0 % → 87.5 %", "50.0 % → 12.5 %"] == shares("#label-shape")
+    write(runtime, "drift-events", drift(1, 2, explanation="It moved."))  # at one o'clock
+    page = visit(address, "/science?model=m&signal=feature:age")
+    assert ["50.0 % → 10.0 %", "50.0 % → 90.0 %", *expected[2:]] == shares("#shape")
+    write(runtime, "readings", portrait(61, 0.625))
+    page = visit(address, "/science?model=m&signal=feature:age")
+    assert ["50.0 % → 62.5 %", "50.0 % → 37.5 %", *expected[2:]] == shares("#shape")
+    assert "It moved." in page.inner_text("#shape")

@@ -4,8 +4,9 @@ import pytest
 
 from schemas.instants import parse, rfc3339
 from schemas.log import Output
-from schemas.output_parts import Current, Effect, ReferenceRef, Window
+from schemas.output_parts import Current, Effect, Histograms, ReferenceRef, Window
 from schemas.outputs import Reading, encode
+from streams.monitor.portrait import BARS, EVERY
 from streams.runtime.embedded import Embedded
 from streams.web.server import Server
 from tests.browser.serving import Serving
@@ -18,19 +19,24 @@ HOUR = 3_600_000
 START = parse("2026-01-01T00:00:00Z")
 FEATURES = 50
 PANES = 30 * 24
+SHARES = (1 / BARS,) * BARS
+HISTOGRAMS = Histograms(
+    labels=tuple(f"{10 * n} to {10 * n + 9}" for n in range(BARS)), reference=SHARES, current=SHARES
+)
 PAINTED_MS = 1000
 LOADS = 5
 WEIGHT = 250_000
 
 
 def month():
-    """A reading an hour of each feature, for 30 days."""
+    """A reading an hour of each feature, for 30 days; portraits among them."""
     reference = ReferenceRef(id="r", rows=5000)
     for pane in range(PANES):
         window = Window(start=rfc3339(START + pane * HOUR), end=rfc3339(START + (pane + 1) * HOUR))
-        current = Current(rows=1000, window=window)
         for number in range(FEATURES):
             signal = f"feature:f{number:02}"
+            shown = HISTOGRAMS if (pane + number) % EVERY == 0 else None
+            current = Current(rows=1000, window=window, histograms=shown)
             statistic = (pane * (number + 7)) % 89 / 10
             event = Reading(
                 model="m", version="1", segment="*", monitor=f"{signal}/sr", signal=signal,
@@ -64,6 +70,7 @@ def test_a_month_of_fifty_features(address, visit, ask):
     while len(drawn) < LOADS and min(drawn, default=PAINTED_MS) >= PAINTED_MS:
         page = visit(address, "/science?model=m")
         assert FEATURES == page.locator("#heat canvas").count()
+        assert BARS == page.locator("#shape .shares").count()
         drawn.append(page.evaluate("performance.getEntriesByName('heat')[0].startTime"))
     assert min(drawn) < PAINTED_MS, drawn
     loaded = page.evaluate(

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from msgspec.structs import replace
+from multidict import MultiDict
 
 from schemas.output_parts import (
     Current,
@@ -14,6 +16,9 @@ from schemas.output_parts import (
     Window,
 )  # fmt: skip
 from schemas.outputs import DriftEvent, RetrainRequest
+from streams.web.board import Board
+from streams.web.charts import shapes
+from tests.web.test_history import one
 from tests.web.test_lamps import alert, get, write
 
 WINDOW = Window(start="2026-01-01T00:00:00Z", end="2026-01-01T01:00:00Z")
@@ -90,6 +95,41 @@ async def test_the_latest_shape_of_a_signal(client, runtime):
         found["explanation"],
         found["current"]["histograms"]["current"],
     )
+
+
+def portrait(pane, now, **changes):
+    """A reading that shows what its signal looks like."""
+    shares = Histograms(labels=("a", "b"), reference=(0.5, 0.5), current=(now, 1 - now))
+    plain = one(pane, **changes)
+    return replace(plain, current=replace(plain.current, histograms=shares))
+
+
+async def test_the_latest_portrait_of_a_signal_outlives_later_readings(client, runtime):
+    """As it was written, with its rows and window, and after a restart: it is in the readings."""
+    write(
+        runtime, "readings",
+        portrait(0, 0.2), portrait(1, 0.3), one(2), portrait(1, 0.4, version="2"),
+        portrait(1, 0.6, signal="label"), portrait(0, 0.1, model="other"),
+    )  # fmt: skip
+    found = await get(client, "/v1/shape?model=m&signal=feature:*")
+    assert [] == found["events"]
+    shares = {seen["version"]: seen["current"]["histograms"] for seen in found["readings"]}
+    assert {"1": [0.3, 0.7], "2": [0.4, 0.6]} == {v: h["current"] for v, h in shares.items()}
+    latest = found["readings"][-1]
+    assert one(1).current.window.end == latest["current"]["window"]["end"]
+    fresh = Board(runtime)
+    assert fresh.refresh()
+    again = shapes(fresh, MultiDict({"model": "m", "signal": "feature:*"}))
+    assert [json.loads(bytes(seen)) for seen in again.readings] == found["readings"]
+
+
+def test_portraits_are_bounded(runtime, monkeypatch):
+    """The signal that showed none for longest gives way."""
+    monkeypatch.setattr("streams.web.board.SHAPES", 2)
+    write(runtime, "readings", *(portrait(0, 0.5, signal=name) for name in "abac"))
+    board = Board(runtime)
+    board.refresh()
+    assert ["a", "c"] == [signal for *_, signal in board.portraits]
 
 
 @pytest.mark.parametrize(

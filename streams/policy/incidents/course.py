@@ -30,7 +30,9 @@ def slim(finding: Finding, before: Finding | None = None) -> Finding:
     shape, breadth = finding.shape, finding.breadth
     if before is not None:
         shape, breadth = shape or before.shape, breadth or before.breadth
-    return replace(finding, histogram=(), evidence=(), cells=cells, shape=shape, breadth=breadth)
+    return replace(
+        finding, histogram=(), portrait=(), evidence=(), cells=cells, shape=shape, breadth=breadth
+    )
 
 
 def track(desk: Desk, seen: Observation, phase: Phase) -> Tracked:

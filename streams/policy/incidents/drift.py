@@ -5,10 +5,9 @@ from incident, signal and transition by the envelope) does not depend on the cla
 Leaves to others: when to make one (`signals`, `incidents`).
 """
 
-from schemas.finding import Finding, Measured
+from schemas.finding import Finding, Measured, histograms
 from schemas.instants import rfc3339
 from schemas.output_parts import (
-    MAX_BINS,
     Budget,
     Current,
     Detector,
@@ -16,7 +15,6 @@ from schemas.output_parts import (
     ErrorSlice,
     Evidence,
     EvidenceRange,
-    Histograms,
     ReferenceRef,
     Window,
 )
@@ -59,7 +57,7 @@ def announce(
             current=Current(
                 rows=finding.rows,
                 window=Window(start=rfc3339(finding.window_start), end=rfc3339(finding.window_end)),
-                histograms=_histograms(finding),
+                histograms=histograms(finding.histogram),
             ),
             change_point=None if finding.change_point is None else rfc3339(finding.change_point),
             evidence=Evidence(
@@ -112,15 +110,4 @@ def _detector(finding: Finding) -> Detector:
         e_value=finite(finding.e_value),
         effect=effect_of(finding.effect),
         dispersion=finding.dispersion,
-    )
-
-
-def _histograms(finding: Finding) -> Histograms | None:
-    cells = finding.histogram[:MAX_BINS]
-    if not cells:
-        return None
-    return Histograms(
-        labels=tuple(cell.name for cell in cells),
-        reference=tuple(cell.reference for cell in cells),
-        current=tuple(cell.current for cell in cells),
     )

@@ -1,7 +1,7 @@
 // Labels: how many came, how late, for whom, and whether those who give them agree.
 
 import { ask } from "./api.js";
-import { bars } from "./bars.js";
+import { portraits } from "./bars.js";
 import { Chart } from "./chart.js";
 import { duration, fill, h, instant, number, panel, percent } from "./dom.js";
 import { latest } from "./readings.js";
@@ -21,11 +21,13 @@ export class Labels {
     this.element = panel("Labels", this.figures, this.agreement, this.chart.element);
   }
 
-  // `series`: of SIGNALS by DETECTORS; `shape`: the latest drift event of the labels' distribution.
-  async show(model, series, shape, span) {
+  // `series`: of SIGNALS by DETECTORS; `shapes`: what came with histograms, of labels among others.
+  async show(model, series, { events, readings }, span) {
     const of = (signal, detector) => series.find((one) => one.signal === signal && one.detector === detector);
     const value = (signal, detector) => latest(of(signal, detector)?.statistic ?? []);
     const coverage = of("label:coverage", "cohort");
+    const labels = (list) => list.filter((one) => one.signal === "label");
+    const shape = portraits({ events: labels(events), readings: labels(readings) });
     const bias = series.filter((one) => one.signal.startsWith("label:bias"));
     fill(this.figures, h("dl", { class: "figures" },
       entry("Coverage", percent(value("label:coverage", "cohort")), "label-coverage"),
@@ -33,7 +35,7 @@ export class Labels {
       entry("Delay, nine tenths", duration(value("label:delay_p90_ms", "window")), "label-p90"),
       entry("Corrected", percent(value("label:correction_rate", "window"), 2)),
       entry("Bias of coverage", bias.length ? percent(Math.max(...bias.map((one) => latest(one.statistic) ?? 0))) : "–")),
-    shape?.current.histograms ? [h("h3", {}, "Distribution when it last moved"), bars(shape.current.histograms)] : "");
+    shape.length ? h("div", { id: "label-shape" }, h("h3", {}, "Distribution"), shape) : "");
     const pairs = of("label:agreement", "pairs");
     this.chart.show([
       ...(coverage ? [{ label: "coverage (per cent)", at: coverage.at, values: hundred(coverage.statistic) }] : []),

@@ -1,7 +1,7 @@
 // Data science: which signals move, how, since when, and whether the model still knows.
 
 import { ask } from "./api.js";
-import { bars } from "./bars.js";
+import { portraits } from "./bars.js";
 import { Chart, markList } from "./chart.js";
 import { fill, h, instant, number, panel, percent, state, table } from "./dom.js";
 import * as heat from "./heat.js";
@@ -55,7 +55,7 @@ export class Page {
 
   async signal(model, signal, when, marks) {
     if (!signal) return;
-    const [drawn, { readings }, { events }] = await Promise.all([
+    const [drawn, { readings }, shape] = await Promise.all([
       ask("/v1/history", { model, signal, segment: "*", points: 400, ...when }),
       ask("/v1/readings", { model, signal, limit: 200 }), ask("/v1/shape", { model, signal }),
     ]);
@@ -74,17 +74,14 @@ export class Page {
         one.segment === "*" ? "all" : one.segment, one.version,
         one.breach ? state(one.severity ?? "breach") : one.state === "judged" ? state("green") : one.state.replaceAll("_", " "),
         number(one.statistic), number(one.threshold), number(one.effect.psi), one.current.rows]), "No reading."));
-    const event = events.find((one) => one.segment === "*") ?? events[0];
-    fill(this.shape, event ? [
-      h("p", {}, event.explanation),
-      h("p", { class: "dim" }, `As of ${event.current.window.end.slice(0, 16).replace("T", " ")}: ${number(event.current.rows)} rows against ${number(event.reference.rows)} of the reference`),
-      bars(event.current.histograms)]
-      : h("p", { class: "none" }, "Histograms come with drift events, and this signal has had none."),
+    const seen = portraits(shape);
+    fill(this.shape, ...(seen.length ? seen
+      : [h("p", { class: "none" }, "No histogram yet: the first comes with the first pane that is judged. Errors have none.")]),
     ...described(readings.filter((one) => one.detector === "summary" && one.segment === "*" && one.summary)));
   }
 
   async outcome(model, when, marks) {
-    const [drawn, { events }] = await Promise.all([
+    const [drawn, shapes] = await Promise.all([
       ask("/v1/history", { model, segment: "*", points: 250, ...when,
         signal: ["metric:*", "calibration", ...labels.SIGNALS],
         detector: ["estimate", "shiryaev_roberts", ...labels.DETECTORS] }),
@@ -113,11 +110,11 @@ export class Page {
         { label: "threshold", at: calibration.at, values: calibration.threshold, stroke: "--dim", dash: [8, 5] }] : []),
       ...(ece ? [{ label: "calibration error (per cent)", at: ece.at, values: ece.statistic.map((x) => x == null ? null : 100 * x), stroke: "--c3" }] : []),
     ], marks, this.span);
-    const slices = events.flatMap((one) => one.evidence.slices);
+    const slices = shapes.events.flatMap((one) => one.evidence.slices);
     fill(this.slices, table("Error slices", ["Feature", "Value", "Rows", "Errors before", "Errors now", "Share of the excess"],
       slices.slice(0, 12).map((one) => [one.feature, one.value, one.rows, percent(one.reference), percent(one.current), percent(one.excess, 0)]),
       "No drift event of errors has told of slices."));
-    await this.labels.show(model, drawn.series, events.find((one) => one.signal === "label"), this.span);
+    await this.labels.show(model, drawn.series, shapes, this.span);
   }
 }
 

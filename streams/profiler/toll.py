@@ -76,16 +76,16 @@ class Toll:
             return
         fresh = new[refused.positions]
         refused, where = refused.only(fresh), self._at(places[fresh]) // pane
-        for number in np.unique(panes).tolist():
-            own = refused.only(where == number)
+        for number in _distinct(panes):
+            mine, own = read[panes == number], refused.only(where == number)
             cells = np.zeros(WIDTH, np.int64)
-            cells[READ[log]] = int((panes == number).sum())
+            cells[READ[log]] = len(mine)
             times = np.bincount(own.why, minlength=len(codes)).tolist()
             for code, count in zip(refused.codes(), times, strict=True):
                 if count:
                     cells[REFUSED[log, code]] += count
             first = int(self._offsets[own.positions].min()) if own.size else _NOWHERE
-            last = int(self._offsets[read[panes == number] >> ROW_BITS].max())
+            last = int(self._offsets[mine.max() >> ROW_BITS])
             yield Taken(number, cells, (first, last))
 
     def _at(self, places: Ints) -> Ints:
@@ -98,6 +98,12 @@ class Toll:
         found = np.searchsorted(self._dated, places, "right")
         before = np.int64(self._before)
         return np.where(found > 0, self._marks[found - 1], before)
+
+
+def _distinct(panes: Ints) -> list[int]:
+    """Each pane of `panes` (n,), n > 0, once and in order; nearly always it is one."""
+    first, last = int(panes.min()), int(panes.max())
+    return [first] if first == last else np.unique(panes).tolist()
 
 
 def _places(records: Ints, rows: Ints | None) -> Ints:

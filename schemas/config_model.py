@@ -193,17 +193,6 @@ def _no_labels(value: object) -> object:
     return {"enabled": False} if value is None or value is False or value == "none" else value
 
 
-def _countable(value: object) -> object:
-    """Tasks that other tools know and events here cannot carry are refused with what is missing."""
-    if value == "ranking":
-        raise ValueError(
-            "ranking cannot be counted: neither predictions nor labels say to which list a row"
-            " belongs, at which place it stood, or how relevant it was; watch its scores with"
-            " task none, or whether a shown row was taken with task binary"
-        )
-    return value
-
-
 AUTO: Final = "auto"
 Features = Annotated[
     Annotated[Literal["auto"], Tag("(auto)")]
@@ -221,7 +210,7 @@ Monitors = Annotated[
 class ModelConfig(Part):
     """One model."""
 
-    task: Annotated[Task, BeforeValidator(_countable, json_schema_input_type=Task)]
+    task: Task
     pane: Duration = 60_000
     lateness: Duration = 30_000
     clock: Clock = "broker"

@@ -123,7 +123,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "rebuild": "Longest re-reading after a restart; where set, more is refused at the start.",
     },
     "ModelConfig": {
-        "task": "What the model predicts; none: only its inputs are watched.",
+        "task": "What the model predicts (ranking: lists); none: only its inputs are watched.",
         "pane": "The smallest unit of time that is counted and judged.",
         "lateness": "How much later than its event time a record may come and still count.",
         "clock": "Whose time closes panes: the broker's, or that of the events (recordings).",

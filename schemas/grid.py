@@ -19,13 +19,14 @@ from detectors.latency import Latency
 from detectors.moments import Moments
 from detectors.percentage import Percentage
 from detectors.products import Products
+from detectors.rankings import Ranking, miss_grid
 from detectors.regression import Regression
 from detectors.residuals import residual_grid
 from schemas.refusals import WIDTH as REFUSALS
 from schemas.sets import WIDTH as SETS
 
 FeatureType = Literal["numeric", "categorical"]
-Task = Literal["binary", "multiclass", "regression", "none"]
+Task = Literal["binary", "multiclass", "regression", "ranking", "none"]
 
 WHOLE: Final = "*"
 """The segment that every row belongs to."""
@@ -33,6 +34,9 @@ WHOLE: Final = "*"
 _SHORTEST_DELAY: Final = 1e3
 _LONGEST_DELAY: Final = 1e10
 """Label delays are told apart from a second to a hundred days, in milliseconds."""
+
+_NDCG: Final = 1 / 8
+"""The unit in which differences of NDCG are told apart: the largest is 8 units (`residuals`)."""
 
 OTHER: Final = "other"
 """The segment value of rows whose value is not in the grid."""
@@ -100,7 +104,10 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     features: tuple[SignalGrid, ...]
     score: SignalGrid | None = None
     target: SignalGrid | None = None
-    """Classes (categorical) or value range (numeric) of predictions and labels."""
+    """Classes (categorical) or value range (numeric) of predictions and labels.
+
+    Of a ranking: how long lists are.
+    """
     positive: str | None = None
     segments: tuple[SegmentGrid, ...] = ()
     epoch: int = 0
@@ -140,7 +147,9 @@ class Layout:
     (score cell x predicted cell), `latency`, `failed`. Outcomes: `confusion` (predicted x label),
     `calibration` (score cell x label), `wrong` (score cell x {right, wrong}), `slice:NAME`
     (feature cell x {right, wrong}), `residual` (sums, regression), `delay` (of the label), `error`
-    (cells of the residual, regression), `percentage` (sums of its share of the label).
+    (cells of the residual, regression; of the miss of a list, ranking, the last one for lists in
+    which nothing is relevant), `percentage` (sums of the residual's share of the label), `ranking`
+    (sums of NDCG and average precision).
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -158,19 +167,14 @@ class Layout:
         self.delay = Latency(low_ms=_SHORTEST_DELAY, high_ms=_LONGEST_DELAY)
         self.regression = (
             Regression(grid.target.center, grid.target.scale)
-            if self._regression and grid.target
+            if grid.task == "regression" and grid.target
             else None
         )
-
+        self.ranking = Ranking() if grid.task == "ranking" and grid.target else None
         self.together = {one.name: Products(len(one.features)) for one in grid.together}
         self.percentage = Percentage()
-        self.residuals = (
-            residual_grid(grid.target.scale) if self.regression and grid.target else None
-        )
-
-    @property
-    def _regression(self) -> bool:
-        return self.grid.task == "regression"
+        self.residuals, self.gaps = _errors(grid)
+        """Cells of an error that has a size, and of two labels' difference; None of classes."""
 
     @cached_property
     def predictions(self) -> dict[str, Block]:
@@ -181,7 +185,7 @@ class Layout:
             widths["score"] = self.score.width
         if self.target:
             widths["prediction"] = self.target.width
-        if self.score and self.target and not self._regression:
+        if self.score and self.target and self.residuals is None:
             widths["decision"] = self.score.width * self.target.width
         return _laid_out({**widths, "latency": self.latency.width, "failed": 1})
 
@@ -194,6 +198,8 @@ class Layout:
         if self.regression:
             widths["label"] = self.target.width
             widths["residual"] = self.regression.width
+        elif self.ranking:
+            widths["ranking"] = self.ranking.width
         else:
             widths["confusion"] = self.target.width**2
             widths |= {f"slice:{name}": 2 * cells.width for name, cells in self.features.items()}
@@ -203,6 +209,7 @@ class Layout:
         widths["delay"] = self.delay.width
         if self.residuals:
             widths["error"] = self.residuals.width
+        if self.regression:
             widths["percentage"] = self.percentage.width  # behind the blocks of older references
         return _laid_out(widths)
 
@@ -215,10 +222,11 @@ class Layout:
     def agreements(self) -> int:
         """Cells of one answer beside another: class x class, or of their difference.
 
-        Of a shadow's beside the one that was given; of a second annotator's label beside the first.
+        Of a shadow's beside the one that was given (of a ranking lists are not kept, so there are
+        none); of a second annotator's label beside the first.
         """
-        if self.residuals is not None:
-            return self.residuals.width
+        if self.gaps is not None:
+            return self.gaps.width
         return 0 if self.target is None else self.target.width**2
 
     def width(self, kind: str) -> int:
@@ -233,6 +241,16 @@ class Layout:
             return sum(block.width for block in self.products.values())
         blocks = self.predictions if kind == "predictions" else self.outcomes
         return sum(block.width for block in blocks.values())
+
+
+def _errors(grid: Grid) -> tuple[NumericGrid | None, NumericGrid | None]:
+    """Cells of errors and of differences of labels; None where errors are right or wrong."""
+    if grid.target is None:
+        return None, None
+    if grid.task == "regression":
+        cells = residual_grid(grid.target.scale)
+        return cells, cells
+    return (miss_grid(), residual_grid(_NDCG)) if grid.task == "ranking" else (None, None)
 
 
 def _laid_out(widths: dict[str, int]) -> dict[str, Block]:

@@ -36,11 +36,18 @@ Note = Annotated[str, Meta(max_length=4096)]
 Ratio = Annotated[float, Meta(gt=0, le=1)]
 Size = Annotated[float, Meta(ge=0)]
 
+LONGEST_LIST: Final = 10_000
+"""Items of a list that a ranking has shown."""
+
 FeatureValue = float | int | str | bool | list[float] | None
 """None is missing; a list is an embedding."""
 TagValue = float | int | str | bool | None
 Outcome = float | int | str | bool
 """A class, by number, name or truth, or the value of a regression."""
+Relevance = Annotated[list[Annotated[float, Meta(ge=0)]], Meta(max_length=LONGEST_LIST)]
+"""Of a ranking: how relevant each item of a list was, in the order shown; what is behind is 0."""
+Shown = Annotated[list[float | int | str], Meta(max_length=LONGEST_LIST)]
+"""Of a ranking: the items of a list in the order shown, by score or id; only how many is kept."""
 
 _name: Final = re.compile(NAME_PATTERN + r"\Z").match
 _NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.:-]+")
@@ -68,6 +75,7 @@ def safe_names(names: Sequence[str]) -> list[str]:
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One scored request. `prediction` may be None where only a score is given or it failed.
 
+    Of a ranking it is one list that was shown, or how many items that had.
     `sampled_rate` is the share of requests that is sent at all; `probe_id` marks requests whose
     answer is known beforehand; `error` says why there is no answer.
     """
@@ -77,7 +85,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     prediction_id: Identifier
     timestamp: Timestamp
     features: dict[Key, FeatureValue] = {}
-    prediction: Outcome | None = None
+    prediction: Outcome | Shown | None = None
     score: float | None = None
     probabilities: dict[str, float] | None = None
     tags: dict[Key, TagValue] = {}
@@ -92,11 +100,14 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The true outcome of a prediction; a higher `revision` corrects a lower one."""
+    """The true outcome of a prediction; a higher `revision` corrects a lower one.
+
+    Of a ranking it is the relevance of each item in the order shown.
+    """
 
     model: Name
     prediction_id: Identifier
-    label: Outcome
+    label: Outcome | Relevance
     timestamp: Timestamp
     weight: Size = 1.0
     annotator: str | None = None

@@ -19,6 +19,8 @@ MOST_ROWS: Final = 1 << 20
 
 _NESTED: Final = ("features", "tags")
 _OBJECTS: Final = "probabilities"
+_LISTED: Final = ("prediction", "label")
+"""Of rankings these are lists: of numbers, or of texts."""
 _SAID: Final = "prediction"
 """The one field whose null is said, not left out: a request that has no answer."""
 
@@ -120,8 +122,11 @@ def of_arrow(content: bytes, timestamps: str, most: int) -> Table:
                 fields[name] = _instants(column, timestamps)
             elif name == _OBJECTS and str(column.type).startswith("struct"):
                 fields[name] = _objects(column)
+            elif name in _LISTED and _is_plain_list(column.type):
+                fields[name] = column.to_pylist()
             elif column.type.num_fields:
-                fields[name] = [[]] * table.num_rows  # of no field's type, and maybe huge
+                # Of no field's type, and maybe huge.
+                fields[name] = [{} if name in _LISTED else []] * table.num_rows
             else:
                 fields[name] = column.to_pylist()
     except (ValueError, TypeError, KeyError, OverflowError, ArithmeticError, OSError) as error:
@@ -180,6 +185,20 @@ def _known_schema(metadata: bytes) -> Any:  # noqa: ANN401 - as above
 
     head = _CONTINUES + len(metadata).to_bytes(4, "little")
     return pa.ipc.read_schema(pa.py_buffer(head + metadata))
+
+
+def _is_plain_list(kind: Any) -> bool:  # noqa: ANN401 - as above
+    """Whether an Arrow type is lists whose items lie in buffers of their own, at least a byte each.
+
+    Views, runs and nulls may stand for far more items than there are bytes.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return False
+    inside = kind.value_type
+    texts = pa.types.is_string(inside) or pa.types.is_large_string(inside)
+    return bool(texts or pa.types.is_integer(inside) or pa.types.is_floating(inside))
 
 
 def _inside(column: Any) -> dict[str, Sequence[Any]]:  # noqa: ANN401 - as above

@@ -8,13 +8,14 @@ Leaves to others: decoding, and the slow path (`streams/decode`).
 import math
 import re
 from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from detectors.rankings import packed
 from schemas.grid import Grid, SegmentGrid
-from schemas.inputs import Identifier, Label, Name
+from schemas.inputs import LONGEST_LIST, Identifier, Label, Name, Outcome
 
 EXACT: Final = 1 << 53
 """Beyond it whole numbers have no floats of their own."""
@@ -30,7 +31,12 @@ Category = str | _Exact | float | bool | None
 
 @lru_cache(maxsize=64)
 def prediction_type(
-    grid: Grid | None, extra: tuple[str, ...] = (), *, strict: bool = False, loose: bool = False
+    grid: Grid | None,
+    extra: tuple[str, ...] = (),
+    *,
+    ranked: bool = False,
+    strict: bool = False,
+    loose: bool = False,
 ) -> type[msgspec.Struct]:
     """The struct of one model's predictions: its features as typed fields f0, f1, ...
 
@@ -38,15 +44,15 @@ def prediction_type(
     a grid (learning) features and tags are dicts. `strict` takes only what needs no second look:
     no name but those of the grid and `extra`, no number of which a float may not be exact. `loose`
     takes what lacks required fields (they are UNSET) or has some of wrong types: whoever decodes
-    must look. Making a type is dear, and a worker asks for the same ones for each of its
-    partitions.
+    must look. `ranked`: predictions are lists, of which only how many items they have is kept.
+    Making a type is dear, and a worker asks for the same ones for each of its partitions.
     """
     number: Any = _Bounded if strict else float
     features: Any = dict[str, Any]
     tags: Any = dict[str, str]
-    target: Any = Category
+    target: Any = Category if not ranked else _Count | _Items | None
     if grid is not None:
-        target = number | None if grid.task == "regression" else Category
+        target = number | None if grid.task == "regression" else target
         names = {f"f{i}": feature.name for i, feature in enumerate(grid.features)}
         cells: list[tuple[str, Any, Any]] = [
             (field, number | None, math.nan) if f.type == "numeric" else (field, Category, None)
@@ -80,13 +86,31 @@ def prediction_type(
             *_NO_ENVELOPE,
             *(_NO_TABLE if loose else []),
         ],
+        namespace={"__post_init__": _measured} if ranked else None,
         gc=grid is None,
     )
+
+
+def _measured(event: Any) -> None:  # noqa: ANN401 - a struct made at run time
+    """Keep of a list how many items it has."""
+    if isinstance(event.prediction, list):
+        msgspec.structs.force_setattr(event, "prediction", len(event.prediction))
+
+
+def _judged(event: Any) -> None:  # noqa: ANN401 - a struct made at run time
+    """Keep of relevances what they say of the list's order, as one number."""
+    if isinstance(event.label, list):
+        msgspec.structs.force_setattr(event, "label", packed(event.label))
 
 
 def _tagged(grid: Grid) -> list[SegmentGrid]:
     return [segment for segment in grid.segments if segment.source == "tag"]
 
+
+_Count = Annotated[float, Meta(ge=0, lt=EXACT, multiple_of=1)]
+_Size = Annotated[float, Meta(ge=0, lt=EXACT)]
+_Items = Annotated[list[Any], Meta(max_length=LONGEST_LIST)]
+_Relevance = Annotated[list[_Size], Meta(max_length=LONGEST_LIST)]
 
 _NEVER: Final = Annotated[int, Meta(gt=1, lt=0)]
 _NO_ENVELOPE: Final[list[tuple[str, Any, Any]]] = [("specversion", _NEVER, 0)]
@@ -128,3 +152,38 @@ LooseLabel: Final = msgspec.defstruct(
     gc=False,
 )
 """As FastLabel; what lacks required fields, or has some of wrong types, is taken too."""
+
+
+class LabelTypes(NamedTuple):
+    """Structs of labels: for many at once, for what lacks fields (or None), for a second look."""
+
+    fast: type[msgspec.Struct]
+    loose: type[msgspec.Struct] | None
+    plain: type[msgspec.Struct]
+
+
+_PLAIN_LABEL: Final = msgspec.defstruct(
+    "PlainLabel", [("label", Outcome)], bases=(Label,), frozen=True, kw_only=True, gc=False
+)
+
+_RANKED: Final = msgspec.defstruct(
+    "RankedLabel",
+    [("label", _Relevance)],
+    bases=(Label,),
+    namespace={"__post_init__": _judged},
+    frozen=True,
+    kw_only=True,
+    gc=False,
+)
+"""Of a ranking: lists on the wire, one number each once decoded (`detectors.rankings.packed`)."""
+
+_FAST_RANKED: Final = msgspec.defstruct(
+    "FastRankedLabel", _NO_ENVELOPE, bases=(_RANKED,), frozen=True, kw_only=True, gc=False
+)
+
+
+def label_types(*, ranked: bool) -> LabelTypes:
+    """The structs of labels of a ranking, or of any other task."""
+    if ranked:
+        return LabelTypes(_FAST_RANKED, None, _RANKED)
+    return LabelTypes(FastLabel, LooseLabel, _PLAIN_LABEL)

@@ -92,7 +92,7 @@ RolloutVerdict = Literal["advance", "hold", "rollback"]
 
 # -- config ------------------------------------------------------------------------------------
 
-Task = Literal["binary", "multiclass", "regression", "none"]
+Task = Literal["binary", "multiclass", "regression", "ranking", "none"]
 Clock = Literal["broker", "event"]
 TimestampUnit = Literal["auto", "s", "ms", "rfc3339"]
 DetectorName = Literal[

@@ -44,7 +44,7 @@ class PredictionColumns(NamedTuple):
     score: Cells
     target: Cells
     value: Floats
-    """Predictions as numbers (regression), else NaN."""
+    """Predictions as numbers (regression; of a ranking how long lists are), else NaN."""
     segments: Cells
     """Codes (n, segmentations)."""
     latency_ms: Floats
@@ -208,11 +208,14 @@ class Columns:
         return scores
 
     def labels(self, typed: Events | Frame) -> tuple[Floats, Cells]:
-        """The labels of typed rows as `targets`."""
+        """The labels of typed rows as `targets`; of a ranking packed lists, all in one cell."""
         if isinstance(typed, Frame):
             values, cells = self.targets(typed.targets.values)
             return values[typed.targets.codes], cells[typed.targets.codes]
-        return self.targets([event.label for event in typed.rows])
+        labels = [event.label for event in typed.rows]
+        if self._layout.ranking is not None:
+            return floats(labels), np.zeros(len(labels), np.uint16)
+        return self.targets(labels)
 
     def _segment_codes(self, events: Events | Frame, numbers: Floats, cells: Cells) -> Cells:
         out = np.empty((len(events), len(self._segments)), np.uint16)

@@ -175,8 +175,11 @@ def _numeric(name: str, values: Sequence[float], *, important: bool) -> SignalGr
 
 
 def _target(model: ModelConfig, predictions: Sequence[Value]) -> SignalGrid | None:
-    """Classes or value range of predictions; None for a model that predicts nothing."""
+    """Classes, values or lengths of predictions; None for a model that predicts nothing."""
     known = [value for value in predictions if value is not None]
+    if model.task == "ranking":  # lists may have lengths that nobody says, and yet be labelled
+        lengths = [value for value in known if not isinstance(value, str)]
+        return _numeric("target", lengths or [0.0], important=True)
     if model.task == "none" or not (known or model.classes):
         return None
     if model.task == "regression":

@@ -19,6 +19,10 @@ WRONG_RIGHT: Final = ("wrong", "right")
 """An indicator is watched for more of its second cell: of `gain`, right predictions."""
 
 
+_RELEVANT: Final = CategoryGrid(("something relevant", "nothing relevant"))
+"""The label of a ranking, beside how well its list was ordered: that is the error."""
+
+
 class Signal(NamedTuple):
     """A named series: its cells, their names, the values numeric cells stand for, their edges."""
 
@@ -54,9 +58,10 @@ def outcome_signals(layout: Layout) -> list[Signal]:
     """Signals that need labels, in the order of `read_outcomes`."""
     if layout.target is None:
         return []
-    label = _of("label", layout.target)
     if layout.residuals is not None:
-        return [label, _of("error", layout.residuals)]
+        found = _RELEVANT if layout.ranking else layout.target
+        return [_of("label", found), _of("error", layout.residuals)]
+    label = _of("label", layout.target)
     named = {"error": RIGHT_WRONG, "gain": WRONG_RIGHT}
     if _positive(layout) is not None:
         named |= {"error:false_positive": RIGHT_WRONG, "error:false_negative": RIGHT_WRONG}
@@ -70,6 +75,8 @@ def read_outcomes(layout: Layout, vector: Counts) -> list[Counts]:
     """Cells of every outcome signal in an outcomes' vector."""
     if layout.target is None:
         return []
+    if layout.ranking is not None:
+        return _read_lists(vector[layout.outcomes["error"].span])
     if layout.residuals is not None:
         return [vector[layout.outcomes[name].span] for name in ("label", "error")]
     table = confusion(layout, vector)
@@ -83,6 +90,14 @@ def read_outcomes(layout: Layout, vector: Counts) -> list[Counts]:
         alarms = called - hit
         out += [np.array([rows - real - alarms, alarms]), np.array([hit, real - hit])]
     return out
+
+
+def _read_lists(cells: Counts) -> list[Counts]:
+    """Of lists: whether anything was relevant in them, and the misses of those where it was."""
+    found, nothing = int(cells[:-1].sum()), int(cells[-1])
+    error = cells.copy()
+    error[-1] = 0
+    return [np.array([found, nothing, 0, 0]), error]
 
 
 def confusion(layout: Layout, vector: Counts) -> Counts:

@@ -173,6 +173,9 @@ def can_be_arrow(table: Table) -> bool:
 
 def _same(column: Column) -> bool:
     types = set(map(type, column)) - {type(None)}
+    if types == {list}:  # of rankings; a type can be told where any has an item
+        column = [item for cell in column if cell is not None for item in cell]
+        types = set(map(type, column)) or {int, str}
     if types == {int} and any(abs(cell) > _EXACT for cell in column if cell is not None):
         return False
     return len(types) <= 1 or types == {int, float}

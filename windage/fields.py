@@ -111,7 +111,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def target(value: Any) -> Any:  # noqa: ANN401 - a class, or a number
-    """A prediction or label: one text, number or truth; None only where None was given."""
+    """A prediction or label: one text, number or truth; None only where None was given.
+
+    A list, or an array of several, is that of a ranking: items in the order shown, or relevances.
+    """
+    found = scalar(value)
+    if isinstance(value, list | tuple) or (isinstance(found, list) and len(found) != 1):
+        if any(item is None or isinstance(item, list) for item in found):
+            raise UnreadableError("a list must be of finite numbers, or of texts")
+        return found
+    return single(value)
+
+
+def single(value: Any) -> Any:  # noqa: ANN401 - a text, number or truth
+    """One value; None only where None was given."""
     found = one(value)
     if found is None and value is not None:
         raise UnreadableError("it is not a finite number")
@@ -120,7 +133,7 @@ def target(value: Any) -> Any:  # noqa: ANN401 - a class, or a number
 
 def number(value: Any) -> float | int | None:  # noqa: ANN401
     """One finite number; None only where None was given."""
-    found = target(value)
+    found = single(value)
     if isinstance(found, bool | str):
         raise UnreadableError("a number is needed")
     return found  # type: ignore[no-any-return]

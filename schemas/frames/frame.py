@@ -155,6 +155,8 @@ def of_predictions(source: Source, grid: Grid, unit: TimestampUnit) -> Frame:
     if "prediction" not in fields:
         raise UnsureError
     target = fields["prediction"].coded()
+    if grid.task == "ranking":
+        raise UnsureError  # lists are measured one by one
     allowed = {int, float, type(None)} if grid.task == "regression" else _SCALARS
     _measured(target, allowed)
     for name in ("role", "error", "probe_id"):

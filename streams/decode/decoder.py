@@ -18,7 +18,7 @@ from schemas.inputs import Label, ModelEvent
 from schemas.log import LogRecord
 from schemas.refused import NOBODY, Refused, of_refusals, together
 from schemas.rows import ALONE, Ints, Refusal
-from schemas.typed import FEATURE_NAME, FastLabel, LooseLabel, prediction_type
+from schemas.typed import FEATURE_NAME, LabelTypes, label_types, prediction_type
 from streams.decode.glance import proven
 from streams.decode.limits import Limits, RefusedError
 from streams.decode.plain import Failures, Found, Plain
@@ -61,26 +61,34 @@ class Decoder:
         self._good: set[str] = set()
         """Names of features seen to be well formed (learning)."""
         self._look = SecondLook(kind, limits, grid)
-        fast = FastLabel if kind is Label else kind or prediction_type(grid)
-        loose = LooseLabel if kind is Label else None
+        types = self._types()
+        fast = types.fast
         self._plain = Plain(limits.depth)
-        self._plain.use(msgspec.json.Decoder(fast).decode, loose)
+        self._plain.use(msgspec.json.Decoder(fast).decode, types.loose)
         self._rows: Any = list[fast] if grid or kind else None  # type: ignore[valid-type] # made at run time
         self._framer = (
             Framer(grid, limits.timestamps, limits.features, limits.batch_bytes)
-            if kind is Label or grid is not None
+            if (kind is Label and not limits.ranked) or grid is not None
             else None
         )
         self._quicken()
+
+    def _types(self) -> LabelTypes:
+        """The structs of the one kind of record."""
+        if self._kind is Label:
+            return label_types(ranked=self._limits.ranked)
+        plain = self._kind or prediction_type(self._grid, ranked=self._limits.ranked)
+        return LabelTypes(plain, None, plain)
 
     def _quicken(self) -> None:
         """Let the fast path know the names of features that were met and are not in the grid."""
         self._look.grown = False
         if self._predictions:
             met = self._grid, tuple(self._look.extra)
-            kind, loose = prediction_type(*met, strict=True), None
+            ranked = self._limits.ranked
+            kind, loose = prediction_type(*met, ranked=ranked, strict=True), None
             if self._grid:  # names of features to learn from are judged before anything else is
-                loose = prediction_type(*met, strict=True, loose=True)
+                loose = prediction_type(*met, ranked=ranked, strict=True, loose=True)
             self._plain.use(msgspec.json.Decoder(kind).decode, loose)
             self._rows = list[kind] if self._grid else None  # type: ignore[valid-type] # as above
             if self._look.crowded:

@@ -1,4 +1,4 @@
-"""Limits: how large a record may be, and how one is refused.
+"""Limits: how large a record may be, what it may hold, and how one is refused.
 
 Promises: sizes are judged before anything is decoded.
 Leaves to others: where the limits come from (`schemas/counting`).
@@ -14,7 +14,7 @@ from schemas.vocabulary import TimestampUnit
 class Limits(NamedTuple):
     """What a record may be at most: bytes (of one event, of a batch), features a prediction.
 
-    `timestamps` is how instants are written.
+    `timestamps` is how instants are written; `ranked`: answers and labels are lists.
     """
 
     event_bytes: int
@@ -22,12 +22,15 @@ class Limits(NamedTuple):
     batch_bytes: int = 8 << 20
     timestamps: TimestampUnit = "auto"
     depth: int = 32
+    ranked: bool = False
 
     @classmethod
     def of(cls, counting: Counting) -> "Limits":
         """The limits of one model."""
         one = counting
-        return cls(one.event_bytes, one.features, one.batch_bytes, one.timestamps, one.depth)
+        ranked = one.task == "ranking"
+        sizes = one.event_bytes, one.features, one.batch_bytes
+        return cls(*sizes, one.timestamps, one.depth, ranked)
 
     def weigh(self, record: LogRecord) -> None:
         """RefusedError if a record is too large, and certainly no batch if that would do."""

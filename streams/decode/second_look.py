@@ -15,11 +15,11 @@ import msgspec
 
 from schemas.envelope import EnvelopeError, is_plain, open_envelope
 from schemas.grid import Grid
-from schemas.inputs import Label, ModelEvent
+from schemas.inputs import LONGEST_LIST, Label, ModelEvent
 from schemas.log import LogRecord
 from schemas.rows import ALONE
 from schemas.tables import Table, TableError, is_columns, of_arrow, of_columns
-from schemas.typed import EXACT, FEATURE_NAME, prediction_type
+from schemas.typed import EXACT, FEATURE_NAME, label_types, prediction_type
 from streams.decode.limits import Limits, RefusedError
 from streams.decode.trees import UNREADABLE, parsed
 
@@ -46,7 +46,9 @@ class SecondLook:
         self._tabular = kind is None or kind is Label
         own = {"label", "value"} & set(kind.__struct_fields__) if kind else {"prediction", "score"}
         self._measured = sorted(own)
-        self._kind = kind or prediction_type(grid)
+        self._kind = kind or prediction_type(grid, ranked=limits.ranked)
+        if kind is Label:
+            self._kind = label_types(ranked=limits.ranked).plain
         self._limits = limits
         self.depth = limits.depth
         self._learning = grid is None
@@ -121,7 +123,10 @@ class SecondLook:
                 raise RefusedError("non_finite", f"{name} is not a finite number")
             if isinstance(number, int) and abs(number) > EXACT:
                 raise RefusedError("non_finite", f"{name} is beyond 2**53")
-        return _convert(tree, self._kind)
+        try:
+            return _convert(tree, self._kind)
+        except RefusedError as refused:
+            raise (_of_lists(tree, refused) if self._limits.ranked else refused) from refused
 
     def _repaired(self, features: object) -> dict[str, object]:
         """Features with each unreadable value missing; RefusedError if they are no features."""
@@ -162,6 +167,29 @@ class SecondLook:
 
 
 _NONE: Final[dict[str, Any]] = {}
+
+
+def _of_lists(tree: dict[str, Any], refused: RefusedError) -> RefusedError:
+    """The refusal of a ranking's record, in its own words where a list is the reason."""
+    place = re.match(r"wrong type at \$\.(label|prediction)", str(refused))
+    if place is None:
+        return refused
+    if place[1] == "prediction":
+        return RefusedError("schema", _OF_SHOWN)
+    label = tree["label"]
+    if isinstance(label, list) and any(type(n) is float and not math.isfinite(n) for n in label):
+        return RefusedError("non_finite", "label holds a number that is not finite")
+    return RefusedError("schema", _OF_RELEVANCES)
+
+
+_OF_RELEVANCES: Final = (
+    "label must be a list, as the model is a ranking: how relevant each item was, a number of 0 or"
+    f" more, in the order shown; at most {LONGEST_LIST:,}"
+)
+_OF_SHOWN: Final = (
+    "prediction must be a list, as the model is a ranking: the items in the order shown, at most"
+    f" {LONGEST_LIST:,}, or how many there were"
+)
 
 
 def _sound_rows(trees: Sequence[dict[str, Any]], rows: Any) -> list[Any] | None:  # noqa: ANN401

@@ -88,6 +88,8 @@ _PERFORMANCE: Final[frozenset[str]] = frozenset(
         "bias",
         "gini",
         "ece",
+        "ndcg",
+        "average_precision",
         "false_positive_rate",
         "false_negative_rate",
     ]

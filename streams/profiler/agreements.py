@@ -30,7 +30,8 @@ def agreed(
     `since`: the number of the first such row, and the offset from which on rows are new. `times`:
     the horizon, and the length of a pane.
     """
-    if layout.target is None or not any(map(is_shadow, versions)):
+    kept = layout.target is not None and layout.ranking is None  # of a list nothing to compare
+    if not kept or not any(map(is_shadow, versions)):
         return
     shadow = np.array([is_shadow(name) for name in versions], np.bool_)
     table, (first, boundary), (horizon, pane) = join.predictions, since, times

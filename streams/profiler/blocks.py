@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from detectors.fixed import LARGEST, quantise
 from detectors.moments import Moments
+from detectors.rankings import misses
 from detectors.summary import Summary
 from schemas.grid import Layout
 from schemas.rows import Ints
@@ -151,6 +152,13 @@ def outcome_blocks(layout: Layout, join: Join, rows: Ints, marks: Ints) -> Block
     spans = {name: block.span for name, block in layout.outcomes.items()}
     delay = labels.take("time", marks) - predictions.take("time", rows)
     out: Blocks = [(spans["delay"], _summary(layout.delay, delay.astype(float)))]
+    if layout.ranking is not None:
+        assert layout.residuals is not None
+        lists = labels.take("value", marks)
+        out.append((spans["ranking"], _summary(layout.ranking, lists)))
+        codes = layout.residuals.codes(misses(lists))
+        out.append((spans["error"], _cells(codes, layout.residuals.width)))
+        return out
     label = labels.take("label", marks).astype(np.int64)
     if layout.regression is not None:
         truth, guess = labels.take("value", marks), predictions.take("number", rows)
@@ -190,7 +198,8 @@ def agreement_blocks(layout: Layout, table: Ledger, answers: Ints, shadows: Ints
 def opinion_blocks(layout: Layout, table: Ledger, truths: Ints, others: Ints) -> Blocks:
     """The one block of the opinions' vector, for rows (n,) that label the same prediction.
 
-    Labels that count x labels of others; of numbers, cells of the other's less the first.
+    Labels that count x labels of others; of numbers, cells of the other's less the first; of
+    rankings, those of what both say of the list's NDCG.
     """
     return _pairs(layout, table, ("label", "value"), (truths, others))
 
@@ -201,10 +210,12 @@ def _pairs(
     """Two rows of a ledger beside each other, by their columns of cells and of numbers."""
     assert layout.target is not None
     cells, numbers = columns
-    if layout.residuals is not None:
+    if layout.gaps is not None:
         first, second = (table.take(numbers, one) for one in rows)
+        if layout.ranking is not None:
+            first, second = misses(second), misses(first)
         with np.errstate(over="ignore", invalid="ignore"):  # absurd values have a cell too
-            codes, width = layout.residuals.codes(second - first), layout.residuals.width
+            codes, width = layout.gaps.codes(second - first), layout.gaps.width
     else:
         first, second = (table.take(cells, one).astype(np.int64) for one in rows)
         codes, width = first * layout.target.width + second, layout.target.width**2

@@ -22,7 +22,7 @@ from streams.web.board import Board, Outputs
 PAGE: Final = 500
 LARGEST_PAGE: Final = 5_000
 
-_LEADING: Final = ("metric:accuracy", "metric:mae")
+_LEADING: Final = ("metric:accuracy", "metric:mae", "metric:ndcg")
 _WORST: Final = {"red": 2, "yellow": 1, None: 0}
 
 
@@ -196,7 +196,7 @@ def _model(board: Board, name: str, about: About | None) -> ModelView:
 
 
 def _performance(own: Iterable[Reading]) -> dict[str, Figure]:
-    """The newest figures of accuracy (mean absolute error of numbers), the whole alone."""
+    """The newest figures of accuracy (MAE of numbers, NDCG of rankings), the whole alone."""
     out: dict[str, Figure] = {}
     for one in own:
         wanted = one.signal in _LEADING and one.detector in ("estimate", "window")

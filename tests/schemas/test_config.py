@@ -62,10 +62,12 @@ def test_limits_are_those_of_the_promise():
     )
 
 
-def test_a_ranking_is_refused_with_what_events_lack():
-    """Neither lists nor places nor relevance can be sent, so no metric of a ranking can be told."""
-    with pytest.raises(ValidationError, match="to which list a row belongs"):
-        config(models={"fraud": {"task": "ranking"}})
+def test_a_ranking_has_labels_and_no_classes():
+    """Its labels are lists of relevances; classes, or a positive one, would mean nothing."""
+    assert config(models={"feed": {"task": "ranking"}}).model("feed").labelled
+    for field, value in (("classes", [0, 1]), ("positive", 1)):
+        with pytest.raises(ValidationError, match="task ranking has no"):
+            config(models={"feed": {"task": "ranking", field: value}})
 
 
 def test_a_star_stands_for_every_model_that_is_not_named():

@@ -50,7 +50,8 @@ def test_a_valid_event_passes_in_every_form(event):
 
 WRONG = [
     ({"model": "m", "prediction_id": "p", "label": 1}, "not a label: timestamp is missing"),
-    ({**LABEL, "label": [1]}, "not a label: label is array, not number or integer or string or"),
+    ({**LABEL, "label": {}}, "not a label: label is object, not number or integer or string or"),
+    ({**LABEL, "label": [1, -1]}, "not a label: label[1] is outside 0.."),
     ({**LABEL, "revison": 2}, "not a label: there is no field revison; did you mean revision?"),
     ({**LABEL, "weight": -1}, "not a label: weight is outside 0.."),
     ({**LABEL, "model": "my model"}, "not a label: model has other characters than"),

@@ -139,12 +139,34 @@ def test_answers_of_scikit_learn_are_taken(pub):
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([0, 2.5, 1], [0, 2.5, 1]),
+        ((1,), [1]),
+        ([], []),
+        (np.array([0.0, 2.0]), [0.0, 2.0]),
+        (np.array([3]), 3),
+        (["d7", "d2"], ["d7", "d2"]),
+    ],
+    ids=repr,
+)
+def test_lists_of_a_ranking_are_sent_as_lists(pub, given, said):
+    """Also those of one item; an array of one is its element, which is what a model answers."""
+    pub.prediction({}, given)
+    assert said == last(pub)["prediction"]
+    if "d7" not in given:
+        pub.label("p", given)
+        assert said == last(pub, "labels")["label"]
+
+
 WRONG = [
     (lambda p: p.prediction([1, 2], 1), "features"),
     (lambda p: p.prediction({"sepal (cm)": 1}, 1), "features"),
     (lambda p: p.prediction(dict.fromkeys(map(str, range(501)), 1), 1), "features"),
     (lambda p: p.prediction({}, math.nan), "prediction"),
-    (lambda p: p.prediction({}, [1, 2]), "prediction"),
+    (lambda p: p.prediction({}, [1, [2]]), "prediction"),
+    (lambda p: p.label("p", [1, math.nan]), "label"),
     (lambda p: p.prediction({}, 1, "high"), "score"),
     (lambda p: p.prediction({}, 1, scores=0.1), "scores"),
     (lambda p: p.prediction({}, 1, id=""), "id"),

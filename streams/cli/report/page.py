@@ -46,7 +46,10 @@ code{font-size:13px}
 """
 
 
-_ASKED_FOR: Final = ("accuracy", "f1", "auc", "mae", "rmse", "r2", "precision", "recall")
+_ASKED_FOR: Final = (
+    *("accuracy", "f1", "auc", "mae", "rmse", "r2", "ndcg", "average_precision"),
+    *("precision", "recall"),
+)
 _MOST_METRICS: Final = 6
 
 _LEGEND: Final = (

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from detectors.grid import NumericGrid
-from detectors.metrics import classes, numbers, ranking, scoring
+from detectors.metrics import classes, lists, numbers, ranking, scoring
 from detectors.metrics.interval import Interval
 from detectors.metrics.quantiles import quantile
 from schemas.grid import Layout
@@ -28,7 +28,8 @@ LOWER_IS_BETTER: Final = frozenset(
         "false_negative_rate",
     }
 )
-DIRECTED: Final = LOWER_IS_BETTER | {"accuracy", "precision", "recall", "f1", "auc", "gini", "r2"}
+_HIGHER: Final = {"accuracy", "precision", "recall", "f1", "auc", "gini", "r2"}
+DIRECTED: Final = LOWER_IS_BETTER | _HIGHER | {"ndcg", "average_precision"}
 """Metrics of which more, or less, is better; the others only describe."""
 
 _RESIDUALS: Final = {"residual_p10": 0.1, "residual_p50": 0.5, "residual_p90": 0.9}
@@ -81,7 +82,9 @@ class Blocks:
         return block.reshape(width, width)
 
     def rows(self, compact: Counts) -> int:
-        """Outcomes with a known label."""
+        """Outcomes with a known label; lists in which nothing is relevant have one, too."""
+        if self.layout.ranking is not None:
+            return int(self.part(compact, "ranking")[0])
         if self.layout.regression is not None:
             return int(self.part(compact, "residual")[0])
         return int(self.table(compact)[:, :-1].sum())
@@ -98,8 +101,18 @@ class Blocks:
         yes = table[:, self.positive]
         return table[:, :-1].sum(axis=1) - yes, yes
 
+    @property
+    def leader(self) -> str:
+        """The name of the leading metric."""
+        if self.layout.ranking is not None:
+            return "ndcg"
+        return "accuracy" if self.layout.regression is None else "mae"
+
     def leading(self, compact: Counts, dispersion: float = 1.0) -> dict[str, Interval]:
-        """The one metric that alarms: accuracy, or MAE of numbers."""
+        """The one metric that alarms: accuracy, MAE of numbers, or NDCG of rankings."""
+        if self.layout.ranking is not None:
+            found = self.metrics(compact, dispersion)
+            return {name: one for name, one in found.items() if name == self.leader}
         if self.layout.regression is not None:
             found = numbers.numbers(
                 self.layout.regression, self.part(compact, "residual"), dispersion
@@ -110,6 +123,8 @@ class Blocks:
 
     def metrics(self, compact: Counts, dispersion: float = 1.0) -> dict[str, Interval]:
         """Every metric that these outcomes can tell, with its interval."""
+        if self.layout.ranking is not None:
+            return lists.lists(self.layout.ranking, self.part(compact, "ranking"), dispersion)
         if self.layout.regression is not None:
             found = numbers.numbers(
                 self.layout.regression, self.part(compact, "residual"), dispersion

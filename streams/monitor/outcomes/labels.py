@@ -149,8 +149,9 @@ class Labels:
 
     def _changed(self, revised: Counts) -> int:
         """Rows that corrected labels took out of a cell of outcomes."""
-        name = "confusion" if self._blocks.layout.regression is None else "label"
-        block = self._blocks.part(revised, name)
+        layout = self._blocks.layout
+        name = "confusion" if layout.residuals is None else "label"
+        block = self._blocks.part(revised, "error" if layout.ranking else name)
         return int(-block[block < 0].sum())
 
     def _correction(self, teller: Teller) -> list[Finding]:
@@ -219,7 +220,7 @@ class Labels:
     def _strata(self, asked: Counts, counts: Counts) -> dict[str, tuple[Counts, ...]]:
         """By predicted class (asked, labelled), by bin of the score (asked, labelled, right)."""
         blocks = self._blocks
-        if blocks.layout.regression is not None:
+        if blocks.layout.residuals is not None:
             return {}
         table = blocks.table(counts)
         width = len(table)

@@ -88,7 +88,7 @@ class Normal:
         whole = self.counts()
         self._rows = 0 if whole is None else self._blocks.rows(whole)
         self.estimator: Estimator | None = None
-        if whole is not None and self._blocks.layout.regression is None:
+        if whole is not None and self._blocks.layout.residuals is None:
             estimator = Estimator(self._blocks, whole, self.dispersion)
             self.estimator = estimator or None
 

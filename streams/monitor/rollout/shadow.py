@@ -60,7 +60,8 @@ class Shadows:
         """`setting` gives the layout."""
         layout = setting.layout
         self._model, self._reference = setting.judging.model, setting.baseline.id
-        self._block = layout.predictions.get("prediction")
+        # Lists are not kept, so there is nothing to compare of a ranking.
+        self._block = None if layout.ranking else layout.predictions.get("prediction")
         counted = setting.judging.labelled and "confusion" in layout.outcomes
         self._blocks = Blocks(layout) if counted else None
         self._classes = 0 if self._block is None else self._block.width - UNKNOWN

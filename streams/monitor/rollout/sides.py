@@ -1,6 +1,7 @@
 """Sides: what a canary and its champion did in a pane, as rows and hits by measure and place.
 
-`error`: wrong answers, or numbers whose residual is larger than 80 % of the champion's. `failed`:
+`error`: wrong answers, or numbers whose residual (rankings: whose miss, 1 - NDCG) is larger than 80 %
+of the champion's. `failed`:
 no answer. `slow`: slower than 95 % of the champion's. `estimate`: for each answer the chance that
 it is wrong, by what its score has meant for the champion so far.
 
@@ -44,6 +45,8 @@ class Sides:
         self._sizes: npt.NDArray[np.float64] | None = None
         if layout.residuals is not None and "error" in kept:
             self._sizes = np.abs(layout.residuals.values)
+            if layout.ranking is not None:
+                self._sizes = self._sizes[:-1]
         self._scored = "decision" in layout.predictions and "calibration" in kept
         self.meanings: list[int] = []
         """The champion's outcomes by score cell and label (score cells x target cells,)."""
@@ -100,6 +103,8 @@ class Sides:
     def _far(self, trial: Trial, answered: dict[str, tuple[Counts, Counts]]) -> dict[str, Pair]:
         """Rows whose number is far off, for both versions by place."""
         span = self._layout.outcomes["error"].span
+        if self._layout.ranking is not None:  # lists without anything relevant missed nothing
+            span = slice(span.start, span.stop - 1)
         far = _beyond(trial.residuals, self._sizes, FAR)
         if WHOLE in answered:
             trial.residuals = added(trial.residuals, answered[WHOLE][0][span])

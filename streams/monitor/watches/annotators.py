@@ -2,7 +2,8 @@
 
 Reading `label:agreement` of the last `WINDOW` panes, twice: Cohen's kappa (detector `kappa`, none
 while only one class was said) and the plain share of pairs that agree (detector `pairs`). Of
-numbers it is `label:difference`: the median distance of both labels, in the unit of the target.
+numbers it is `label:difference`: the median distance of both labels, in the unit of the target (of
+rankings, of what both say of a list's NDCG).
 A pair is the label that counts and the one of another annotator; a class outside the grid agrees
 with none, and pairs of which both are outside are left out, because who knows whether they agree.
 
@@ -43,7 +44,7 @@ class Annotators:
     def __init__(self, setting: Setting) -> None:
         """`setting` gives the layout."""
         self._model, layout = setting.judging.model, setting.layout
-        self._width, self._gaps = layout.width("opinions"), layout.residuals
+        self._width, self._gaps = layout.width("opinions"), layout.gaps
         self._classes = 0 if layout.target is None else layout.target.width
         self._panes: list[tuple[int, Sparse]] = []
 

@@ -75,6 +75,7 @@ class Performance:
         self._judging, self._pane = judging, judging.pane
         self._blocks = blocks = Blocks(layout)
         self._labelled = judging.labelled and bool(layout.outcomes)
+        self._told = "accuracy" if layout.ranking is None else blocks.leader
         name = "decision" if "decision" in layout.predictions else "prediction"
         self._asks = layout.predictions.get(name)
         width = self._asks.width if self._asks is not None else 0
@@ -191,8 +192,8 @@ class Performance:
     def _leading(
         self, error: Finding, seen: dict[str, Interval], normal: dict[str, Interval]
     ) -> Finding:
-        """Accuracy (MAE of numbers) now and in the reference, with the error's proof."""
-        name = "accuracy" if self._blocks.layout.regression is None else "mae"
+        """Accuracy (MAE, NDCG) now and in the reference, with the error's proof."""
+        name = self._blocks.leader
         now, good = seen.get(name), normal.get(name)
         plain = msgspec.structs.replace(
             error,
@@ -218,7 +219,7 @@ class Performance:
             inside=fall <= noise or error.inside,
             statistic=now.value,
             threshold=good.value,
-            direction="" if name == "accuracy" else error.direction,
+            direction=error.direction if name == "mae" else "",
             rows=now.rows,
             effect=msgspec.structs.replace(effect, size=self._judging.tolerance),
         )
@@ -227,8 +228,8 @@ class Performance:
         window = self._arrived.sum((version, WHOLE))
         span = window.first * self._pane, closing.span[1]
         seen = self._metrics(window.counts)
-        if "accuracy" in seen:
-            self._note(version, realised=seen["accuracy"].value)
+        if self._told in seen:
+            self._note(version, realised=seen[self._told].value)
         without = {name for name in seen if f"metric:{name}" in said}
         teller = self._teller(version, span)
         return teller.metrics("window", seen, self._normal.metrics(), without)
@@ -313,9 +314,9 @@ class Performance:
     def _note(
         self, version: str, *, estimated: float | None = None, realised: float | None = None
     ) -> None:
-        """Keep the accuracy of a version for the policy."""
-        before = self._shown.get(version, Shown(metric="accuracy"))
-        good = self._normal.metrics().get("accuracy")
+        """Keep the accuracy (NDCG of rankings) of a version for the policy."""
+        before = self._shown.get(version, Shown(metric=self._told))
+        good = self._normal.metrics().get(self._told)
         # Versions that no window knows any more have given way.
         self._shown = {v: one for v, one in self._shown.items() if (v, WHOLE) in self._asked}
         self._checks = {v: one for v, one in self._checks.items() if (v, WHOLE) in self._asked}

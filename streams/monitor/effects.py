@@ -207,7 +207,7 @@ def _symptom(
 def _better(signal: Signal, found: Effect, tolerance: float) -> bool:
     """Whether residuals have only come closer together, or misses (never below 0) become fewer."""
     if signal.edges[0] >= 0:
-        return found.mean is not None and found.mean.shift < -tolerance
+        return found.mean is not None and found.mean.shift < 0
     if found.mean is None or found.spread is None:
         return False
     return found.spread.shift < -tolerance and abs(found.mean.shift) <= tolerance

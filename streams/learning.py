@@ -20,6 +20,8 @@ from schemas.config_monitor import MOST_TOGETHER, together
 from schemas.grid import FeatureType, Grid, SegmentGrid, SignalGrid, TogetherGrid, category_text
 
 Value = float | str | None
+Answer = Value | Sequence[object]
+"""A prediction; of a ranking a list, or how many items it had."""
 
 MOST_FEATURES: Final = 500
 """Features found by themselves; of more, those that most rows have."""
@@ -45,7 +47,7 @@ class LearningRows(NamedTuple):
     """Columns of rows to learn from, aligned (n,)."""
 
     features: Mapping[str, Sequence[Value]]
-    predictions: Sequence[Value]
+    predictions: Sequence[Answer]
     scores: Sequence[float | None]
     tags: Mapping[str, Sequence[str | None]]
 
@@ -174,28 +176,34 @@ def _numeric(name: str, values: Sequence[float], *, important: bool) -> SignalGr
     )
 
 
-def _target(model: ModelConfig, predictions: Sequence[Value]) -> SignalGrid | None:
+def _target(model: ModelConfig, predictions: Sequence[Answer]) -> SignalGrid | None:
     """Classes, values or lengths of predictions; None for a model that predicts nothing."""
     known = [value for value in predictions if value is not None]
     if model.task == "ranking":  # lists may have lengths that nobody says, and yet be labelled
-        lengths = [value for value in known if not isinstance(value, str)]
+        lengths = [
+            len(value) if isinstance(value, Sequence) else value
+            for value in known
+            if not isinstance(value, str)
+        ]
         return _numeric("target", lengths or [0.0], important=True)
     if model.task == "none" or not (known or model.classes):
         return None
     if model.task == "regression":
-        numbers = [value for value in known if not isinstance(value, str)]
+        numbers = [value for value in known if isinstance(value, int | float)]
         return _numeric("target", numbers, important=True)
     return SignalGrid(name="target", type="categorical", categories=_classes(model, predictions))
 
 
-def _classes(model: ModelConfig, predictions: Sequence[Value]) -> tuple[str, ...]:
+def _classes(model: ModelConfig, predictions: Sequence[Answer]) -> tuple[str, ...]:
     if model.classes is not None:
         return tuple(str(category_text(name)) for name in model.classes)
-    found = category_grid([category_text(value) for value in predictions], 1000, _MIN_CLASS)
+    # A list is no class, and the record of it is refused.
+    names = [None if isinstance(v, list | tuple) else category_text(v) for v in predictions]  # type: ignore[arg-type] # texts are sequences, too
+    found = category_grid(names, 1000, _MIN_CLASS)
     return tuple(sorted(found.categories))
 
 
-def _positive(model: ModelConfig, predictions: Sequence[Value]) -> str | None:
+def _positive(model: ModelConfig, predictions: Sequence[Answer]) -> str | None:
     """The positive class of a binary model: declared, or the last by name (1, true, yes)."""
     if model.task != "binary":
         return None

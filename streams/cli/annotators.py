@@ -2,7 +2,8 @@
 
 Every two annotators who labelled a prediction at one revision are a pair; of several labels by one
 of them the first counts, as in the stream. Classes agree where they are the same (`1`, `1.0` and
-"1" are); of numbers (all labels are, and some have a fraction) a pair has a distance.
+"1" are); of numbers (all labels are, and some have a fraction) a pair has a distance, of lists (a
+ranking) the distance of what both say of its NDCG.
 
 Promises: a function of the labels that are still in the topic; nothing is written, names of
 annotators are shown to whoever asks and kept nowhere.
@@ -12,16 +13,19 @@ Leaves to others: how far all of them agree (the reading `label:agreement`), who
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from detectors.metrics.interval import wilson
+from detectors.rankings import ndcg
 from schemas.grid import category_text
 from streams.cli.console import emit_object, results, say
 from streams.cli.places import Place, reading
 from streams.cli.rows import rows_of
 from streams.runtime.installation.reading import Span
+
+_Relevance = Annotated[float, msgspec.Meta(ge=0)]
 
 Said = Mapping[str, float | str]
 """Labels of one prediction, by who gave them."""
@@ -62,13 +66,23 @@ def labels(rows: Iterable[dict[str, Any]]) -> list[Said]:
     """What was said of each prediction and revision that has two annotators with a name."""
     said: dict[tuple[str, int], dict[str, float | str]] = {}
     for row in rows:
-        who, what = row.get("annotator"), row.get("label")
+        who, what = row.get("annotator"), _worth(row.get("label"))
         if isinstance(who, str) and who and isinstance(what, bool | int | float | str):
             number = isinstance(what, int | float) and not isinstance(what, bool)
             place = str(row.get("prediction_id")), int(row.get("revision") or 1)
             own = said.setdefault(place, {})
             own.setdefault(who, float(what) if number else category_text(what) or "")
     return [one for one in said.values() if len(one) > 1]
+
+
+def _worth(label: Any) -> Any:  # noqa: ANN401 - whatever a producer sent
+    """A label; of a list of relevances what it says of the order (NDCG), None where it is none."""
+    if not isinstance(label, list):
+        return label
+    try:
+        return ndcg(msgspec.convert(label, list[_Relevance]))
+    except msgspec.ValidationError:
+        return None
 
 
 def compare(said: Iterable[Said]) -> list[Annotator]:

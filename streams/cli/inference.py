@@ -128,7 +128,12 @@ def events_of(values: Sequence[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def task_of(values: Sequence[object]) -> str:
-    """The task whose targets are `values`: numbers of many values or with fractions regress."""
+    """The task whose targets are `values`: numbers of many values or with fractions regress.
+
+    Lists are those of a ranking.
+    """
+    if any(isinstance(value, list) for value in values):
+        return "ranking"
     distinct = {str(value) for value in values}
     numbers = [value for value in values if isinstance(value, int | float)]
     fractions = any(not float(value).is_integer() for value in numbers)

@@ -41,11 +41,13 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stratum(self) -> str:
         """Version, prediction and band of the score."""
+        said = f"version={self.version}"
+        if not isinstance(self.prediction, list):  # each list is another one
+            said += f", prediction={self.prediction}"
         if self.score is None:
-            return f"version={self.version}, prediction={self.prediction}"
+            return said
         band = min(_BANDS - 1, max(0, int(self.score * _BANDS)))
         low, high = band / _BANDS, (band + 1) / _BANDS
-        said = f"version={self.version}, prediction={self.prediction}"
         return f"{said}, score {low:.1f} to {high:.1f}"
 
 
@@ -66,7 +68,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 def label(place: Place, fields: dict[str, Any], *, as_json: bool) -> None:
     """Write one label; `fields` by their names on the wire."""
     told = {name: value for name, value in fields.items() if value is not None}
-    told["label"] = _scalar(told["label"])
+    told["label"] = _read(told["label"])
     now = rfc3339(time.time_ns() // 1_000_000)
     told["timestamp"] = instant_text("at", told["timestamp"]) if "timestamp" in told else now
     try:
@@ -81,10 +83,10 @@ def label(place: Place, fields: dict[str, Any], *, as_json: bool) -> None:
         say(f"labelled: {told['model']} {told['prediction_id']} {told['label']!r}")
 
 
-def _scalar(text: str) -> Any:  # noqa: ANN401 - a class by number, name or truth
-    """`0`, `1.5` and `true` as JSON reads them, anything else as text."""
+def _read(text: str) -> Any:  # noqa: ANN401 - a class by number, name or truth, or a list
+    """`0`, `1.5`, `true` and `[0, 2, 1]` as JSON reads them, anything else as text."""
     try:
-        return msgspec.json.decode(text, type=float | int | bool)
+        return msgspec.json.decode(text, type=float | int | bool | list[float])
     except msgspec.MsgspecError:
         return text
 

@@ -100,3 +100,12 @@ def test_numbers_have_a_distance():
     assert ("eve", 10, 3.75, 0.5) == (eve.annotator, eve.pairs, eve.difference, eve.among_others)
     assert (2.25, 3.5) == (ann.difference, ann.among_others)
     assert (2.0, 4.0) == (bob.difference, bob.among_others)
+
+
+def test_lists_differ_by_what_they_say_of_the_order():
+    """Ann and Bob find the first item relevant, Eve the second; what is no list of hers is none."""
+    of = {"ann": [1, 0], "bob": [2, 0], "eve": [0, 1]}
+    rows = [said(f"p{n}", who, what) for n in range(4) for who, what in of.items()]
+    eve, *others = compare(labels([*rows, said("p1", "eve", [-1]), said("p9", "eve", [None])]))
+    assert ("eve", 8, pytest.approx(0.369, abs=0.001)) == (eve.annotator, eve.pairs, eve.difference)
+    assert {"ann", "bob"} == {one.annotator for one in others}

@@ -156,7 +156,8 @@ def test_an_incident_nobody_knows_is_named_with_the_nearest(command, installed):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1", 1), ("0.5", 0.5), ("true", True), ("cat", "cat")]
+    ("text", "value"),
+    [("1", 1), ("0.5", 0.5), ("true", True), ("cat", "cat"), ("[0, 2, 1]", [0, 2, 1])],
 )
 def test_a_label_has_the_type_it_looks_like(command, installed, text, value):
     """Under the key of its prediction."""

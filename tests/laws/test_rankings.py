@@ -192,7 +192,7 @@ def test_lists_count_by_their_definition_in_every_form(form):
 @pytest.mark.parametrize("partitions", [1, 4])
 def test_lists_count_once_through_crashes_in_any_partitions(partitions):
     """Restored anywhere and read in any order, the sums are those of the definition."""
-    for seed in range(3):
+    for seed in range(2):
         rows = stream(seed)
         sums, letters, _ = counted(rows, "single", partitions=partitions, crashes=seed)
         assert [] == letters

@@ -210,7 +210,7 @@ class _Run:
 
     async def _traced(self, fault: Fault, before: dict[Path, int]) -> bool:
         """Whether the workers tell of a fault; whoever was killed must first be there again."""
-        deadline = time.monotonic() + PROGRESS_S
+        deadline = time.monotonic() + PROGRESS_S * _busy()
         while time.monotonic() < deadline:
             if any(trace in self._fleet.said_since(before) for trace in fault.traces):
                 return True

@@ -21,6 +21,10 @@ _MAX_TEXT: Final = 2**20
 _MAX_NODES: Final = 100_000
 _MAX_DEPTH: Final = 32
 
+_QUOTED: Final = re.compile(r"(['\"])(.*?)\1")
+_SIGN: Final = 2
+"""Letters of one character as Python shows it, `\\t`."""
+
 _TAG: Final = "tag:yaml.org,2002:"
 _KINDS: Final = (
     *("null", "bool", "int", "float", "str", "timestamp"),
@@ -112,7 +116,10 @@ class _Composer:
             mark = error.problem_mark or error.context_mark
             place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
             # The words of the parser, without the excerpt: it may hold a secret.
-            raise self._broken(f"is no YAML: {_words_only(error.problem)}", place) from None
+            reason = f"is no YAML: {_words_only(error.problem)}"
+            if mark and "${" in "".join(text.splitlines()[mark.line : mark.line + 1]):
+                reason += '; quote what begins with ${: "${NAME}"'
+            raise self._broken(reason, place) from None
         except yaml.YAMLError:
             raise self._broken("is no YAML: it has characters that YAML does not allow") from None
         except RecursionError:
@@ -229,6 +236,7 @@ def _place(node: yaml.Node) -> tuple[int, int]:
 
 
 def _words_only(text: str | None) -> str:
-    """A message of the YAML parser without what it quotes of the input."""
-    said = (text or "malformed").partition(", but found")[0]
-    return re.sub(r"'[^']*'|\"[^\"]*\"|\s+", " ", said).replace("  ", " ").strip()
+    """A message of the YAML parser; of what it quotes, no more than a character."""
+    said = re.split(", but (?:found|got)", text or "malformed")[0]
+    shown = _QUOTED.sub(lambda found: found[0] if len(found[2]) <= _SIGN else "", said)
+    return " ".join(shown.split())

@@ -92,7 +92,11 @@ def _explain(document: Document, error: ErrorDetails) -> None:
         field = tuple(int(s) if s.isdigit() else s for s in _split(context["field"], document))
         _unknown(document, (*path, *field), str(context["reason"]), context["allowed"])
     elif kind == "extra_forbidden" or (error["loc"] and error["loc"][-1] == "[key]"):
-        _unknown(document, path, "unknown key", allowed_keys(config_schema(), path[:-1]))
+        allowed = allowed_keys(config_schema(), path[:-1])
+        if allowed or kind == "extra_forbidden":
+            _unknown(document, path, "unknown key", allowed)
+        else:
+            document.problem(path, _reason(kind, context, error["msg"]))
     elif kind in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
         if kind != "literal_error":
             path = (*path, "from")

@@ -6,20 +6,38 @@ Leaves to others: what a command does (the module of its name).
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from streams.cli import app_judging, app_looking, app_mending, app_saying
+from streams.cli.endings import tell
+
+
+class Commands(typer.core.TyperGroup):
+    """Commands whose reader may go: typer would end with 1, which says that drift was found."""
+
+    def invoke(self, ctx: Any) -> object:  # noqa: ANN401 - typer's own copy of click has no name
+        """Run the command, and write what it has said."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError as gone:
+            raise typer.Exit(tell(gone)) from gone
+
 
 app = typer.Typer(
     name="windage",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 reference = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 topics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
 
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]
@@ -54,7 +72,9 @@ def main(
 def demo(
     kafka: Annotated[bool, typer.Option(help="Through a real broker and the workers.")] = False,
     inject: Annotated[bool, typer.Option(help="The quiet rows with five made incidents.")] = False,
-    port: Annotated[int | None, typer.Option(help="Of the web page (8080, or a free one).")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Of the web page (8080, or a free one).")
+    ] = None,
     once: Annotated[bool, typer.Option(help="End after the last event.")] = False,
     json: Json = False,
     bootstrap: Annotated[str | None, typer.Option(help="A broker that runs already.")] = None,
@@ -82,7 +102,9 @@ def demo(
 def serve(
     config: ConfigFile = DEFAULT_CONFIG,
     data: Annotated[Path, typer.Option(help="Directory of the log.")] = Path("windage-data"),
-    port: Annotated[int | None, typer.Option(help="Instead of http.port.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Instead of http.port.")
+    ] = None,
     reset_from: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +121,9 @@ def serve(
 @app.command()
 def dashboard(
     config: ConfigFile = DEFAULT_CONFIG,
-    port: Annotated[int | None, typer.Option(help="Instead of http.port.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Instead of http.port.")
+    ] = None,
 ) -> None:
     """The web pages of workers on Kafka. Until Ctrl-C."""
     from streams.cli.dashboard import run

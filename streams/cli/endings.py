@@ -38,7 +38,7 @@ def tell(error: Exception) -> int:
     if os.environ.get("WINDAGE_TRACEBACK"):
         traceback.print_exception(error)
     code = code_of(error)
-    for line in (str(error) or type(error).__name__).splitlines():
+    for line in (_words(error) or type(error).__name__).splitlines():
         print(f"windage: {line}" if code != BROKEN else _ours(error), file=sys.stderr)
         if code == BROKEN:
             break
@@ -55,6 +55,13 @@ def code_of(error: Exception) -> int:
     if kinds & {"FileError", "UnreachableError", "LogError", "OSError"}:
         return UNREACHABLE
     return BROKEN
+
+
+def _words(error: Exception) -> str:
+    """What an exception says; of a file its path first, as everywhere else."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror.lower()}"
+    return str(error)
 
 
 def _ours(error: Exception) -> str:

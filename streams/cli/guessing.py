@@ -9,7 +9,7 @@ Leaves to others: usual names (`recordings.mapping`), types of features (learned
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -17,16 +17,19 @@ import msgspec
 
 from schemas.log import Millis
 from streams.runtime.recordings.cells import NULL
-from streams.runtime.recordings.files import Block, JsonLinesTable, open_table
+from streams.runtime.recordings.files import Block, open_table
 from streams.runtime.recordings.instants import InstantColumn, NoInstants
 from streams.runtime.recordings.mapping import Columns, assign
-from streams.runtime.recordings.rows import is_contract
+from streams.runtime.recordings.rows import id_texts
 
 _FEWEST: Final = 30
 """Rows from which anything is guessed."""
 
 _STEPS: Final = 3
 """Distinct values from which numbers that never fall look like a clock; two may be a flag."""
+
+_FAR: Final = 10
+"""Steps that a row may be behind those above it; a pane that is inferred has as many."""
 
 _SOUND: Final = 0.99
 """Share of cells that must be of a kind; recordings have a damaged cell here and there."""
@@ -52,7 +55,7 @@ def guess(path: Path, wanted: Columns, keep: Iterable[str] = ()) -> Guess:
     FileError if the file cannot be read, or a column in `wanted` is not there.
     """
     table = open_table(path)
-    if isinstance(table, JsonLinesTable) and is_contract(table.columns):
+    if table.records:
         return Guess(columns=wanted)
     named = assign(table.columns, wanted, str(path))
     block = next(iter(table.blocks()), None)
@@ -96,7 +99,7 @@ class _Guesser:
     def _warn(self) -> None:
         """Say what is wrong with columns that have a role by their names."""
         if self._id is not None:
-            count, rows = len(set(self._block.values(self._id))), self._block.rows
+            count, rows = len(set(id_texts(self._block.values(self._id)))), self._block.rows
             if count < _SOUND * rows:
                 self._notes.append(
                     f"column {self._id} repeats ({count:,} values in {rows:,} rows), and rows with "
@@ -108,15 +111,19 @@ class _Guesser:
             except NoInstants:
                 return  # the replay says so
             times = [time for time in read if time is not None]
-            if times and times[-1] < times[0]:
+            late = _late(times)
+            if late > (1 - _SOUND) * len(times):
                 self._notes.append(
-                    f"column {self._timestamp} runs backwards, and late rows are not judged: "
-                    "sort the rows by it, the oldest first"
+                    f"column {self._timestamp} runs backwards ({late:,} of {len(times):,} rows are "
+                    "late), and late rows are not judged: sort the rows by it, the oldest first"
                 )
 
     def _look(self, name: str) -> None:
         """Take a column out of the features if it is none."""
         cells = [cell for cell in self._block.values(name) if cell not in (None, "")]
+        if any(isinstance(cell, dict | list) for cell in cells):
+            self._note(name, "holds lists or objects: not watched")
+            return
         if len(cells) < _FEWEST:
             return
         try:
@@ -170,6 +177,14 @@ def _numbers(literals: Sequence[str]) -> list[float] | None:
     told = [one for one in literals if one != NULL]
     numbers = [float(one) for one in told if one[0] in _DIGITS]
     return numbers if len(numbers) >= _SOUND * len(told) else None
+
+
+def _late(times: Sequence[Millis]) -> int:
+    """How many instants lie further before one above them than rows of ten usual steps."""
+    if not times:
+        return 0
+    far = _FAR * (max(times) - min(times)) // len(times)
+    return sum(top - time > far for top, time in zip(accumulate(times, max), times, strict=True))
 
 
 def _rises(values: Sequence[float]) -> bool:

@@ -5,11 +5,9 @@ Leaves to others: roles of columns (`recordings.mapping`), types of features (th
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-
-import orjson
 
 from schemas.config_model import ModelConfig
 from schemas.durations import parse_duration, show_duration
@@ -17,6 +15,7 @@ from schemas.log import Millis
 from streams.cli.endings import REFUSED, OperatorError
 from streams.runtime.recordings.mapping import Columns
 from streams.runtime.recordings.recording import Recording
+from streams.runtime.recordings.sample import events_of
 
 _PANE_ROWS: Final = 10
 _REFERENCE_ROWS: Final = 5_000
@@ -114,17 +113,6 @@ class Sample:
             return "none"
         told = [value for field in ("prediction", "label") for value in self._values(field)]
         return task_of([value for value in told if value is not None])
-
-
-def events_of(values: Sequence[bytes]) -> Iterator[dict[str, Any]]:
-    """The records of a sample that are events; the machines refuse the others, each with a code."""
-    for value in values:
-        try:
-            event = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            continue
-        if isinstance(event, dict):
-            yield event
 
 
 def task_of(values: Sequence[object]) -> str:

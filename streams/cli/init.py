@@ -21,17 +21,17 @@ from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.guessing import guess
 from streams.cli.inference import (
     Sample,
-    events_of,
     every_of,
     infer_model,
     limits_for,
     validated,
     without_roles,
 )
-from streams.learning import LearningRows, build_grid
+from streams.learning import build_grid
 from streams.runtime.recordings.files import open_table
 from streams.runtime.recordings.mapping import Columns, assign
 from streams.runtime.recordings.recording import Recording
+from streams.runtime.recordings.sample import learning_rows
 
 SCHEMA: Final = "windage.schema.json"
 """Written beside the config, so that an editor can complete and check it."""
@@ -77,7 +77,8 @@ def run(
     # A service goes by the broker's clock, with room for what is on its way.
     model |= {"clock": "broker", "lateness": "30s", "pane": _pane(model["pane"])}
     model["reference"] = {"from": "first", "rows": 5_000}
-    rows = _rows(Recording(sample_path, model=name, columns=wanted))
+    first = next(iter(Recording(sample_path, model=name, columns=wanted).chunks()))
+    rows = learning_rows(first.entries["predictions"].values)
     grid = build_grid(name, validated(model, sample_path), rows)
     model["features"] = {feature.name: feature.type for feature in grid.features}
     text = _HEAD.format(sample=sample_path.name, rows=len(rows.predictions))
@@ -129,16 +130,3 @@ def _pane(inferred: str) -> str:
 
     least: int = ModelConfig.model_fields["pane"].default
     return show_duration(max(least, parse_duration(inferred)))
-
-
-def _rows(recording: Recording) -> LearningRows:
-    """The first block of the sample, as the machines would learn from it."""
-    chunk = next(iter(recording.chunks()))
-    rows = list(events_of(chunk.entries["predictions"].values))
-    names = dict.fromkeys(name for row in rows for name in row.get("features", {}))
-    return LearningRows(
-        features={name: [row.get("features", {}).get(name) for row in rows] for name in names},
-        predictions=[row.get("prediction") for row in rows],
-        scores=[row.get("score") for row in rows],
-        tags={},
-    )

@@ -14,12 +14,13 @@ import msgspec
 
 from schemas.baseline import Baseline
 from schemas.config import Config
+from schemas.config_model import ModelConfig
 from schemas.log import Millis
 from streams.cli import console
 from streams.cli.baselines import baseline_of_rows
 from streams.cli.casebook import Casebook
 from streams.cli.configured import choose_model, load_baseline, load_baselines, load_config
-from streams.cli.endings import DRIFT
+from streams.cli.endings import DRIFT, UNREACHABLE, OperatorError
 from streams.cli.guessing import guess
 from streams.cli.inference import (
     Sample,
@@ -33,7 +34,7 @@ from streams.cli.places import USUAL_CONFIG
 from streams.cli.report.chronicle import Chronicle
 from streams.cli.structured import structured
 from streams.runtime.assembly import open_replay
-from streams.runtime.recordings.files import open_table
+from streams.runtime.recordings.files import FileError, open_table
 from streams.runtime.recordings.mapping import Columns
 from streams.runtime.recordings.recording import Chunk, Recording
 from streams.runtime.recordings.rows import FIRST_INSTANT, Entries
@@ -78,6 +79,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(asked: Asked, *, as_json: bool) -> int:
     """Replay, and print; gives the exit code."""
+    if asked.report is not None and not asked.report.parent.is_dir():
+        raise OperatorError(f"--report: {asked.report.parent}: no such directory", UNREACHABLE)
     plan = plan_of(asked)
     every = plan.recording.columns.every
     book = Casebook(lambda instant: row_of(instant, every))
@@ -101,6 +104,8 @@ def run(asked: Asked, *, as_json: bool) -> int:
     if refused:
         codes = ", ".join(f"{count:,} {code}" for code, count in sorted(refused.items()))
         console.say(f"refused records: {codes}")
+    if plan.recording.uneven:
+        console.say(f"rows with too few or too many cells: {plan.recording.uneven:,}")
     if not judged:
         console.say(_unjudged(plan))
     if not as_json:
@@ -144,8 +149,12 @@ def plan_of(asked: Asked) -> Plan:
         config = Config.model_validate({**limits_for(sample.columns), "models": {name: model}})
     config = config.model_copy(update={"models": {name: model}})
     recording = _recording(asked, name, guessed)
+    for lack in _lacks(recording, model):
+        console.say(f"{asked.predictions}: {lack}")
     if asked.reference is not None and asked.reference.suffix != ".reference":
         own = _columns_there(asked.reference, columns, guessed)
+        if guessed.features and not own.features:
+            raise FileError(f"{asked.reference}: has no feature of {asked.predictions}")
         baselines = {name: baseline_of_rows(asked.reference, name, model, config, own)}
     elif asked.reference is not None:
         baselines = {name: load_baseline(asked.reference, name, model, config)}
@@ -173,14 +182,22 @@ def _recording(asked: Asked, name: str, columns: Columns) -> Recording:
     return Recording(asked.predictions, model=name, columns=columns, labels=asked.labels)
 
 
+def _lacks(recording: Recording, model: ModelConfig) -> Iterator[str]:
+    """What a config speaks of and the file has not, a sentence each."""
+    if lacking := recording.lacking(model.features):
+        yield f"no column is the feature {' or '.join(lacking)}"
+    columns = recording.columns
+    if model.task != "none" and columns.features and not (columns.prediction or columns.score):
+        yield "no column is the prediction (--prediction COLUMN)"
+
+
 def wanted(plan: Plan) -> Iterator[Chunk]:
     """The recording; labels are left out where the model has none."""
     if plan.config.models[plan.model].labelled:
         yield from plan.recording.chunks()
         return
-    nothing = Entries(times=[], keys=[], values=[])
     for chunk in plan.recording.chunks():
-        entries = {**chunk.entries, "labels": nothing}
+        entries = {**chunk.entries, "labels": Entries()}
         last = max((t for one in entries.values() for t in one.times[-1:]), default=chunk.last)
         yield Chunk(entries=entries, last=last)
 
@@ -202,10 +219,12 @@ def _inferred(model: dict[str, Any], columns: Columns, reference: Path | None) -
     roles = [f"{role} {getattr(columns, role)}" for role in ("id", "prediction", "score", "label")]
     named = ", ".join(role for role in roles if not role.endswith("None")) or "features only"
     first = f"first {model['reference']['rows']:,} rows" if reference is None else "a file"
-    blind = "; no predictions, so errors are not seen" if model["task"] == "none" else ""
+    count, blind = len(columns.features), ""
+    if model["task"] == "none":
+        blind = "; no predictions, so errors are not seen (--prediction COLUMN)"
     return (
-        f"task {model['task']} ({named}), {len(columns.features)} features, pane {model['pane']}, "
-        f"reference: {first}{blind}"
+        f"task {model['task']} ({named}), {count} feature{'s' * (count != 1)}, "
+        f"pane {model['pane']}, reference: {first}{blind}"
     )
 
 
@@ -216,7 +235,8 @@ def _unjudged(plan: Plan) -> str:
     reference = plan.config.models[plan.model].reference
     if reference.from_ != "first":
         return "nothing was judged: no pane was closed"
-    need = f"{reference.rows:,} rows over {show_duration(reference.min_duration)} and 30 panes"
+    span = f" over {show_duration(reference.min_duration)}" if reference.min_duration else ""
+    need = f"{reference.rows:,} rows{span} and 30 panes"
     hint = "" if plan.notes else " (without --config one is made that fits)"
     return f"nothing was judged: the reference needs {need}, and the recording is shorter{hint}"
 

@@ -12,12 +12,14 @@ from schemas.vocabulary import UNNAMED
 from streams.cli.configured import load_config
 from streams.cli.console import emit_object, say
 from streams.cli.endings import REFUSED
+from streams.runtime.roles import MonitorRole
 
 
 def run(path: Path, *, as_json: bool) -> int:
     """Check the config at `path`; gives the exit code."""
     try:
         config = load_config(path)
+        MonitorRole(config, {})
     except ConfigError as error:
         if as_json:
             emit_object({"valid": False, "problems": error.problems})

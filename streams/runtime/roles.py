@@ -4,12 +4,14 @@ Promises: one place where config becomes machines, so that every runtime runs th
 Leaves to others: reading files and topics, snapshots' storage.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from detectors.river_adapter import PREFIX, RiverDetector, RiverSettings
 from schemas.baseline import Baseline
 from schemas.config import Config
+from schemas.config_error import ConfigError, Problem, show_path
 from schemas.config_links import Limits, Redis
 from schemas.config_model import ModelConfig
 from schemas.counting import Counting
@@ -107,6 +109,20 @@ def judging(
     )
 
 
+def _unknown_detectors(config: Config) -> Iterator[Problem]:
+    """Detectors of river that it does not have: only river knows, and takes seconds to import."""
+    from streams.monitor.declared.declaration import watched  # noqa: PLC0415 - as the monitor
+
+    for name, model in config.models.items():
+        for place, one in enumerate(watched(model)):
+            if one.detector.startswith(PREFIX):
+                try:
+                    RiverDetector(RiverSettings(name=one.detector))
+                except ValueError as error:
+                    path = show_path(("models", name, "monitors", place, "detector"))
+                    yield Problem(file="config", path=path, line=0, column=0, reason=str(error))
+
+
 class ProfilerRole:
     """Makes profilers."""
 
@@ -170,9 +186,14 @@ class MonitorRole:
         baselines: Mapping[str, Baseline],
         epochs: Mapping[str, Epoch] = MappingProxyType({}),
     ) -> None:
-        """`baselines` of models whose reference is known before the first record, in `epochs`."""
+        """`baselines` of models whose reference is known before the first record, in `epochs`.
+
+        ConfigError where a monitor is to be judged by a detector that there is not.
+        """
         from streams.monitor import Monitor  # noqa: PLC0415 - 40 MB that a profiler never needs
 
+        if problems := tuple(_unknown_detectors(config)):
+            raise ConfigError(problems)
         self._monitor = Monitor
         self._models = {
             name: (judging(name, model, config.limits, epochs.get(name)), model)

@@ -1,12 +1,16 @@
 """Exit codes and last lines are those of the contract."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
 import windage as windage_package
+from tests.cli.conftest import ROOT
 
 CONFIG = """version: 1
 kafka: {bootstrap: "127.0.0.1:PORT"}
@@ -127,6 +131,7 @@ def test_a_broker_that_never_answers_is_told_within_15_seconds(
         ("worker", "--role", "driver"),
         ("worker", "--reset-from", "yesterday"),
         ("worker", "--workers", "0"),
+        ("serve", "--port", "99999"),
         ("schema", "predicton"),
     ],
 )
@@ -135,6 +140,43 @@ def test_a_slip_of_the_hand_is_code_2(windage, arguments):
     assert 2 == ended.code
     assert "" == ended.out
     assert "Traceback" not in ended.err
+
+
+def test_a_reader_that_goes_is_no_drift(tmp_path):
+    """`windage schema config | head -1`: 1 would say that drift was found."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.cli", "schema", "config"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert (141, b"") == (done.returncode, done.stderr)
+
+
+def test_a_place_that_cannot_be_written_is_named_first(command, tmp_path):
+    (tmp_path / "rows.csv").write_text("a\n" + "1\n" * 40)
+    ended = command("init", "rows.csv", "--config", "nowhere/windage.yaml")
+    assert 3 == ended.code
+    assert ended.err.endswith("windage: nowhere/windage.yaml: no such file or directory\n")
+    ended = command("replay", "rows.csv", "--report", "nowhere/report.html")
+    assert (3, "windage: --report: nowhere: no such directory\n") == (ended.code, ended.err)
+
+
+def test_a_detector_that_river_has_not_is_told_before_anything_runs(command, tmp_path):
+    (tmp_path / "windage.yaml").write_text(
+        "models: {m: {task: none, features: {a: numeric},"
+        " monitors: [{watch: 'feature:a', detector: 'river:Adwinn'}]}}\n"
+    )
+    for started in ("validate", "serve"):
+        ended = command(started)
+        assert 2 == ended.code
+        assert "models.m.monitors[0].detector: river has no drift detector 'Adwinn'" in ended.err
 
 
 def test_the_nearest_schema_is_named(windage):

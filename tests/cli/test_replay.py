@@ -197,6 +197,44 @@ def test_a_file_of_many_columns_is_not_refused(windage, tmp_path):
     assert "features: 510" in (tmp_path / "windage.yaml").read_text()
 
 
+def test_cells_that_are_no_words_are_no_crash(windage, tmp_path):
+    """Lists and objects of a log of JSON have no hash."""
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(f'{{"a": [{n}], "b": {{"c": {n % 3}}}}}\n' for n in range(60)))
+    ended = windage("init", path)
+    assert 0 == ended.code, ended.err
+
+
+def test_rows_in_no_order_and_of_no_width_are_told(windage, tmp_path):
+    """Late rows are not judged, so a shuffled file would look healthy."""
+    lines = [f"{1_700_000_000 + 10 * row},{row % 7}" for row in range(300)]
+    random.Random(1).shuffle(lines)
+    lines[7] += ",9"
+    path = tmp_path / "shuffled.csv"
+    path.write_text("timestamp,a\n" + "\n".join(lines) + "\n")
+    told = windage("replay", path).err
+    assert re.search(r"column timestamp runs backwards \(2\d\d of 300 rows are late\)", told)
+    assert "rows with too few or too many cells: 1\n" in told
+
+
+def test_what_a_config_speaks_of_and_a_file_has_not_is_told(windage, shifted, tmp_path):
+    """In a replay it is missing from every row; of a reference it cannot be."""
+    features = "{amount: numeric, age: numeric}"
+    (tmp_path / "windage.yaml").write_text(
+        f"models: {{m: {{task: binary, features: {features}, labels: none}}}}\n"
+    )
+    told = windage("replay", shifted, "--config", "windage.yaml").err
+    assert "shifted.csv: no column is the feature age\n" in told
+    assert "shifted.csv: no column is the prediction (--prediction COLUMN)\n" in told
+    ended = windage("reference", "build", shifted)
+    assert 3 == ended.code
+    assert "shifted.csv: no column is the feature age of m\n" in ended.err
+    (tmp_path / "other.csv").write_text("x\n" + "1\n" * 60)
+    ended = windage("replay", shifted, "--reference", "other.csv")
+    assert 3 == ended.code
+    assert ended.err.endswith(f"windage: other.csv: has no feature of {shifted}\n")
+
+
 def test_what_was_refused_is_told_with_its_codes(windage, tmp_path):
     """So that nobody takes silence for health."""
     path = tmp_path / "p.jsonl"

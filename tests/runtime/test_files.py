@@ -231,6 +231,19 @@ def test_records_of_the_contract_pass_as_they_are(tmp_path):
     assert [NOON] == chunk.entries["predictions"].times
 
 
+def test_lines_that_are_nearly_records_are_rows_of_their_features(tmp_path):
+    """Events as a service logs them: what the contract says beside the features is none."""
+    line = (
+        b'{"prediction_id":"a","version":"9","features":{"x":1.5,"v":[1,2]},"tags":{"t":"u"},'
+        b'"prediction":1,"label":0}\n'
+    )
+    (chunk, _) = Recording(csv_file(tmp_path, line, "f.jsonl"), model="m").chunks()
+    (row,) = map(orjson.loads, chunk.entries["predictions"].values)
+    assert {"x": 1.5, "v": [1, 2]} == row["features"]
+    assert ("a", 1) == (row["prediction_id"], row["prediction"])
+    assert [0] == [orjson.loads(value)["label"] for value in chunk.entries["labels"].values]
+
+
 def test_parquet(tmp_path):
     """Types, nulls and instants come through."""
     pa = pytest.importorskip("pyarrow")
@@ -275,6 +288,8 @@ def test_an_absent_file(tmp_path):
     """It is said, with its path."""
     with pytest.raises(FileError, match="no such file"):
         open_table(tmp_path / "none.csv")
+    with pytest.raises(FileError, match="is a directory"):
+        open_table(tmp_path)
 
 
 def test_a_wrong_column_name_gets_the_nearest():

@@ -117,6 +117,14 @@ def test_every_problem_is_told_at_once_in_the_order_of_lines(root):
          ("windage.yaml:2: redis.ca: has a ${ that is neither ${NAME}, ${NAME:-default} nor "
          "${file:PATH}; write $${ for the characters themselves")),
         ("app: [\n", "windage.yaml:2: is no YAML: expected the node content"),
+        ("models:\n\ta: {task: none}\n",
+         "windage.yaml:2: is no YAML: found character '\\t' that cannot start any token"),
+        ("models: {a: {task: none}}\nredis: {password: ${NOWHERE}}\n",
+         ("windage.yaml:2: is no YAML: expected ',' or '}'; "
+         'quote what begins with ${: "${NAME}"')),
+        ("a: *geheim", "windage.yaml:1: is no YAML: found undefined alias"),
+        ("models: {a b/c: {task: none}}",
+         "windage.yaml:1: models['a b/c']: must be up to 128 letters, digits and _ . : -, or *"),
         ("models: {a: {task: none}, a: {task: none}}", "windage.yaml:1: models.a: is there twice"),
         ("models: {a: !!python/name:os.system {}}", "windage.yaml:1: models.a: must be a mapping"),
         ("models: {a: !secret geheim}", "windage.yaml:1: models.a: must be a mapping"),

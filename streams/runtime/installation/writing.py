@@ -58,7 +58,7 @@ class DirectoryWriter:
         try:
             log = SqliteLog(self._directory, partitions)
         except LogError as error:
-            hint = "; say it over HTTP while windage serve runs: --url http://localhost:8080"
+            hint = "; stop windage serve first, or say it over HTTP: --url http://localhost:8080"
             raise LogError(f"{error}{hint}") from None
         try:
             said = [letter for letter in letters if letter.topic in INPUT_LOGS]

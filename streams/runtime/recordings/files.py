@@ -17,6 +17,7 @@ from typing import IO, Any, Final, Protocol, cast
 import msgspec
 import orjson
 
+from schemas.inputs import Prediction
 from streams.runtime.recordings.cells import TextColumn, literal
 from streams.runtime.recordings.spelling import NotTextError, spelling_of
 
@@ -24,6 +25,11 @@ BLOCK_ROWS: Final = 4096
 
 _FIELD_LIMIT: Final = 1 << 20
 """Largest cell of a CSV file, in characters."""
+
+_RECORD: Final = frozenset({"model", "prediction_id", "timestamp", "features"})
+_ROLES: Final = frozenset({"prediction_id", "timestamp", "prediction", "score"})
+_BESIDE: Final = frozenset(Prediction.__struct_fields__) - _ROLES
+"""What a record says beside its features that no column of a file can be."""
 
 
 class FileError(Exception):
@@ -61,6 +67,14 @@ class Table(Protocol):
 
     def blocks(self) -> Iterator[Block]:
         """The rows from the first on."""
+
+    @property
+    def records(self) -> bool:
+        """Whether lines are prediction records of the contract, to be handed on as they stand."""
+
+    @property
+    def uneven(self) -> int:
+        """Rows with too few or too many cells, of those read so far."""
 
     def count(self) -> int:
         """About how many rows: lines, where rows are lines."""
@@ -104,12 +118,13 @@ class TypedBlock(msgspec.Struct, frozen=True, kw_only=True):
 class CsvTable:
     """A CSV file, gzipped or not; the delimiter is the one of `,;tab|` its first line has most."""
 
+    records = False
+
     def __init__(self, path: Path, block_rows: int = BLOCK_ROWS) -> None:
         """FileError if it is no text, has no header line, or a name stands in it twice."""
         self._path = path
         self._block_rows = block_rows
         self.uneven = 0
-        """Rows with too few or too many cells, so far."""
         try:
             with _bytes(path) as file:
                 self._spelling = spelling_of(file)
@@ -157,18 +172,22 @@ class CsvTable:
 
 
 class JsonLinesTable:
-    """One JSON object a line; columns are those of the first block, missing keys are None."""
+    """One JSON object a line; columns are those of the first block, missing keys are None.
+
+    Of lines that are like a record but lack a part of it, the entries of `features` are columns.
+    """
+
+    uneven = 0
 
     def __init__(self, path: Path, block_rows: int = BLOCK_ROWS) -> None:
         """FileError if no line of the first block is a JSON object."""
         self._path = path
         self._block_rows = block_rows
         with _bytes(path) as lines:
-            names: dict[str, None] = {}
-            for line in islice(lines, block_rows):
-                names.update(dict.fromkeys(_object(line) or ()))
-        self.columns = list(names)
-        if not names:
+            read = [_object(line) or {} for line in islice(lines, block_rows)]
+        self.records = set().union(*read) >= _RECORD
+        self.columns = list(dict.fromkeys(name for row in read for name in self._row(row)))
+        if not self.columns:
             raise FileError(f"{path}: no JSON object in its first {block_rows} lines")
 
     def blocks(self) -> Iterator[TypedBlock]:
@@ -176,7 +195,7 @@ class JsonLinesTable:
         with _bytes(self._path) as lines:
             while batch := list(islice(lines, self._block_rows)):
                 read = [(line, _object(line)) for line in batch if line.strip()]
-                rows = [row for _, row in read if row is not None]
+                rows = [self._row(row) for _, row in read if row is not None]
                 yield TypedBlock(
                     rows=len(rows),
                     lines=[line.strip() for line, row in read if row is not None],
@@ -188,9 +207,18 @@ class JsonLinesTable:
         """Lines, also empty ones and those that are no objects."""
         return _count_lines(self._path)
 
+    def _row(self, row: dict[str, object]) -> dict[str, object]:
+        features = row.get("features")
+        if self.records or not isinstance(features, dict):
+            return row
+        return features | {name: cell for name, cell in row.items() if name not in _BESIDE}
+
 
 class ParquetTable:
     """A Parquet file; needs pyarrow (the extra `server`)."""
+
+    records = False
+    uneven = 0
 
     def __init__(self, path: Path, block_rows: int = BLOCK_ROWS) -> None:
         """FileError if pyarrow is absent or the file is no Parquet."""
@@ -223,7 +251,7 @@ def open_table(path: Path, block_rows: int = BLOCK_ROWS) -> Table:
     """The table in the file at `path`, by its suffix; FileError if it cannot be one."""
     name = path.name.lower().removesuffix(".gz")
     if not path.is_file():
-        raise FileError(f"{path}: no such file")
+        raise FileError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}")
     try:
         if name.endswith((".parquet", ".pq")):
             return ParquetTable(path, block_rows)

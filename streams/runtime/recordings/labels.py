@@ -38,17 +38,17 @@ class TimedLabels:
     def __init__(self, table: Table, columns: Columns, model: str, path: str = "") -> None:
         """`columns` has id, timestamp (or `every`) and label."""
         self._rows = _timed_rows(table, columns, label_template(model), path)
-        self._read = Entries(times=[], keys=[], values=[])
+        self._read = Entries()
 
     def after(self, predictions: Entries) -> Entries:
         """Rows whose time is not after the last prediction's."""
-        return self._until(predictions.times[-1]) if predictions.times else _nothing()
+        return self._until(predictions.times[-1]) if predictions.times else Entries()
 
     def rest(self, last: Millis) -> Entries:
         """All rows left, also those after `last`."""
         del last
         parts = [self._read, *self._rows]
-        self._read = _nothing()
+        self._read = Entries()
         return _joined(parts)
 
     def _until(self, time: Millis) -> Entries:
@@ -95,7 +95,7 @@ class MatchedLabels:
 
     def after(self, predictions: Entries) -> Entries:
         """Labels of the ids in `predictions`, at their times."""
-        out = _nothing()
+        out = Entries()
         first = 0
         while first < len(predictions.keys) and (same := self._alike(predictions, first, out)):
             first += same
@@ -112,7 +112,7 @@ class MatchedLabels:
 
     def rest(self, last: Millis) -> Entries:
         """Labels no prediction has asked for, at time `last`."""
-        out = _nothing()
+        out = Entries()
         for text, (found, _) in self._ahead.items():
             self._write(out, text, found, last)
         self._ahead.clear()
@@ -286,10 +286,6 @@ def _plain_blocks(table: Table, columns: Columns) -> Iterator[tuple[list[str], S
         yield id_texts(block.values(columns.id)), block.literals(columns.label)
 
 
-def _nothing() -> Entries:
-    return Entries(times=[], keys=[], values=[])
-
-
 def _part(entries: Entries, first: int, end: int) -> Entries:
     return Entries(
         times=entries.times[first:end],
@@ -301,7 +297,7 @@ def _part(entries: Entries, first: int, end: int) -> Entries:
 def _joined(parts: Sequence[Entries]) -> Entries:
     if len(parts) == 1:
         return parts[0]
-    out = _nothing()
+    out = Entries()
     for part in parts:
         out.times.extend(part.times)
         out.keys.extend(part.keys)

@@ -5,24 +5,19 @@ function of the files alone, whatever the block size.
 Leaves to others: driving the machines (`replay`), meaning of columns (`mapping`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import orjson
 
+from schemas.inputs import safe_names
 from schemas.log import Millis
-from streams.runtime.recordings.files import (
-    BLOCK_ROWS,
-    FileError,
-    JsonLinesTable,
-    Table,
-    open_table,
-)
+from streams.runtime.recordings.files import BLOCK_ROWS, FileError, Table, open_table
 from streams.runtime.recordings.labels import LabelSource, Waiting, open_labels
 from streams.runtime.recordings.mapping import Columns, assign
-from streams.runtime.recordings.rows import Entries, LineWriter, RowWriter, is_contract
+from streams.runtime.recordings.rows import Entries, LineWriter, RowWriter
 
 DEFAULT_VERSION: Final = "1"
 
@@ -57,7 +52,7 @@ class Recording:
         self._table: Table = open_table(predictions, block_rows)
         self._labels: LabelSource | None = None
         self._events = events
-        if isinstance(self._table, JsonLinesTable) and is_contract(self._table.columns):
+        if self._table.records:
             self.columns = Columns(id="prediction_id", timestamp="timestamp")
             self._writer: RowWriter | LineWriter = LineWriter(path)
         else:
@@ -82,6 +77,18 @@ class Recording:
     def rows(self) -> int:
         """About how many predictions there are."""
         return self._table.count()
+
+    @property
+    def uneven(self) -> int:
+        """Rows that were cut or padded, of those read so far."""
+        return self._table.uneven
+
+    def lacking(self, declared: str | Iterable[str]) -> list[str]:
+        """Which of the features declared (or `auto`) no column is; in records there may be any."""
+        if isinstance(declared, str) or self._table.records:
+            return []
+        held = set(safe_names(self.columns.features))
+        return [name for name in declared if name not in held]
 
     def chunks(self) -> Iterator[Chunk]:
         """The recording from its first row on; FileError if there is none."""

@@ -7,10 +7,9 @@ Leaves to others: publishing it (`windage reference build`, runtimes).
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import orjson
 
 from detectors.components import Standard, components_of
 from schemas.baseline import Baseline, Normal
@@ -23,8 +22,11 @@ from streams.learning import Bounds, LearningRows, build_grid
 from streams.monitor.collector import Collector
 from streams.monitor.joint.stretches import Stretches
 from streams.profiler import Profiler
+from streams.runtime.recordings.files import FileError
 from streams.runtime.recordings.mapping import Columns
 from streams.runtime.recordings.recording import Recording
+from streams.runtime.recordings.rows import Entries
+from streams.runtime.recordings.sample import learning_rows
 from streams.signals import (
     outcome_signals,
     prediction_signals,
@@ -49,6 +51,8 @@ def build_reference(
 ) -> Baseline:
     """Grid and reference of a file; FileError or ValueError (operator) if it cannot be used."""
     recording = Recording(path, model=name, columns=_spaced(path, name, model, columns))
+    if lacking := recording.lacking(model.features):
+        raise FileError(f"{path}: no column is the feature {' or '.join(lacking)} of {name}")
     grid = build_grid(name, model, _rows(recording, model), bounds)
     layout = Layout(grid)
     lanes = {
@@ -104,22 +108,9 @@ def _spaced(path: Path, name: str, model: ModelConfig, columns: Columns | None) 
 
 def _rows(recording: Recording, model: ModelConfig) -> LearningRows:
     """All rows of the file as learning columns."""
-    features: dict[str, list[Any]] = {}
-    tags: dict[str, list[Any]] = {}
-    predictions: list[Any] = []
-    scores: list[Any] = []
-    wanted = None if isinstance(model.features, str) else set(model.features)
-    for chunk in recording.chunks():
-        for value in chunk.entries["predictions"].values if "predictions" in chunk.entries else ():
-            row = orjson.loads(value)
-            for feature, cell in row.get("features", {}).items():
-                if wanted is None or feature in wanted:
-                    features.setdefault(feature, []).append(cell)
-            for tag, text in (row.get("tags") or {}).items():
-                tags.setdefault(tag, []).append(text)
-            predictions.append(row.get("prediction"))
-            scores.append(row.get("score"))
-    return LearningRows(features, predictions, scores, tags)
+    chunks = recording.chunks()
+    values = (one for chunk in chunks for one in chunk.entries.get("predictions", Entries()).values)
+    return learning_rows(values, None if isinstance(model.features, str) else model.features)
 
 
 def _profiles(recording: Recording, grid: Grid, counting: Counting) -> Iterator[Profile]:

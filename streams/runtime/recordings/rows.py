@@ -25,9 +25,9 @@ FIRST_INSTANT: Final[Millis] = 1_577_836_800_000
 class Entries(msgspec.Struct, frozen=True, kw_only=True):
     """Records to append to one log, as columns (n,)."""
 
-    times: list[Millis]
-    keys: list[bytes | None]
-    values: list[bytes]
+    times: list[Millis] = []
+    keys: list[bytes | None] = []
+    values: list[bytes] = []
 
 
 class RowTimes:
@@ -122,7 +122,7 @@ class RowWriter:
     def _labels(
         self, times: list[Millis], keys: list[bytes | None], ids: list[str], block: Block
     ) -> Entries:
-        out = Entries(times=[], keys=[], values=[])
+        out = Entries()
         if self._columns.label:
             told = block.literals(self._columns.label)
             for time, key, text, label in zip(times, keys, ids, told, strict=True):
@@ -153,12 +153,7 @@ class LineWriter:
             text.encode() for text in id_texts(block.values("prediction_id"))
         ]
         entries = Entries(times=times, keys=keys, values=list(block.lines))
-        return _with_strays(entries, block, self._times), Entries(times=[], keys=[], values=[])
-
-
-def is_contract(names: Sequence[str]) -> bool:
-    """Whether lines with these keys are prediction records already."""
-    return {"model", "prediction_id", "timestamp", "features"} <= set(names)
+        return _with_strays(entries, block, self._times), Entries()
 
 
 def _with_strays(entries: Entries, block: Block, times: RowTimes) -> Entries:

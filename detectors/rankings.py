@@ -6,14 +6,16 @@ relevances alone, in [0, 1], and not defined where nothing is relevant.
 Promises and interface: `summary`; a list's numbers are known to 1/4096 and travel as one float, so
 whatever keeps a number can keep a list's quality, and take it back exactly.
 Leaves to others: what may be a relevance (`schemas/typed`), intervals (`metrics.lists`).
-Sources: Jarvelin, Kekalainen (2002), ACM TOIS 20, 422-446, with the gain linear in the relevance and
-the discount 1 / log2(place + 1), and precision at the places of the relevant items, as in
+Sources: Jarvelin, Kekalainen (2002), ACM TOIS 20, 422-446, with the gain linear in the relevance
+and the discount 1 / log2(place + 1), and precision at the places of the relevant items, as in
 scikit-learn (`ndcg_score`, `average_precision_score`); there a list without anything relevant is 0.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import log2, nan, sqrt
+from operator import mul, truediv
 from typing import Final
 
 import numpy as np
@@ -35,14 +37,10 @@ _DISCOUNTS: Final = tuple(1 / log2(place + 1) for place in range(1, PLACES + 1))
 def ndcg(relevance: Sequence[float]) -> float | None:
     """NDCG of the first ten places; the ideal is of the whole list. None: nothing is relevant.
 
-    `relevance` of the items in the order shown, each finite and not negative.
+    `relevance` of the items in the order shown, each from 0 to 1e300.
     """
-    largest = max(relevance, default=0.0)
-    if largest <= 0:
-        return None
-    gains = [one / largest for one in relevance]  # so that no sum overflows
-    ideal = sorted(gains, reverse=True)
-    return _discounted(gains) / _discounted(ideal)
+    ideal = _discounted(sorted(relevance, reverse=True))
+    return _discounted(relevance) / ideal if ideal > 0 else None
 
 
 def average_precision(relevance: Sequence[float]) -> float | None:
@@ -50,11 +48,12 @@ def average_precision(relevance: Sequence[float]) -> float | None:
     places = [place for place, one in enumerate(relevance, start=1) if one > 0]
     if not places:
         return None
-    return sum(found / place for found, place in enumerate(places, start=1)) / len(places)
+    return sum(map(truediv, count(1), places)) / len(places)
 
 
 def _discounted(gains: Sequence[float]) -> float:
-    return sum(gain * discount for gain, discount in zip(gains, _DISCOUNTS, strict=False))
+    total: float = sum(map(mul, gains, _DISCOUNTS))
+    return total
 
 
 def packed(relevance: Sequence[float]) -> float:

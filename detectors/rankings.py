@@ -48,7 +48,8 @@ def average_precision(relevance: Sequence[float]) -> float | None:
     places = [place for place, one in enumerate(relevance, start=1) if one > 0]
     if not places:
         return None
-    return sum(map(truediv, count(1), places)) / len(places)
+    total: float = sum(map(truediv, count(1), places))
+    return total / len(places)
 
 
 def _discounted(gains: Sequence[float]) -> float:

@@ -191,3 +191,46 @@ def test_rows_are_single_records_with_their_key(composer):
     items = made(composer, "rows", 3)
     assert all(isinstance(item, Message) for item in items)
     assert [b"p0", b"p1", b"p2"] == [item.key for item in items]
+
+
+@pytest.mark.parametrize("form", ["arrow", "columns", "rows"])
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [[0, 2, 1], [1.5], []],
+        [np.array([0.0, 1.0]), np.array([2, 0, 0]), [0.0]],
+        [["d1", "d2"], ["d3"], []],
+        [["d1", 2], ["d3"], []],
+        [[], [], []],
+    ],
+    ids=["numbers", "arrays", "texts", "mixed", "empty"],
+)
+def test_lists_of_rankings_are_what_single_events_say(composer, form, lists):
+    """Of relevances, scores and ids; what Arrow has no type for goes as JSON."""
+    from schemas.tables import of_arrow, of_columns
+
+    given = {"prediction": lists, "timestamp": [1, 2, 3]}
+    frame = {"x": [1.0, 2.0, 3.0]}
+    made = predictions(composer, form, frame, given, ids=IDS, tags=None, names=None).items
+    expected = [np.asarray(one).tolist() if hasattr(one, "tolist") else one for one in lists]
+    if form == "rows":
+        found = [json.loads(one.value)["prediction"] for one in made]
+    else:
+        (item,) = made
+        ((_, value),) = item.parts()
+        table = (
+            of_arrow(value, "ms", 1 << 20) if item.kind == ARROW else of_columns(json.loads(value))
+        )
+        found = list(table.fields["prediction"])
+    assert expected == found
+
+
+def test_labels_of_rankings_go_as_lists_of_arrow(composer):
+    """A mapping from id to relevances; a row whose list has a hole is left out."""
+    told = {"a": [0, 2], "b": [1.5], "c": [float("nan")]}
+    (item,) = labels(composer, "arrow", told, None, {}).items
+    ((_, value),) = item.parts()
+    assert ARROW == item.kind
+    rows = pa.ipc.open_stream(io.BytesIO(value)).read_all().to_pylist()
+    assert [[0, 2], [1.5]] == [row["label"] for row in rows]
+    assert {"bad_argument": 1} == composer.counts.reasons

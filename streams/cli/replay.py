@@ -80,7 +80,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def run(asked: Asked, *, as_json: bool) -> int:
     """Replay, and print; gives the exit code."""
     if asked.report is not None and not asked.report.parent.is_dir():
-        raise OperatorError(f"--report: {asked.report.parent}: no such directory", UNREACHABLE)
+        raise OperatorError(f"--report: {asked.report}: no such directory", UNREACHABLE)
     plan = plan_of(asked)
     every = plan.recording.columns.every
     book = Casebook(lambda instant: row_of(instant, every))

@@ -161,7 +161,7 @@ def test_the_command_writes_the_report_beside_its_json(command, shifted):
 
 
 def test_a_report_that_cannot_be_written_is_code_3(command, shifted):
-    """After the replay, in one line."""
+    """Before the replay, in one line."""
     ended = command("replay", shifted, "--report", "absent/out.html")
     assert 3 == ended.code
     assert "absent/out.html" in ended.err.splitlines()[-1]

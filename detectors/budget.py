@@ -51,15 +51,6 @@ class Budget:
         """Evidence (S,) as e-values of the period, for `e_bh`: M / T, since E[M] grows with T."""
         return np.asarray(np.exp(np.minimum(log_mean - log(self.panes), 700.0)))
 
-    @property
-    def look_level(self) -> float:
-        """Level of one look at all windows of a pane, for `benjamini_hochberg`.
-
-        Without any change the chance that a look rejects something is its level; with one look
-        per pane the budget is kept.
-        """
-        return min(1.0, self.false_alarms / self.panes)
-
 
 def e_bh(e_values: Floats, alpha: float = 0.1) -> Mask:
     """Which of N signals to reject (N,): the k largest where the k-th is >= N / (alpha k).

@@ -27,14 +27,6 @@ class Slope:
     high: float
     level: float
 
-    def falls(self, rate: float) -> bool:
-        """Whether it surely falls by more than `rate` per unit of time."""
-        return self.high < -rate
-
-    def rises(self, rate: float) -> bool:
-        """Whether it surely rises by more than `rate` per unit of time."""
-        return self.low > rate
-
 
 def slope(times: Floats, values: Floats, confidence: float = 0.95) -> Slope | None:
     """The slope of values (n,) over times (n,); not finite values are left out."""

@@ -77,7 +77,6 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _scalar: Final = msgspec.json.Decoder(str | int | bool | None)
 _text: Final = msgspec.json.Decoder(str | None)
 _encoder: Final = msgspec.json.Encoder()
@@ -107,15 +106,6 @@ def open_envelope(headers: Headers, value: bytes) -> Envelope:
     if not attributes.keys() & _CONTEXT and b'"specversion"' in value:
         return _open_structured(value, attributes, or_plain=True)
     return _envelope(value, attributes, "json")
-
-
-def open_batch(value: bytes) -> list[Envelope]:
-    """The envelopes of an `application/cloudevents-batch+json` body; EnvelopeError if any fails."""
-    try:
-        events = _list.decode(value)
-    except _FAULTS:
-        raise EnvelopeError("malformed") from None
-    return [_open_structured(bytes(event), _NO_EXTENSIONS) for event in events]
 
 
 def seal(

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Meta
 
 from schemas.instants import Timestamp
-from schemas.log import InputLog
 from schemas.vocabulary import (
     NAME_PATTERN,
     Direction,
@@ -192,25 +191,9 @@ class ColumnBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 Event = Prediction | Label | Metric | ModelEvent
 
-EVENT_OF: Final[dict[InputLog, type[Event]]] = {
-    "predictions": Prediction,
-    "labels": Label,
-    "metrics": Metric,
-    "model-events": ModelEvent,
-}
-
-prediction_decoder: Final = msgspec.json.Decoder(Prediction)
-label_decoder: Final = msgspec.json.Decoder(Label)
-metric_decoder: Final = msgspec.json.Decoder(Metric)
 model_event_decoder: Final = msgspec.json.Decoder(ModelEvent)
-batch_decoder: Final = msgspec.json.Decoder(ColumnBatch)
 
 _encoder: Final = msgspec.json.Encoder()
-
-
-def field_names(event: type[Event | ColumnBatch]) -> frozenset[str]:
-    """The names an event has on the wire, to count those that are unknown."""
-    return frozenset(field.encode_name for field in msgspec.structs.fields(event))
 
 
 def encode(event: Event | ColumnBatch) -> bytes:

@@ -81,14 +81,6 @@ def expected_right(decision: Counts, positive: int, shares: Shares) -> tuple[Cou
     )
 
 
-def expected_table(decision: Counts, positive: int, shares: Shares) -> Floats:
-    """Expected [[tn, fp], [fn, tp]] of decisions (score cells, predicted cells)."""
-    called = decision[:, positive].astype(float)
-    other = decision.sum(axis=1) - called
-    p = shares.share
-    return np.array([[other @ (1 - p), called @ (1 - p)], [other @ p, called @ p]])
-
-
 def expected_binary(decision: Counts, positive: int, shares: Shares) -> dict[str, Interval]:
     """Expected precision, recall and F1, with errors by the delta method.
 

@@ -8,15 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.grid import CategoryGrid, NumericGrid, category_grid, numeric_grid
-from detectors.histogram import Histogram
-from detectors.joint import Joint
 from detectors.latency import Latency
 from detectors.moments import Moments
 from detectors.percentage import Percentage
 from detectors.regression import Regression
-
-GRID = numeric_grid(np.random.default_rng(1).normal(size=1000))
-CLASSES = CategoryGrid(("a", "b"))
 
 
 def _floats(rng, n):
@@ -25,17 +20,7 @@ def _floats(rng, n):
     return column
 
 
-def _codes(rng, n):
-    return GRID.codes(_floats(rng, n) / 50)
-
-
-def _classes(rng, n):
-    return CLASSES.codes([["a", "b", "c", None][i] for i in rng.integers(0, 4, n)])
-
-
 BLOCKS = {
-    "histogram": (Histogram(GRID), (_codes,)),
-    "joint": (Joint(GRID, CLASSES), (_codes, _classes)),
     "moments": (Moments(3.0, 50.0), (_floats,)),
     "regression": (Regression(3.0, 50.0), (_floats, _floats)),
     "percentage": (Percentage(), (_floats, _floats)),

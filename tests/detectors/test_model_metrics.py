@@ -196,7 +196,8 @@ def test_cells_that_the_reference_never_saw_take_after_their_neighbours():
 def test_expected_qualities_are_those_of_the_expected_table():
     decision = np.array([[40, 0, 0, 0], [20, 10, 0, 0], [0, 30, 0, 0]])
     seen = expected.Shares(np.array([0.1, 0.5, 0.9]), np.zeros(3))
-    tn, fp, fn, tp = expected.expected_table(decision, 1, seen).ravel()
+    yes, no = seen.share @ decision[:, :2], (1 - seen.share) @ decision[:, :2]
+    (tn, fp), (fn, tp) = no, yes
     assert [36 + 10, 5 + 3, 4 + 10, 5 + 27] == pytest.approx([tn, fp, fn, tp])
     found = expected.expected_binary(decision, 1, seen)
     assert tp / (tp + fp) == pytest.approx(found["precision"].value)

@@ -9,7 +9,7 @@ import random
 import orjson
 
 from schemas.config_error import ConfigError
-from schemas.envelope import ARROW, EnvelopeError, open_batch, open_envelope
+from schemas.envelope import ARROW, EnvelopeError, open_envelope
 from schemas.load import load_text
 from schemas.log import INPUT_LOGS, Record
 from schemas.tables import TableError, of_arrow
@@ -118,8 +118,6 @@ def envelopes(r: random.Random, count: int) -> None:
         _, headers, value = record(r, NOW)
         with contextlib.suppress(EnvelopeError):
             open_envelope(headers, value)
-        with contextlib.suppress(EnvelopeError):
-            open_batch(b"[%s]" % value)
 
 
 def bodies(r: random.Random, count: int) -> None:

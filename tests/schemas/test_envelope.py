@@ -14,7 +14,6 @@ from schemas.envelope import (
     Envelope,
     EnvelopeError,
     is_plain,
-    open_batch,
     open_envelope,
     output_id,
     seal,
@@ -208,14 +207,6 @@ def test_an_extension_cannot_replace_an_attribute():
     for name in ("id", "Upper", "under_score"):
         with pytest.raises(AssertionError):
             seal(CONTENT, **attributes, extensions={name: "y"})
-
-
-def test_a_batch_opens_to_its_events():
-    body = b"[" + BODY + b"," + BODY + b"]"
-    assert [CONTENT, CONTENT] == [one.content for one in open_batch(body)]
-    for wrong in (b"{}", b"[1]", b"[" + BODY, DEEP, b"[{}]"):
-        with pytest.raises(EnvelopeError):
-            open_batch(wrong)
 
 
 parts = st.fixed_dictionaries(

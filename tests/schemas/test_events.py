@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import inputs, outputs
-from schemas.inputs import Label, Metric, ModelEvent, Prediction
+from schemas.inputs import ColumnBatch, Label, Metric, ModelEvent, Prediction
 from schemas.output_parts import (
     Bound,
     Current,
@@ -21,6 +21,12 @@ from schemas.output_parts import (
     Window,
 )  # fmt: skip
 from schemas.outputs import Alert, DriftEvent, Reading, RetrainRequest, RollbackRequest
+
+prediction_of = msgspec.json.Decoder(Prediction).decode
+label_of = msgspec.json.Decoder(Label).decode
+metric_of = msgspec.json.Decoder(Metric).decode
+model_event_of = msgspec.json.Decoder(ModelEvent).decode
+batch_of = msgspec.json.Decoder(ColumnBatch).decode
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 names = st.from_regex(r"\A[A-Za-z0-9_.:-]{1,20}\Z")
@@ -45,45 +51,37 @@ predictions = st.builds(
 
 @given(predictions)
 def test_a_prediction_survives_the_wire(prediction):
-    assert prediction == inputs.prediction_decoder.decode(inputs.encode(prediction))
+    assert prediction == prediction_of(inputs.encode(prediction))
 
 
 def test_a_label_a_metric_and_a_model_event_survive_the_wire():
     label = Label(model="m", prediction_id="p", label=True, timestamp=1, revision=2)
     metric = Metric(model="m", name="ctr", value=0.1, timestamp="2026-11-21T07:55:00Z")
     event = ModelEvent(model="m", type="silence", timestamp=1, from_=2, until=3.5)
-    assert label == inputs.label_decoder.decode(inputs.encode(label))
-    assert metric == inputs.metric_decoder.decode(inputs.encode(metric))
-    assert event == inputs.model_event_decoder.decode(inputs.encode(event))
+    assert label == label_of(inputs.encode(label))
+    assert metric == metric_of(inputs.encode(metric))
+    assert event == model_event_of(inputs.encode(event))
     assert b'"from":2' in inputs.encode(event)
 
 
 def test_defaults_are_those_of_the_contract():
-    prediction = inputs.prediction_decoder.decode(
-        b'{"model":"m","version":"1","prediction_id":"p","timestamp":1}'
-    )
+    prediction = prediction_of(b'{"model":"m","version":"1","prediction_id":"p","timestamp":1}')
     assert "champion" == prediction.role
     assert 1.0 == prediction.sampled_rate
     assert {} == prediction.features
-    label = inputs.label_decoder.decode(
-        b'{"model":"m","prediction_id":"p","timestamp":1,"label":0}'
-    )
+    label = label_of(b'{"model":"m","prediction_id":"p","timestamp":1,"label":0}')
     assert (1.0, "truth", 1) == (label.weight, label.source, label.revision)
 
 
 def test_numbers_and_truths_keep_their_type():
     for text, expected in ((b"1", int), (b"1.0", float), (b"true", bool), (b'"1"', str)):
-        label = inputs.label_decoder.decode(
-            b'{"model":"m","prediction_id":"p","timestamp":1,"label":%s}' % text
-        )
+        label = label_of(b'{"model":"m","prediction_id":"p","timestamp":1,"label":%s}' % text)
         assert expected is type(label.label)
 
 
-def test_unknown_fields_are_ignored_and_can_be_counted():
+def test_unknown_fields_are_ignored():
     raw = b'{"model":"m","prediction_id":"p","timestamp":1,"label":0,"colour":{"a":[1]}}'
-    assert 0 == inputs.label_decoder.decode(raw).label
-    assert {"colour"} == msgspec.json.decode(raw).keys() - inputs.field_names(Label)
-    assert "from" in inputs.field_names(ModelEvent)
+    assert 0 == label_of(raw).label
 
 
 @pytest.mark.parametrize(
@@ -108,25 +106,25 @@ def test_unknown_fields_are_ignored_and_can_be_counted():
 )
 def test_a_mistyped_prediction_is_refused(change):
     good = {"model": "m", "version": "1", "prediction_id": "p", "timestamp": 1}
-    inputs.prediction_decoder.decode(msgspec.json.encode(good))
+    prediction_of(msgspec.json.encode(good))
     with pytest.raises(msgspec.ValidationError):
-        inputs.prediction_decoder.decode(msgspec.json.encode(good | change))
+        prediction_of(msgspec.json.encode(good | change))
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_refused_by_two_known_errors_only(raw):
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
-        inputs.prediction_decoder.decode(raw)
+        prediction_of(raw)
 
 
 def test_a_batch_keeps_loose_cells_and_nested_columns():
-    batch = inputs.batch_decoder.decode(
+    batch = batch_of(
         b'{"model":"m","version":"1","columns":{"prediction_id":["a","b"],"score":[0.1,"x"],'
         b'"features":{"amount":[1,null],"embedding":[[0.1,0.2],null]}}}'
     )
     assert [0.1, "x"] == batch.columns["score"]
     assert [1, None] == batch.columns["features"]["amount"]
-    assert batch == inputs.batch_decoder.decode(inputs.encode(batch))
+    assert batch == batch_of(inputs.encode(batch))
 
 
 @given(st.text(max_size=130))

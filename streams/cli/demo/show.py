@@ -89,7 +89,6 @@ class _Told:
         self.story = story
         self.bar: Progress | None = None
         self.seconds = 0.0
-        self._as_json = as_json
         self._book = Casebook(row_of)
         self._foresight = Foresight(row_of)
         self._out = None if as_json else console.results()

@@ -210,6 +210,16 @@ def test_of_a_list_that_was_shown_its_length_is_counted():
     assert ([], [0, 2, 3, 0, 0, 1]) == (letters, cells.tolist())
 
 
+def test_a_shadow_is_counted_and_not_compared():
+    """Its list was not shown, and the label is of the one that was: they do not agree or differ."""
+    rows = stream(1, 20)
+    shadows = [one | {"version": "2", "role": "shadow"} for one in rows["predictions"]]
+    asked = [row for pair in zip(rows["predictions"], shadows, strict=True) for row in pair]
+    sums, letters, books = counted(rows | {"predictions": asked}, "single")
+    assert ([], 40) == (letters, books[0]["predictions"].counted)
+    assert {"predictions", "outcomes", "revisions"} == {kind for kind, _, _ in sums} - {"refusals"}
+
+
 BAD = [
     (1, b"schema"),
     ("a", b"schema"),

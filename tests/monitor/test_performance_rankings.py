@@ -10,6 +10,7 @@ from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
 from schemas.journal import Sparse
 from schemas.judging import Judging
 from streams.monitor.lane import Lane
+from streams.monitor.rollout.shadow import Shadows
 from streams.monitor.rollout.sides import Sides
 from streams.monitor.rollout.trial import Trial
 from streams.monitor.watch import Part, Setting
@@ -208,6 +209,15 @@ def test_a_canary_that_misses_more_has_more_errors():
     assert champion[0] < 1000
     assert champion[1] / champion[0] == pytest.approx(0.2, abs=0.06)
     assert canary[1] / canary[0] > 0.35
+
+
+def test_nothing_is_said_of_a_shadow():
+    """As many lists as it may answer."""
+    made = setting([outcomes(np.random.default_rng(13)) for _ in range(40)])
+    watch, rows = Shadows(made), np.zeros(LAYOUT.width("predictions"), np.int64)
+    rows[LAYOUT.predictions["prediction"].span] = 500
+    parts = [Part(version, "*", 0, late=False, vector=rows) for version in ("1", "2")]
+    assert [] == watch.close(closing(0, predictions=parts[:1], shadows=parts[1:]))
 
 
 def test_two_annotators_differ_by_what_they_say_of_the_order():

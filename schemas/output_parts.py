@@ -30,6 +30,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `deciles` are nine; `outside` and `missing` are shares of the rows: beyond the reference's
     range, and without a value. `min` and `max` are left out where values lie beyond that range.
+    `p25` to `p75` are of the metrics of parts, or of panes (`spread`).
     """
 
     mean: float | None = None
@@ -37,6 +38,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     min: float | None = None
     max: float | None = None
     deciles: tuple[float, ...] = ()
+    p25: float | None = None
+    p50: float | None = None
+    p75: float | None = None
     p95: float | None = None
     p99: float | None = None
     outside: float | None = None

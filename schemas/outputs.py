@@ -50,7 +50,7 @@ from schemas.vocabulary import (
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a monitor says now. `statistic` is None where the state is not `judged`.
 
-    `rollout` is there for canaries only, `summary` where the detector is `summary`.
+    `rollout` is there for canaries only, `summary` where the detector is `summary` or `quartiles`.
     """
 
     model: str

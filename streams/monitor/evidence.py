@@ -17,7 +17,7 @@ from streams.monitor.intake import Taken
 KEPT_PANES: Final = 200
 """Panes whose offsets are remembered; older evidence begins at the oldest of them."""
 
-_OUTCOMES: Final = ("label", "error", "gain", "metric:", "calibration", "fairness:")
+_OUTCOMES: Final = ("label", "error", "gain", "metric:", "calibration", "fairness:", "spread")
 """What the names of signals that need labels begin with."""
 
 Log = Literal["predictions", "labels"]

@@ -94,6 +94,9 @@ _PERFORMANCE: Final[frozenset[str]] = frozenset(
         "false_negative_rate",
     ]
 )
+SWINGS: Final = "spread"
+"""The signal of panes that swing around a level that holds."""
+
 _OPERATIONAL: Final[frozenset[str]] = frozenset(
     ["latency", "latency_ms", "cost", "queue_depth", "error_ratio", "errors", "throughput"]
     + [f"latency_ms_{quantile}" for quantile in ("p50", "p95", "p99")]
@@ -108,6 +111,7 @@ _BY_PREFIX: Final[dict[str, Family]] = {
     "gain": "data_quality",
     "label": "label_drift",
     "calibration": "calibration_drift",
+    SWINGS: "performance_drop",  # at times; what explains a fall explains swings, too
     "volume": "data_quality",
     "input_quality": "data_quality",
     "feature_set": "data_quality",

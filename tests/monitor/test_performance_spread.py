@@ -1,4 +1,4 @@
-"""Spread: how far the parts of a segmentation lie apart is told; that they part is judged."""
+"""Spread: how far parts lie apart is told; that they part, or that panes swing, is judged."""
 
 import msgspec
 import numpy as np
@@ -8,10 +8,11 @@ from detectors.metrics.interval import Interval, wilson
 from schemas.grid import Layout, SegmentGrid
 from schemas.journal import Sparse
 from streams.monitor.outcomes.spread import spread
+from streams.monitor.saying import reading
 from streams.monitor.watch import Part
 from streams.monitor.watches.performance import Performance, alerting
 from tests.monitor.closing import PANE, closing
-from tests.monitor.outcomes import GRID, error, rows, said, setting
+from tests.monitor.outcomes import GRID, error, performance, rows, said, setting
 
 PARTS = SegmentGrid(name="g", source="tag", values=("a", "b", "c"))
 LAYOUT = Layout(msgspec.structs.replace(GRID, segments=(PARTS,)))
@@ -140,3 +141,67 @@ def test_while_the_error_of_the_whole_moves_a_spread_is_silent():
 def test_segmentations_of_few_parts_have_no_part_of_the_budget():
     assert 1 == alerting(MANY_LAYOUT) - alerting(LAYOUT)
     assert alerting(LAYOUT) == alerting(Layout(GRID))
+
+
+def swung(rng, number, *, apart):
+    """A pane of the whole; every third is worse, every third better than usual, if `apart`."""
+    ways = [{}, {"flipped": 0.35}, {"low": 0.8, "high": 1.0}]
+    vector = rows(rng, 200, **ways[number % 3 if apart else 0]).vector
+    return [Part("1", "*", number, late=False, vector=vector)]
+
+
+def panes_judged(watch, number, parts, **rest):
+    """What is said of the spread over panes."""
+    found = watch.close(closing(number, outcomes=parts, cohorts=parts, **rest))
+    return said(found, "spread", "quartiles")
+
+
+def test_panes_that_swing_alarm_and_a_restored_watch_says_the_same():
+    """Silent before the change; a snapshot among the swings changes nothing."""
+    rng = np.random.default_rng(46)
+    watch, found = performance(rows(rng, 20_000)), []
+    for number in range(120):
+        if number == 60:
+            again = performance(rows(np.random.default_rng(46), 20_000))
+            again.load(watch.save())
+        parts = swung(rng, number, apart=number >= 40)
+        found.append(panes_judged(watch, number, parts))
+        if number >= 60:
+            assert panes_judged(again, number, parts) == found[-1]
+    assert [None] * 15 == found[:15], "quartiles of sixteen panes at least"
+    assert all(one is not None for one in found[15:])
+    assert 40 < next(number for number, one in enumerate(found) if one and one.alarm) < 100
+    last = found[-1]
+    assert ("alert", "*", False) == (last.role, last.segment, last.inside)
+    cells = {cell.name: cell.current for cell in last.cells}
+    assert cells == {name: getattr(last.summary, name) for name in ("p25", "p50", "p75")}
+    assert cells["p75"] - cells["p25"] == pytest.approx(last.effect.current)
+    assert last.effect.current - last.effect.baseline == pytest.approx(last.effect.size)
+    assert 40 <= last.change_point // PANE < 100
+    assert (70 * PANE, 50 * 200) == (last.window_start, last.rows)
+    told = reading(last, "yellow")
+    assert cells["p25"] == told.summary.p25
+
+
+def test_swings_while_the_error_alarms_join_its_incident():
+    """They open none; and a restarted detector begins without evidence."""
+    rng = np.random.default_rng(47)
+    watch = performance(rows(rng, 20_000))
+    for number in range(120):
+        parts = swung(rng, number, apart=number >= 40)
+        one = panes_judged(watch, number, parts, findings=[error(number)])
+        assert one is None or not one.alarm
+    assert one.joins
+    watch.restart("1", "*", "metric:accuracy")
+    watch.restart("1", "g", "spread")
+    assert panes_judged(watch, 120, swung(rng, 120, apart=True), findings=[error(120)]).joins
+    watch.restart("1", "*", "spread")
+    after = panes_judged(watch, 121, swung(rng, 121, apart=True))
+    assert after.statistic < after.threshold
+    assert not after.joins
+
+
+def test_without_a_reference_panes_are_not_judged():
+    rng, watch = np.random.default_rng(48), performance()
+    for number in range(40):
+        assert panes_judged(watch, number, swung(rng, number, apart=True)) is None

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.policy.family import family_of
-from tests.policy.panes import Run, cells, finding, quiet, red
+from tests.policy.panes import Run, cells, error, finding, quiet, red
 
 
 def moving(**form):
@@ -82,3 +82,41 @@ def test_parts_that_move_apart_are_a_matter_of_fairness_with_a_sentence():
         ' "p75" rose from 81.0 % to 86.0 % while the median of the parts holds at 80.1 %'
         " over 1,500 rows (a shift of 0.10)"
     ) == event.explanation
+
+
+def swings(**says):
+    """Panes that are better and worse in turn, proven."""
+    return finding(
+        "spread",
+        **{"alarm": True, "detector": "quartiles", "size": 0.1, "current": 0.12, "baseline": 0.02}
+        | {"cells": cells(p25=(0.79, 0.74), p50=(0.8, 0.801), p75=(0.81, 0.86))}
+        | says,
+    )
+
+
+def test_panes_that_swing_are_to_be_looked_at_not_learned_from():
+    """Nothing fell, so nothing is retrained, though the least fall would be."""
+    run, fell = Run(), Run()
+    run.panes(4, swings())
+    fell.panes(4, finding("metric:accuracy", alarm=True, fall_ratio=0.03, symptom="fall"))
+    assert "performance_drop" == fell.incident.kind
+    assert ["performance"] == [one.trigger for one in fell.retrains]
+    assert "retrain_full" == fell.alerts[-1].recommended_action
+    assert ("performance_drop", "yellow") == (run.incident.kind, run.incident.severity)
+    assert [] == run.retrains
+    assert "investigate" == run.alerts[-1].recommended_action
+    (event,) = run.drift
+    assert (
+        'the spread of performance over panes in m 1: "p25" fell from 79.0 % to 74.0 % and'
+        ' "p75" rose from 81.0 % to 86.0 % while the median of the panes holds at 80.1 %'
+        " over 1,500 rows (a shift of 0.10)"
+    ) == event.explanation
+
+
+def test_swings_belong_to_the_incident_of_the_model():
+    """They join where the error alarms, and never open a second incident beside it."""
+    run = Run()
+    run.panes(4, error(0.3), swings(alarm=False, joins=True))
+    assert "concept_drift" == run.incident.kind
+    assert {"error", "spread"} == {one.signal for one in run.alerts[-1].signals}
+    assert "retrain_full" == run.alerts[-1].recommended_action

@@ -1,9 +1,10 @@
-"""Spread: how far the parts of a segmentation lie apart in the leading metric.
+"""Spread: how far the parts of a segmentation, or panes, lie apart in the leading metric.
 
 Signal `metric:spread:NAME` of a segmentation, told by `segments`: accuracy (MAE of numbers) of the
 best part less that of the worst, among those with enough rows, now and in the reference; the cells
 say each part's. Judged by `quartiles` where there are four parts: do they move apart while their
-median holds (`widening`)? Not where the error of the whole moves: that is another incident.
+median holds (`widening`)? Signal `spread`, by `quartiles` too: do panes swing around a level
+that holds (`swinging`)? Not where the error of the whole moves: that is its incident.
 
 Promises: the largest of many noisy differences is never 0, so the interval of the difference holds
 for all pairs together (Bonferroni) and reaches 0 where nothing is proven; what is judged has one
@@ -12,7 +13,7 @@ Leaves to others: the windows (`windows`), the metrics (`blocks`).
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
@@ -22,13 +23,15 @@ from detectors.metrics.interval import Interval
 from schemas.finding import Cell, Finding, Measured
 from schemas.grid import OTHER, WHOLE, Layout
 from schemas.journal import Counts
+from schemas.output_parts import Summary
 from streams.monitor.outcomes.blocks import Blocks
 from streams.monitor.outcomes.normal import Normal
+from streams.monitor.outcomes.swinging import Swinging
 from streams.monitor.outcomes.telling import Teller
 from streams.monitor.outcomes.widening import (
     LEAST_PARTS,
-    MEMORY,
     Border,
+    Quartiles,
     Rate,
     State,
     Widening,
@@ -46,8 +49,45 @@ LEVEL: Final = 0.05
 
 SIGNAL: Final = "metric:spread:"
 
+SWINGS: Final = "spread"
+"""The signal of panes; figures that somebody sends begin with `metric:`."""
+
+PANES: Final = ""
+"""What is kept under no segmentation's name: the panes of the whole."""
+
 Saved = list[tuple[str, str, State]]
-"""What is kept by version and segmentation, in a snapshot."""
+"""What is kept by version and segmentation (`PANES`), in a snapshot."""
+
+
+class Judge(Protocol):
+    """Who says whether parts, or panes, move apart."""
+
+    state: State
+
+    def update(self, pane: int, seen: Mapping[str, Rate]) -> None:
+        """Take what a pane brings of each part."""
+
+    def restart(self) -> None:
+        """Begin anew."""
+
+    def first(self, pane: int) -> int:
+        """The oldest pane that is remembered at `pane`."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether they lie further apart than is tolerated, at a stable median."""
+
+    @property
+    def rows(self) -> int:
+        """Remembered outcomes."""
+
+    @property
+    def quartiles(self) -> tuple[Quartiles, Quartiles] | None:
+        """As is normal, and now; None where too little is known."""
+
+    @property
+    def widened(self) -> float:
+        """By how much the quartiles lie further apart."""
 
 
 def parts_of(layout: Layout) -> dict[str, list[str]]:
@@ -59,8 +99,8 @@ def parts_of(layout: Layout) -> dict[str, list[str]]:
 
 
 def signals(layout: Layout) -> int:
-    """How many signals alarm here."""
-    return sum(len(labels) >= LEAST_PARTS for labels in parts_of(layout).values())
+    """How many signals alarm here: panes, and segmentations of enough parts."""
+    return 1 + sum(len(labels) >= LEAST_PARTS for labels in parts_of(layout).values())
 
 
 class Spread:
@@ -72,7 +112,10 @@ class Spread:
         self._model, self._pane, self._blocks = judging.model, judging.pane, blocks
         self._threshold, self._tolerance = setting.threshold, POINTS * judging.tolerance
         self._parts = parts_of(setting.layout)
-        self._detectors: dict[tuple[str, str], Widening] = {}
+        self._judged_parts = {PANES: [WHOLE]} | {
+            name: labels for name, labels in self._parts.items() if len(labels) >= LEAST_PARTS
+        }
+        self._detectors: dict[tuple[str, str], Judge] = {}
         self._loaded: dict[tuple[str, str], State] = {}
 
     def close(self, closing: Closing, normal: Normal, arrived: Windows) -> list[Finding]:
@@ -86,15 +129,15 @@ class Spread:
             kept = arrived.versions
             self._detectors = {at: one for at, one in self._detectors.items() if at[0] in kept}
             for version in versions:
-                for name, labels in self._parts.items():
-                    if len(labels) >= LEAST_PARTS:
-                        found += self._judged(version, name, labels, closing, normal)
+                for name, labels in self._judged_parts.items():
+                    found += self._judged(version, name, labels, closing, normal)
         return found
 
     def restart(self, version: str, segment: str, signal: str) -> None:
         """Begin a segmentation's detector anew."""
-        detector = self._detectors.get((version, signal.removeprefix(SIGNAL)))
-        if detector is not None and segment == WHOLE and signal.startswith(SIGNAL):
+        name = PANES if signal == SWINGS else signal.removeprefix(SIGNAL)
+        detector = self._detectors.get((version, name))
+        if detector is not None and segment == WHOLE and _named(name) == signal:
             detector.restart()
 
     def reset(self) -> None:
@@ -113,7 +156,7 @@ class Spread:
     def _judged(
         self, version: str, name: str, labels: list[str], closing: Closing, normal: Normal
     ) -> Iterator[Finding]:
-        """Whether the quartiles of the parts move apart; nothing of too few parts with rows."""
+        """Whether quartiles move apart; nothing of too few parts, or panes, with rows."""
         one = self._detector(version, name, labels, normal)
         number = closing.pane
         seen = {
@@ -121,26 +164,30 @@ class Spread:
             for part in closing.outcomes
             if part.version == version and part.segment in labels
         }
-        one.update(number, seen)
-        if one.quartiles is None:
+        if one is None or not seen:
             return
-        (was, now), evidence = one.quartiles, log_evidence(one.state)
+        one.update(number, seen)
+        quartiles = one.quartiles
+        if quartiles is None:
+            return
+        (was, now), evidence = quartiles, log_evidence(one.state)
         inside = not one.apart
         level = any(
             f.signal in ("error", "gain") and (f.alarm or f.joins)
             for f in closing.findings
             if f.version == version and f.segment == WHOLE and f.role == "alert"
         )
-        alarm = evidence is not None and evidence >= self._threshold and not (inside or level)
+        proven = evidence is not None and evidence >= self._threshold and not inside
+        alarm = proven and not level
         yield Finding(
             model=self._model,
             version=version,
             segment=WHOLE,
-            signal=f"{SIGNAL}{name}",
+            signal=_named(name),
             detector="quartiles",
             state="judged",
             alarm=alarm,
-            joins=alarm,
+            joins=alarm or (proven and name == PANES),
             inside=inside,
             symptom="shift",
             statistic=evidence,
@@ -151,15 +198,17 @@ class Spread:
                 for field, before, value in zip(now._fields, was, now, strict=True)
             ),
             change_point=one.state.since * self._pane if one.state.since >= 0 else None,
-            window_start=max(0, number + 1 - MEMORY) * self._pane,
+            window_start=one.first(number) * self._pane,
             window_end=closing.span[1],
             rows=one.rows,
             reference_id=normal.reference_id,
             reference_rows=normal.rows,
             dispersion=normal.dispersion,
+            summary=Summary(p25=now.p25, p50=now.p50, p75=now.p75),
         )
 
-    def _detector(self, version: str, name: str, labels: list[str], normal: Normal) -> Widening:
+    def _detector(self, version: str, name: str, labels: list[str], normal: Normal) -> Judge | None:
+        """Who judges; None of panes without a reference."""
         place = version, name
         if place not in self._detectors:
             borders = {}
@@ -168,7 +217,13 @@ class Spread:
                 before = None if counts is None else self._rate(counts, normal)
                 if before is not None and before.rows >= MIN_ROWS:
                     borders[label] = Border.of(before, self._tolerance, normal.dispersion)
-            made = Widening(borders, self._tolerance, normal.dispersion)
+            made: Judge
+            if name != PANES:
+                made = Widening(borders, self._tolerance, normal.dispersion)
+            elif borders:
+                made = Swinging(borders[WHOLE], normal.dispersion)
+            else:
+                return None
             made.state = self._loaded.pop(place, made.state)
             self._detectors[place] = made
         return self._detectors[place]
@@ -247,6 +302,11 @@ class Spread:
     def _leading(self, counts: Counts, dispersion: float) -> Interval | None:
         found = self._blocks.leading(counts, dispersion)
         return next(iter(found.values()), None)
+
+
+def _named(name: str) -> str:
+    """The signal of a segmentation, or of panes."""
+    return SWINGS if name == PANES else f"{SIGNAL}{name}"
 
 
 def spread(parts: Mapping[str, Interval]) -> Interval:

@@ -94,7 +94,7 @@ class Quartiles(NamedTuple):
 
 
 class State(msgspec.Struct, array_like=True):
-    """What is kept of one segmentation: evidence, panes with a bet, since when, and by part."""
+    """What is kept of a segmentation (of panes): evidence, panes with a bet, since when, parts."""
 
     evidence: float = _EMPTY
     walk: float = 0.0
@@ -146,6 +146,10 @@ class Widening:
     def apart(self) -> bool:
         """Whether the quartiles are further apart than is tolerated, at a stable median."""
         return bool(self._bets())
+
+    def first(self, pane: int) -> int:
+        """The oldest pane that is remembered at `pane`."""
+        return max(0, pane + 1 - MEMORY)
 
     @property
     def rows(self) -> int:

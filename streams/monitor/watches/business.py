@@ -17,7 +17,7 @@ from streams.monitor.watch import Closing, Setting
 
 MAX_NAMES: Final = 200
 
-_OURS: Final = ("error", "gain", "metric:", "calibration", "label", "score", "prediction")
+_OURS: Final = ("error", "gain", "metric:", "calibration", "spread", "label", "score", "prediction")
 """What the names of the model's own signals begin with; features may move without harm."""
 
 

@@ -16,7 +16,7 @@ from schemas.output_parts import Annotations, Performance, SignalInIncident
 from schemas.outputs import Alert, finite
 from schemas.vocabulary import AlertStatus, RecommendedAction
 from streams.policy.desk import ALIVE, Desk, identity
-from streams.policy.family import INPUTS
+from streams.policy.family import INPUTS, SWINGS
 from streams.policy.incidents.course import causes
 from streams.policy.incidents.drift import effect_of
 from streams.policy.incidents.escalation import is_escalated
@@ -164,6 +164,8 @@ def action_of(desk: Desk, incident: Incident) -> RecommendedAction:
         moved = desk.now - incident.opened
         # What has lasted long without hurting anybody is how the world is now.
         return "accept_as_new_normal" if moved > desk.rules.per else ACTION[incident.kind]
+    if incident.kind == "performance_drop" and _swings(desk, incident):
+        return "investigate"
     return ACTION[incident.kind]
 
 
@@ -238,6 +240,11 @@ def _hurts(desk: Desk, incident: Incident) -> bool:
     """Whether anything but inputs and predictions moves in the incident."""
     quiet = INPUTS | {"prediction_drift"}
     return any(t.family not in quiet for t in desk.alive(incident.id))
+
+
+def _swings(desk: Desk, incident: Incident) -> bool:
+    """Whether nothing in the incident fell: its panes are better and worse in turn."""
+    return {SWINGS} == {t.key.signal for t in desk.members(incident.id)}
 
 
 def _route(desk: Desk, incident: Incident) -> Route:

@@ -10,6 +10,7 @@ from schemas.config_monitor import PCA
 from schemas.durations import show_duration
 from schemas.finding import Cell, Finding
 from schemas.vocabulary import Breadth, Severity
+from streams.policy.family import SWINGS
 from streams.policy.incidents import joint
 from streams.policy.severity import Limits, fall_of
 
@@ -38,6 +39,7 @@ _NAMES: Final = {
     "input_quality": "the input",
     "feature_set": "the feature set",
     "features": "the features together",
+    SWINGS: "the spread of performance over panes",
     "canary:error": "the canary's error rate",
     "canary:failed": "the canary's failure rate",
     "canary:slow": "the canary's rate of slow answers",
@@ -98,9 +100,10 @@ def sentence(finding: Finding, severity: Severity | None, limits: Limits) -> str
 def movement(finding: Finding) -> str:
     """What moved: the leading cells, or the value itself."""
     effect = finding.effect
-    if finding.signal.startswith(_SPREAD) and finding.cells:
+    if finding.signal.startswith((_SPREAD, SWINGS)) and finding.cells:
         median = next((_percent(c.current) for c in finding.cells if c.name == "p50"), "")
-        held = f" while the median of the parts holds at {median}" if median else ""
+        whose = "panes" if finding.signal == SWINGS else "parts"
+        held = f" while the median of the {whose} holds at {median}" if median else ""
         return _cells(leading(finding.cells)) + held
     if effect.current is not None and effect.baseline is not None:
         canary = finding.signal.startswith(_CANARY)

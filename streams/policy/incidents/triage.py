@@ -43,7 +43,7 @@ _MEANING: Final[dict[Family, str]] = {
     "concept_drift": "errors moved and no watched input explains it",
     "label_drift": "the mix of true outcomes moved, errors and inputs did not",
     "calibration_drift": "scores no longer mean what they say, inputs and decisions held",
-    "performance_drop": "a quality metric fell and no watched signal explains it",
+    "performance_drop": "a quality metric fell, or swings, and no watched signal explains it",
     "fairness": "groups are treated differently from before",
     "operational": "the service behaves differently from before",
     "kpi": "a business figure left its range",

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from schemas.log import Millis
 from schemas.vocabulary import RetrainCause, Trigger, Urgency
 from streams.policy.desk import Desk
-from streams.policy.family import INPUTS, OUTCOMES, Family
+from streams.policy.family import INPUTS, OUTCOMES, SWINGS, Family
 from streams.policy.incidents.explain import sentence
 from streams.policy.retraining.pursuit import pursue
 from streams.policy.retraining.request import Cause, expiry, request_for
@@ -250,6 +250,8 @@ def _send(desk: Desk, cause: Cause, wish: Wish | None = None) -> None:
 
 def _is_performance(t: Tracked) -> bool:
     """Whether a member says that the model does worse: its errors or its metrics."""
+    if t.key.signal == SWINGS:
+        return False  # as much better at other times
     return t.family in ("concept_drift", "performance_drop") or (
         t.key.signal.startswith("error") and t.family in OUTCOMES - {"calibration_drift"}
     )

@@ -91,7 +91,7 @@ class Composer:
             "model": self.model,
             "prediction_id": self.privacy.identity(pid),
             "timestamp": self._instant(said.pop("timestamp", None)),
-            **checked({"label": label}, {"label": rules.target}),
+            **checked({"label": label}, {"label": rules.outcome}),
         }
         if "label" not in event:
             raise ArgumentError("label", "it is missing")

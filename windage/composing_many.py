@@ -23,7 +23,7 @@ _MANY: Final[dict[str, rules.Rule]] = {
 }
 """Fields that a column of predictions may have."""
 
-_LABELS: Final[dict[str, rules.Rule]] = {**rules.LABEL, "label": rules.target}
+_LABELS: Final[dict[str, rules.Rule]] = {**rules.LABEL, "label": rules.outcome}
 
 
 class Made(NamedTuple):

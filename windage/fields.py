@@ -123,6 +123,14 @@ def target(value: Any) -> Any:  # noqa: ANN401 - a class, or a number
     return single(value)
 
 
+def outcome(value: Any) -> Any:  # noqa: ANN401 - a class, a number, or relevances
+    """A label: as `target`, but what is in a list are relevances."""
+    found = target(value)
+    if isinstance(found, list) and not all(type(n) in (int, float) and n >= 0 for n in found):
+        raise UnreadableError("relevances must be numbers of 0 or more")
+    return found
+
+
 def single(value: Any) -> Any:  # noqa: ANN401 - a text, number or truth
     """One value; None only where None was given."""
     found = one(value)

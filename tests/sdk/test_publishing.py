@@ -167,6 +167,8 @@ WRONG = [
     (lambda p: p.prediction({}, math.nan), "prediction"),
     (lambda p: p.prediction({}, [1, [2]]), "prediction"),
     (lambda p: p.label("p", [1, math.nan]), "label"),
+    (lambda p: p.label("p", [1, -0.5]), "label"),
+    (lambda p: p.label("p", ["d1"]), "label"),
     (lambda p: p.prediction({}, 1, "high"), "score"),
     (lambda p: p.prediction({}, 1, scores=0.1), "scores"),
     (lambda p: p.prediction({}, 1, id=""), "id"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from streams.cli import app_judging, app_looking, app_mending, app_saying
+from streams.cli import app_judging, app_looking, app_mending, app_saying, options
 from streams.cli.endings import tell
 
 
@@ -39,18 +39,6 @@ reference = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 topics = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]
-Column = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Which one it is.", show_default=False)
-]
-Every = Annotated[
-    str | None,
-    typer.Option(metavar="30s", help="Time between rows, where they have no timestamps."),
-]
-DEFAULT_CONFIG = Path("windage.yaml")
-
-
 def _version(asked: bool) -> None:
     if asked:
         import windage
@@ -76,7 +64,7 @@ def demo(
         int | None, typer.Option(min=0, max=65_535, help="Of the web page (8080, or a free one).")
     ] = None,
     once: Annotated[bool, typer.Option(help="End after the last event.")] = False,
-    json: Json = False,
+    json: options.Json = False,
     bootstrap: Annotated[str | None, typer.Option(help="A broker that runs already.")] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="Whose Kafka: its sections kafka, topics.")
@@ -100,7 +88,7 @@ def demo(
 
 @app.command()
 def serve(
-    config: ConfigFile = DEFAULT_CONFIG,
+    config: options.ConfigFile = options.USUAL_CONFIG,
     data: Annotated[Path, typer.Option(help="Directory of the log.")] = Path("windage-data"),
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Instead of http.port.")
@@ -120,7 +108,7 @@ def serve(
 
 @app.command()
 def dashboard(
-    config: ConfigFile = DEFAULT_CONFIG,
+    config: options.ConfigFile = options.USUAL_CONFIG,
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Instead of http.port.")
     ] = None,
@@ -133,7 +121,7 @@ def dashboard(
 
 @app.command()
 def worker(
-    config: ConfigFile = DEFAULT_CONFIG,
+    config: options.ConfigFile = options.USUAL_CONFIG,
     role: Annotated[
         Literal["profiler", "monitor"] | None,
         typer.Option(help="One process of one role; without it both are kept running."),
@@ -179,7 +167,7 @@ def worker(
 
 @app.command()
 def sinks(
-    config: ConfigFile = DEFAULT_CONFIG,
+    config: options.ConfigFile = options.USUAL_CONFIG,
     http: Annotated[
         int | None,
         typer.Option(metavar="PORT", min=1, max=65_535, help="/healthz, /readyz, /metrics."),
@@ -194,25 +182,21 @@ def sinks(
 
 @app.command()
 def replay(  # noqa: PLR0917 - typer passes options by name
-    predictions: Annotated[Path, typer.Argument(help="CSV(.gz), JSON Lines(.gz) or Parquet.")],
-    labels: Annotated[Path | None, typer.Option(help="A file of labels by id.")] = None,
-    reference: Annotated[Path | None, typer.Option(help="A file of what is normal.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Else one is made that fits the file.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Which model of the config.")] = None,
-    id: Column = None,
-    timestamp: Column = None,
-    prediction: Column = None,
-    score: Column = None,
-    label: Column = None,
-    every: Every = None,
-    pane: Annotated[str | None, typer.Option(metavar="5m", help="Default: 10 x every.")] = None,
-    tolerance: Annotated[float | None, typer.Option(min=0, help="In reference sd.")] = None,
-    false_alarms: Annotated[
-        str | None, typer.Option(metavar='"1 per 30d"', help="Allowed, for the whole model.")
-    ] = None,
-    json: Json = False,
+    predictions: options.Rows,
+    labels: options.LabelFile = None,
+    reference: options.ReferenceFile = None,
+    config: options.ConfigElse = None,
+    model: options.ModelOf = None,
+    id: options.Column = None,
+    timestamp: options.Column = None,
+    prediction: options.Column = None,
+    score: options.Column = None,
+    label: options.Column = None,
+    every: options.Every = None,
+    pane: options.Pane = None,
+    tolerance: options.Tolerance = None,
+    false_alarms: options.Alarms = None,
+    json: options.Json = False,
     fail_on: Annotated[Literal["yellow", "red"] | None, typer.Option(help="Exit with 1.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write one HTML file too.")] = None,
 ) -> None:
@@ -241,19 +225,19 @@ def replay(  # noqa: PLR0917 - typer passes options by name
 @app.command()
 def init(  # noqa: PLR0917 - typer passes options by name
     sample: Annotated[Path, typer.Argument(help="A file of predictions, as for replay.")],
-    config: ConfigFile = DEFAULT_CONFIG,
+    config: options.ConfigFile = options.USUAL_CONFIG,
     model: Annotated[str, typer.Option(help="Name of the model.")] = "model",
-    id: Column = None,
-    timestamp: Column = None,
-    prediction: Column = None,
-    score: Column = None,
-    label: Column = None,
-    every: Every = None,
+    id: options.Column = None,
+    timestamp: options.Column = None,
+    prediction: options.Column = None,
+    score: options.Column = None,
+    label: options.Column = None,
+    every: options.Every = None,
     ask: Annotated[
         bool | None, typer.Option(help="Ask what each column is.", show_default="on a terminal")
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
-    json: Json = False,
+    json: options.Json = False,
 ) -> None:
     """Write a configuration that fits a sample of predictions."""
     from streams.cli.init import run
@@ -267,8 +251,8 @@ def init(  # noqa: PLR0917 - typer passes options by name
 @app.command()
 def validate(
     file: Annotated[Path | None, typer.Argument(help="The configuration, as --config.")] = None,
-    config: ConfigFile = DEFAULT_CONFIG,
-    json: Json = False,
+    config: options.ConfigFile = options.USUAL_CONFIG,
+    json: options.Json = False,
 ) -> None:
     """Check a configuration: every problem with path, line and what is allowed."""
     from streams.cli.validate import run
@@ -289,15 +273,15 @@ def schema(
 @reference.command("build")
 def reference_build(  # noqa: PLR0917 - typer passes options by name
     rows: Annotated[Path, typer.Argument(help="A file of rows known to be normal.")],
-    config: ConfigFile = DEFAULT_CONFIG,
-    model: Annotated[str | None, typer.Option(help="Which model of the config.")] = None,
+    config: options.ConfigFile = options.USUAL_CONFIG,
+    model: options.ModelOf = None,
     to: Annotated[Path | None, typer.Option(help="Default: MODEL.reference by the config.")] = None,
-    id: Column = None,
-    timestamp: Column = None,
-    prediction: Column = None,
-    score: Column = None,
-    label: Column = None,
-    json: Json = False,
+    id: options.Column = None,
+    timestamp: options.Column = None,
+    prediction: options.Column = None,
+    score: options.Column = None,
+    label: options.Column = None,
+    json: options.Json = False,
 ) -> None:
     """Make grid and reference of a file of rows."""
     from streams.cli.reference import build
@@ -310,7 +294,7 @@ def reference_build(  # noqa: PLR0917 - typer passes options by name
 @reference.command("show")
 def reference_show(
     file: Annotated[Path, typer.Argument(help="What `reference build` wrote.")],
-    json: Json = False,
+    json: options.Json = False,
 ) -> None:
     """Show what a reference describes as normal."""
     from streams.cli.reference import show
@@ -320,11 +304,11 @@ def reference_show(
 
 @topics.command("plan")
 def topics_plan(
-    config: ConfigFile = DEFAULT_CONFIG,
+    config: options.ConfigFile = options.USUAL_CONFIG,
     acls: Annotated[
         bool, typer.Option("--acls", help="The permissions of each role instead; asks no broker.")
     ] = False,
-    json: Json = False,
+    json: options.Json = False,
 ) -> None:
     """Print the topics the configuration wants, and what the broker has."""
     from streams.cli.topics import permissions, plan
@@ -336,7 +320,9 @@ def topics_plan(
 
 
 @topics.command("create")
-def topics_create(config: ConfigFile = DEFAULT_CONFIG, json: Json = False) -> None:
+def topics_create(
+    config: options.ConfigFile = options.USUAL_CONFIG, json: options.Json = False
+) -> None:
     """Create the topics that are missing; nothing that exists is changed."""
     from streams.cli.topics import create
 

@@ -20,11 +20,11 @@ from schemas.vocabulary import TopicName
 from streams.cli.configured import load_config
 from streams.cli.console import say
 from streams.cli.endings import REFUSED, OperatorError
+from streams.cli.options import USUAL_CONFIG
 from streams.runtime.installation.reading import FILE, Reader
 from streams.runtime.installation.writing import Writer
 
 USUAL_DATA: Final = Path("windage-data")
-USUAL_CONFIG: Final = Path("windage.yaml")
 _WHERE: Final = "which installation? Say --data DIR, --config FILE or --bootstrap HOST:PORT"
 
 

@@ -30,7 +30,7 @@ from streams.cli.inference import (
     validated,
     without_roles,
 )
-from streams.cli.places import USUAL_CONFIG
+from streams.cli.options import USUAL_CONFIG
 from streams.cli.report.chronicle import Chronicle
 from streams.cli.structured import structured
 from streams.runtime.assembly import open_replay

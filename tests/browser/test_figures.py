@@ -154,3 +154,17 @@ def test_what_has_never_drifted_has_histograms(runtime, site, visit, ask):
     page = visit(address, "/science?model=m&signal=feature:age")
     assert ["50.0 % → 62.5 %", "50.0 % → 37.5 %", *expected[2:]] == shares("#shape")
     assert "It moved." in page.inner_text("#shape")
+
+
+def test_how_far_panes_lie_apart(runtime, site, visit):
+    """Their quartiles, with what is normal; the signal can be chosen though it has no histogram."""
+    apart = Summary(p25=0.744, p50=0.801, p75=0.86)
+    effect = Effect(size=0.09, current=0.116, baseline=0.026)
+    told = {"detector": "quartiles", "monitor": "q", "summary": apart, "effect": effect}
+    write(runtime, "readings", one(0, 7.5, signal="spread", **told))
+    page = visit(site(), "/science?model=m&signal=spread")
+    assert "spread" == page.locator("#heat button").get_attribute("title")
+    assert ["74.4 %", "80.1 %", "86.0 %", "11.6 %", "2.6 %"] == [
+        row[1] for row in cells(page, "#quartiles")
+    ]
+    assert "No histogram" in page.inner_text("#shape")

@@ -77,7 +77,8 @@ export class Page {
     const seen = portraits(shape);
     fill(this.shape, ...(seen.length ? seen
       : [h("p", { class: "none" }, "No histogram yet: the first comes with the first pane that is judged. Errors have none.")]),
-    ...described(readings.filter((one) => one.detector === "summary" && one.segment === "*" && one.summary)));
+    ...described(readings.filter((one) => one.detector === "summary" && one.segment === "*" && one.summary)),
+    ...quartiles(readings.filter((one) => one.detector === "quartiles" && one.summary)));
   }
 
   async outcome(model, when, marks) {
@@ -131,4 +132,16 @@ function described(summaries) {
       row("Least and most", (one) => `${number(one.min)} and ${number(one.max)}`),
       row("Missing", (one) => percent(one.missing)), row("Rows", (_, { current }) => number(current.rows)),
       row("Until", (_, { current }) => instant(current.window.end))], ""))];
+}
+
+// How far parts, or panes, lie apart in the leading metric.
+function quartiles(told) {
+  if (!told.length) return [];
+  const row = (name, of) => [name, ...told.map((one) => of(one.summary, one.effect))];
+  return [h("h3", {}, "How far apart they lie"),
+    h("div", { id: "quartiles" }, table("Quartiles by version", ["", ...told.map((one) => `version ${one.version}`)], [
+      row("Lower quartile", ({ p25 }) => percent(p25)), row("Median", ({ p50 }) => percent(p50)),
+      row("Upper quartile", ({ p75 }) => percent(p75)),
+      row("Between the outer ones", (_, effect) => percent(effect.current)),
+      row("As is normal", (_, effect) => percent(effect.baseline))], ""))];
 }

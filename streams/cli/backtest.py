@@ -21,7 +21,7 @@ from schemas.outputs import Alert, RetrainRequest
 from streams.cli import console
 from streams.cli.calibration import Calibration, calibrate, quiet_of
 from streams.cli.endings import REFUSED, OperatorError
-from streams.cli.replay import Asked, Plan, plan_of, wanted
+from streams.cli.replay import Asked, Plan, judges, plan_of, unjudged, wanted
 from streams.runtime.backtest import Alarm, Judged, baselines, judge
 from streams.runtime.recordings.mapping import Columns
 from streams.runtime.recordings.recording import Chunk
@@ -129,11 +129,14 @@ def _run(asked: Asked, truth: Sequence[int], max_delay: int | None) -> tuple[Bac
     replay = Replay(
         ProfilerRole(plan.config, plan.baselines), MonitorRole(plan.config, plan.baselines)
     )
-    said = _Said(clock)
+    said, judged = _Said(clock), False
     with console.progress("rows", plan.recording.rows) as bar:
         for output in replay.run(clock.counted(wanted(plan)), [plan.model]):
             said.take(output)
+            judged = judged or judges(output)
             bar.update(bar.task_ids[0], completed=clock.rows)
+    if not judged:
+        console.say(unjudged(plan))
     return _judged(plan, clock, said, list(truth), max_delay), said.alarms
 
 

@@ -36,6 +36,7 @@ _SOUND: Final = 0.99
 
 _DATED: Final = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d|\d{1,2}([/.])\d{1,2}\2\d{4})", re.ASCII)
 _LONGEST_DATE: Final = 40
+_FRACTION: Final = re.compile(r"-?\d+[.,]\d+", re.ASCII)
 _DIGITS: Final = frozenset("-0123456789")
 
 _LABELS: Final = ("class", "outcome", "response", "cnt")
@@ -80,6 +81,9 @@ class _Guesser:
         for name in list(self._features):
             self._look(name)
         self._warn()
+        value = next(filter(_FRACTION.fullmatch, (*self._features, *self._kept)), None)
+        if value is not None:
+            self._notes.append(f"the first line must name the columns, and has a value: {value}")
         if self._label is None:
             near = next((n for n in self._features if n.lower() in _LABELS), None)
             if near is not None:

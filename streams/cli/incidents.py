@@ -26,7 +26,7 @@ def run(place: Place, model: str | None, status: Status | None, *, as_json: bool
             emit_object(one)
         return
     if not found:
-        say("no incidents")
+        say("no incidents" if model is None else f"no incidents of {model}")
         return
     _print(found)
 

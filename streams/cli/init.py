@@ -90,7 +90,10 @@ def run(
     if as_json:
         told = {"config": str(to), "model": name, "columns": recording.columns}
         emit_object({**told, "settings": model, "notes": found.notes})
-    say(f"{to}: model {name}, task {model['task']}, {len(grid.features)} features")
+    count = len(grid.features)
+    say(f"{to}: model {name}, task {model['task']}, {count} feature{'s' * (count != 1)}")
+    if model["task"] == "none":
+        say("no predictions, so errors are not seen: say --prediction COLUMN if one is")
     said = shlex.quote(str(sample_path))
     say(f"next: windage replay {said} --report report.html, to see what it would have said")
     say(f"then: windage serve --config {to}")

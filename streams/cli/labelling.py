@@ -101,7 +101,9 @@ def sample(place: Place, model: str, size: int, newest: int, *, as_json: bool) -
         labelled = _labelled(reader.read("labels", Span(since=first)), model)
     waiting = list({row.prediction_id: row for row in rows}.values())
     waiting = [row for row in waiting if row.prediction_id not in labelled]
-    if not waiting:
+    if not rows:
+        say(f"{model}: none of the newest {len(records):,} predictions is of this model")
+    elif not waiting:
         say(f"{model}: none of its newest {len(rows):,} predictions waits for a label")
     chosen = choose(model, waiting, size)
     if as_json:

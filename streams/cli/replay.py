@@ -15,7 +15,7 @@ import msgspec
 from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.config_model import ModelConfig
-from schemas.log import Millis
+from schemas.log import Millis, Output
 from streams.cli import console
 from streams.cli.baselines import baseline_of_rows
 from streams.cli.casebook import Casebook
@@ -94,7 +94,7 @@ def run(asked: Asked, *, as_json: bool) -> int:
             book.take(output.topic, output.value or b"")
             if output.topic == "dead-letters":
                 refused[dict(output.headers).get(_CODE, b"unknown").decode()] += 1
-            judged = judged or (output.topic == "readings" and _JUDGED in output.value)
+            judged = judged or judges(output)
             if asked.report is not None:
                 chronicle.take(output)
             if as_json:
@@ -107,7 +107,7 @@ def run(asked: Asked, *, as_json: bool) -> int:
     if plan.recording.uneven:
         console.say(f"rows with too few or too many cells: {plan.recording.uneven:,}")
     if not judged:
-        console.say(_unjudged(plan))
+        console.say(unjudged(plan))
     if not as_json:
         _print(book)
     if asked.report is not None:
@@ -228,7 +228,12 @@ def _inferred(model: dict[str, Any], columns: Columns, reference: Path | None) -
     )
 
 
-def _unjudged(plan: Plan) -> str:
+def judges(output: Output) -> bool:
+    """Whether an output says that something was judged."""
+    return output.topic == "readings" and _JUDGED in (output.value or b"")
+
+
+def unjudged(plan: Plan) -> str:
     """Why nothing was said, where the reference was never complete."""
     from schemas.durations import show_duration
 

@@ -91,6 +91,14 @@ def test_a_quiet_stretch_is_first_and_last_row(text):
         quiet_of(text)
 
 
+def test_a_recording_that_was_never_judged_says_so(windage, tmp_path):
+    """No alarm is no verdict there."""
+    (tmp_path / "short.csv").write_text("a,prediction\n" + "1,0\n2,1\n" * 5)
+    ended = windage("backtest", "short.csv", "--truth", "5")
+    assert 0 == ended.code
+    assert "nothing was judged: the reference needs 30 rows and 30 panes" in ended.err
+
+
 def test_truth_is_rows():
     assert [1775, 3550] == truth_of("1775, 3550")
     assert [] == truth_of("")

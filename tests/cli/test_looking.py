@@ -1,6 +1,7 @@
 """Commands that look at an installation: what they print is what its topics hold."""
 
 import json
+import re
 
 import pytest
 
@@ -149,6 +150,13 @@ def test_label_sample_asks_for_nothing_that_is_labelled(look):
     ended = look("label-sample", "shop", "--json")
     assert [] == documents(ended)
     assert f"{ROWS:,} predictions" in ended.err
+
+
+def test_a_model_of_which_nothing_is_there_is_named(look):
+    """A typo looks like good news otherwise."""
+    told = look("label-sample", "shp").err
+    assert re.fullmatch(r"shp: none of the newest 1,\d{3} predictions is of this model\n", told)
+    assert "no incidents of shp\n" == look("incidents", "--model", "shp").err
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ def test_init_as_json_leaves_one_document_on_stdout(windage, shifted):
     assert ("windage.yaml", "outcome") == (document["config"], document["columns"]["label"])
     assert {"amount": "numeric", "kind": "categorical"} == document["settings"]["features"]
     assert "next: " in ended.err
+    assert "no predictions, so errors are not seen: say --prediction COLUMN" in ended.err
 
 
 def test_a_config_that_lies_here_and_is_not_used_is_told(windage, shifted):
@@ -215,6 +216,15 @@ def test_rows_in_no_order_and_of_no_width_are_told(windage, tmp_path):
     told = windage("replay", path).err
     assert re.search(r"column timestamp runs backwards \(2\d\d of 300 rows are late\)", told)
     assert "rows with too few or too many cells: 1\n" in told
+
+
+def test_a_first_line_of_values_is_told(windage, tmp_path):
+    """Its values would become names of features."""
+    (tmp_path / "bare.csv").write_text("0.25,a\n" + "0.5,b\n0.75,a\n" * 30)
+    told = windage("init", "bare.csv").err
+    assert "the first line must name the columns, and has a value: 0.25\n" in told
+    (tmp_path / "numbered.csv").write_text("0,1\n" + "0.5,b\n0.75,a\n" * 30)
+    assert "first line" not in windage("init", "numbered.csv", "--force").err
 
 
 def test_what_a_config_speaks_of_and_a_file_has_not_is_told(windage, shifted, tmp_path):

@@ -2,7 +2,8 @@
 
 Promises: the order is that in which it was told; to look at one refusal after the other gives the
 same as the columns.
-Leaves to others: why a record is refused (`decode`, `profiler`), what becomes of it (`postbag`).
+Leaves to others: why a record is refused (`decode`, `profiler`), what becomes of it
+(`profiler.postbag`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

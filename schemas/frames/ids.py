@@ -2,7 +2,7 @@
 
 Promises: two rows are equal only if their bytes are; a hash is a hint of where to look and is
 never taken for the identifier itself.
-Leaves to others: which rows are asked for (`index`, `ledger`).
+Leaves to others: which rows are asked for (`join.index`, `join.ledger`).
 """
 
 from collections.abc import Sequence

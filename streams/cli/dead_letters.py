@@ -2,7 +2,7 @@
 
 Promises: `show` prints bytes as they came; `replay` sends each letter once, and with `--dry-run`
 says what it would do and does nothing.
-Leaves to others: originals and memory (`runtime.dead_letters`).
+Leaves to others: originals and memory (`installation.dead_letters`).
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """`windage drill`: an exercise through the outputs.
 
 Promises: says before and after that it is a drill, and where it went.
-Leaves to others: its records (`runtime.drill`); with --url the server writes them (`web.drilling`).
+Leaves to others: its records (`installation.drill`), with --url the server (`web.drilling`).
 """
 
 import time

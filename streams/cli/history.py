@@ -2,7 +2,7 @@
 
 Promises: a function of the topics; what another version wrote otherwise is passed over; times are
 those of the events.
-Leaves to others: folding outputs (`casebook`), reading topics (`runtime.reading`), printing.
+Leaves to others: folding outputs (`casebook`), reading topics (`installation.reading`), printing.
 """
 
 from typing import Any, Final

@@ -2,7 +2,7 @@
 
 Promises: an event that would be refused, or would do something else than it seems to say, is
 refused here with the reason; what was said is printed as it was written.
-Leaves to others: what an event causes (`streams.policy`), writing (`runtime.writing`).
+Leaves to others: what an event causes (`streams.policy`), writing (`installation.writing`).
 """
 
 import time

@@ -3,7 +3,7 @@
 Promises: nothing that is there is replaced; an embedded export is a whole log (a copy that is
 consistent also while `windage serve` writes), a Kafka export the snapshots with their offsets and
 the references.
-Leaves to others: archives of Kafka states (`runtime.kafka.moving`), the log (`runtime.reading`).
+Leaves to others: archives of Kafka states (`kafka.moving`), the log (`installation.reading`).
 """
 
 import shutil

@@ -2,7 +2,7 @@
 
 Promises: what is written is that of `windage drill`, durable before the answer; readers of the
 stream and the sinks of this process have it as they have any output.
-Leaves to others: its records (`runtime.drill`), who may ask (`access`).
+Leaves to others: its records (`installation.drill`), who may ask (`access`).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """What the API says: models, incidents, readings, health, as JSON.
 
 Promises: every answer is a JSON object with one list or fixed fields; instants are RFC 3339 UTC.
-Leaves to others: state (`board`), writing (`intake`), who may ask (`access`).
+Leaves to others: state (`board`), writing (`said`, `receiving`), who may ask (`access`).
 """
 
 from collections.abc import Iterable, Mapping

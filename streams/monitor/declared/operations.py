@@ -6,7 +6,7 @@ second), one value a pane over all versions, each only where the config declares
     monitors: [{watch: "metric:latency_ms_p95", detector: control_chart}]
 
 Promises: a function of the counts on time; they become figures like those that are sent.
-Leaves to others: judging them (`monitors`), readings without a monitor (`summaries`).
+Leaves to others: judging them (`monitors`), readings without a monitor (`watches.summaries`).
 """
 
 from collections.abc import Iterable

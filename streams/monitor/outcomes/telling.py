@@ -1,7 +1,7 @@
 """Telling: metrics with their intervals as findings, beside those of the reference.
 
 Promises: readings only (role context): they page nobody and spend no budget.
-Leaves to others: which rows a metric is of (callers), alarms (`performance`, `lane`).
+Leaves to others: which rows a metric is of (callers), alarms (`watches.performance`, `lane`).
 """
 
 from collections.abc import Iterable

@@ -6,7 +6,8 @@ predictions, before any of their labels). `estimate:accuracy` says how far estim
 
 Promises: a metric alarms only with the proof of the error's sequential detector; how bad it is
 comes from the fall of the metric itself; everything else is context.
-Leaves to others: labels (`labels`), where errors concentrate (`slices`), the error (`lane`).
+Leaves to others: labels (`outcomes.labels`), where errors concentrate (`outcomes.slices`), the
+error (`lane`).
 """
 
 from typing import Final

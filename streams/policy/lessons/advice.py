@@ -2,7 +2,7 @@
 
 Promises: only beyond the promised rate, and from what was measured: the limit is tried on every
 case that is kept with a verdict. Nothing is moved by itself.
-Leaves to others: telling (`alert`), keeping cases (`cases`).
+Leaves to others: telling (`incidents.alert`), keeping cases (`cases`).
 """
 
 from collections import Counter

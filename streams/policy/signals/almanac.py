@@ -3,7 +3,7 @@
 Promises: inside an exception nothing is judged, so nothing opens, counts or resolves; in the
 first pane after it every detector that alarms starts anew, as what it saw was the exception.
 Silences and maintenance hold alerts back and judge on.
-Leaves to others: leaving the stretches out of what is trained on (`request`).
+Leaves to others: leaving the stretches out of what is trained on (`retraining.request`).
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@
 Promises: one observation per signal in the order of their keys; the order and repetition of
 findings change nothing; a good turn (an error rate that falls) and an effect too small to
 matter are no breach.
-Leaves to others: what follows from it (`states`, `grouping`).
+Leaves to others: what follows from it (`states`, `incidents.grouping`).
 """
 
 from collections.abc import Iterable

@@ -2,7 +2,7 @@
 
 Promises: a pure function of one pane's observations. A value is named only if it stands out:
 its siblings were judged and hold still, and its effect is larger than theirs and the whole's.
-Leaves to others: which observations belong together (`grouping`).
+Leaves to others: which observations belong together (`incidents.grouping`).
 """
 
 from collections.abc import Iterable, Mapping

@@ -2,7 +2,7 @@
 
 Promises: whoever is entitled to an incident is handed on, never lost; a detector that is spent
 without an incident is restarted, so that it cannot alarm for ever.
-Leaves to others: the table (`states`), the incident (`grouping`).
+Leaves to others: the table (`states`), the incident (`incidents.grouping`).
 """
 
 from typing import Final

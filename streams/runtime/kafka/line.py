@@ -2,7 +2,7 @@
 
 Promises: an answer after more than `LONG_SECONDS` is worth a line at once; answers several times
 slower than usual are told once, and once more when they are as usual again.
-Leaves to others: taking the time (`worker`), and a broker that does not answer at all (`speaker`).
+Leaves to others: taking the time (`worker`), and a broker that does not answer at all (`speaking`).
 """
 
 from collections import deque

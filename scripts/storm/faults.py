@@ -16,6 +16,7 @@ import msgspec
 
 from scripts.storm.broker import Broker
 from scripts.storm.fleet import Fleet, Member, send
+from scripts.storm.load import busy
 
 ON_ITS_WAY_S: Final = 20.0
 SESSION_S: Final = 6.0
@@ -183,11 +184,14 @@ def bad_line(mode: str, seconds: float) -> Callable[[Field], Awaitable[None]]:
 
 
 async def _standing(topics: Topics) -> int:
-    """The committed offsets once what was on its way is through or has failed."""
+    """The committed offsets once what was on its way is through or has failed.
+
+    Whoever broke down behind its snapshot acknowledges when it is there again what that has.
+    """
     before, now = -1, await topics.committed()
-    deadline = time.monotonic() + ON_ITS_WAY_S
+    deadline = time.monotonic() + ON_ITS_WAY_S * busy()
     while now > before and time.monotonic() < deadline:
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(3.0 * busy())
         before, now = now, await topics.committed()
     return now
 

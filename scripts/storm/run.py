@@ -8,7 +8,6 @@ Leaves to others: the faults (`faults`), the oracles (`oracles`), many runs (`so
 import asyncio
 import json
 import logging
-import os
 import random
 import sys
 import time
@@ -28,6 +27,7 @@ from scripts.storm.broker import Broker
 from scripts.storm.faults import Fault, Field, schedule
 from scripts.storm.feeder import Feeder
 from scripts.storm.fleet import Fleet
+from scripts.storm.load import busy
 from scripts.storm.oracles import Verdict, judge
 from scripts.storm.progress import GROUPS, Recovery, Watcher
 from scripts.storm.topics import RunTopics
@@ -205,12 +205,12 @@ class _Run:
             await self._until_progress(felt)
             await asyncio.sleep(self._chance.uniform(0.0, PAUSE_S))
         self._look()
-        felt.busy = _busy()
+        felt.busy = busy()
         felt.traced = await self._traced(fault, before)
 
     async def _traced(self, fault: Fault, before: dict[Path, int]) -> bool:
         """Whether the workers tell of a fault; whoever was killed must first be there again."""
-        deadline = time.monotonic() + PROGRESS_S * _busy()
+        deadline = time.monotonic() + PROGRESS_S * busy()
         while time.monotonic() < deadline:
             if any(trace in self._fleet.said_since(before) for trace in fault.traces):
                 return True
@@ -234,14 +234,14 @@ class _Run:
         """Wait until nothing is left to read, for a bounded time."""
         begun = time.monotonic()
         say("everything is written; waiting for the workers")
-        while time.monotonic() - begun < 2 * CAUGHT_UP_S * _busy():
+        while time.monotonic() - begun < 2 * CAUGHT_UP_S * busy():
             view = await self._watcher.newer(time.monotonic())
             self._look()
             if not any(view.lag(group) for group in GROUPS):
                 break
         self.drained_s = time.monotonic() - begun
         await asyncio.sleep(QUIET_S)
-        if self.drained_s > CAUGHT_UP_S * _busy():
+        if self.drained_s > CAUGHT_UP_S * busy():
             lags = {group: view.lag(group) for group in GROUPS}
             self._found.append(f"O6: lag {lags} after {self.drained_s:.0f} s of rest")
 
@@ -305,11 +305,6 @@ class _Run:
             "ways": dict(Counter(felt.fault.name for felt in self._felt)),
             "violations": verdict.violations,
         }
-
-
-def _busy() -> float:
-    """Processes a core that want to run, at least 1."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def _median(values: list[float]) -> float:

@@ -1,7 +1,7 @@
 """What a drift looks like, through the whole product, on columns that nothing was tuned on.
 
-Its shape, its breadth over the parts of a segmentation, and parts that move apart. Another seed by
-WINDAGE_SEED.
+Its shape, its breadth over the parts of a segmentation, parts that move apart, panes that swing.
+Another seed by WINDAGE_SEED.
 """
 
 import os
@@ -138,3 +138,38 @@ def test_few_steps_are_called_gradual(size):
 def test_most_long_climbs_are_called_gradual_in_the_end():
     """One standard deviation over 50 panes."""
     assert shapes.said(1.0, 50, 40, SEED).at_last >= 0.9
+
+
+def swung(by, seed, level=0.0):
+    """Everything said of a model that is wrong in .2 of the rows; in turn `by` more and less."""
+    rng = random(4, seed)
+    rows, pane = 8000 + 26_000, 200
+    after = np.arange(rows) >= 8000 + 2000
+    turns = np.where(np.arange(rows) // (2 * pane) % 2, by, -by)
+    score = rng.random(rows)
+    prediction = (score > 0.5).astype(int)
+    label = np.where(rng.random(rows) < 0.2 + after * (turns + level), 1 - prediction, prediction)
+    wanted = config(pane, 8000, 1, YEAR, task="binary", labels={"horizon": "1000s"})
+    columns = {"x": rng.normal(size=rows)}
+    return tell(wanted, columns, prediction=prediction, score=score, label=label)
+
+
+def test_panes_that_are_better_and_worse_in_turn_are_said():
+    """As performance, beside whatever else notices; nothing is to be learned from it."""
+    told = swung(0.1, 1)
+    opened, *_ = (one for one in told.drift if one["signal"] == "spread")
+    assert ("performance_drop", "quartiles") == (opened["kind"], opened["detector"]["name"])
+    assert "over panes" in opened["explanation"]
+    effect = opened["detector"]["effect"]
+    assert 0.15 < effect["current"] < 0.25, "between the quartiles of both levels"
+    alert = next(one for one in told.alerts if one["incident_id"] == opened["incident_id"])
+    assert alert["triage"]["class"] in ("performance_drop", "concept_drift", "calibration_drift")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_a_level_that_stays_or_moves_is_no_swing(level):
+    """It is an error that moved, or nothing at all."""
+    told = swung(0.0, 2, level)
+    assert [] == [one for one in told.drift if one["signal"] == "spread"]
+    assert bool(level) == any(one["signal"] == "error" for one in told.drift)

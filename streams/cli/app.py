@@ -226,7 +226,9 @@ def replay(  # noqa: PLR0917 - typer passes options by name
 def init(  # noqa: PLR0917 - typer passes options by name
     sample: Annotated[Path, typer.Argument(help="A file of predictions, as for replay.")],
     config: options.ConfigFile = options.USUAL_CONFIG,
-    model: Annotated[str, typer.Option(help="Name of the model.")] = "model",
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model.", show_default="model")
+    ] = None,
     id: options.Column = None,
     timestamp: options.Column = None,
     prediction: options.Column = None,

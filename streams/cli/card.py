@@ -24,12 +24,16 @@ from streams.cli.incidents import span_of
 from streams.cli.places import Place, reading
 from streams.cli.status import coverage_of, latest_readings
 
+_FORMS: Final = (".md", ".html", ".htm")
+
 _CUT: Final = 300
 """Characters of a sentence in a table."""
 
 
 def run(place: Place, model: str, output: Path | None, *, as_json: bool) -> None:
     """Write the card to `output` (.md or .html), or to stdout."""
+    if output is not None and output.suffix.lower() not in _FORMS:
+        raise OperatorError(f"--output: must end with {' or '.join(_FORMS)}", REFUSED)
     config = place.told()
     with reading(place) as reader:
         history = read_history(reader)
@@ -51,7 +55,7 @@ def run(place: Place, model: str, output: Path | None, *, as_json: bool) -> None
         return
     title = f"Monitoring card of {model}"
     content = blocks_of(model, told, history, latest)
-    html = output is not None and output.suffix.lower() in (".html", ".htm")
+    html = output is not None and output.suffix.lower() != ".md"
     text = blocks.html(title, content) if html else blocks.markdown(title, content)
     if output is None:
         sys.stdout.write(text)

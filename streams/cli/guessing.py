@@ -56,7 +56,7 @@ def guess(path: Path, wanted: Columns, keep: Iterable[str] = ()) -> Guess:
     FileError if the file cannot be read, or a column in `wanted` is not there.
     """
     table = open_table(path)
-    if table.records:
+    if table.model is not None:
         return Guess(columns=wanted)
     named = assign(table.columns, wanted, str(path))
     block = next(iter(table.blocks()), None)

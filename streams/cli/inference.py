@@ -17,6 +17,9 @@ from streams.runtime.recordings.mapping import Columns
 from streams.runtime.recordings.recording import Recording
 from streams.runtime.recordings.sample import events_of
 
+NAME: Final = "model"
+"""Of the model, where neither a config nor records name it."""
+
 _PANE_ROWS: Final = 10
 _REFERENCE_ROWS: Final = 5_000
 _FEWEST_ROWS: Final = 30
@@ -93,6 +96,12 @@ class Sample:
     def reference_rows(self) -> int:
         """A fifth of the rows, at most 5,000."""
         return max(_FEWEST_ROWS, min(_REFERENCE_ROWS, self.recording.rows // 5))
+
+    @property
+    def features(self) -> int:
+        """How many features there are: columns, or names in records."""
+        told = (one for one in self._values("features") if one)
+        return len(self.columns.features) or len({name for one in told for name in one})
 
     @property
     def labelled(self) -> bool:

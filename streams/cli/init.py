@@ -20,6 +20,7 @@ from streams.cli.console import emit_object, say
 from streams.cli.endings import REFUSED, OperatorError
 from streams.cli.guessing import guess
 from streams.cli.inference import (
+    NAME,
     Sample,
     every_of,
     infer_model,
@@ -53,7 +54,7 @@ _HEAD: Final = f"""# yaml-language-server: $schema={SCHEMA}
 def run(
     sample_path: Path,
     to: Path,
-    name: str,
+    model_name: str | None,
     columns: Columns,
     *,
     every: str | None,
@@ -66,6 +67,7 @@ def run(
 
     if to.exists() and not force:
         raise OperatorError(f"{to}: is there already (--force replaces it)", REFUSED)
+    name = model_name or open_table(sample_path).model or NAME
     found = guess(sample_path, without_roles(columns, every_of(every)))
     wanted = found.columns
     for note in found.notes:

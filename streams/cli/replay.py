@@ -23,6 +23,7 @@ from streams.cli.configured import choose_model, load_baseline, load_baselines, 
 from streams.cli.endings import DRIFT, UNREACHABLE, OperatorError
 from streams.cli.guessing import guess
 from streams.cli.inference import (
+    NAME,
     Sample,
     every_of,
     infer_model,
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 
 _JUDGED: Final = b'"state":"judged"'
 _CODE: Final = "windage.error.code"
-
-NAME: Final = "model"
-"""Of the model, where no config names it."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,12 +134,12 @@ def plan_of(asked: Asked) -> Plan:
             "false_alarms": asked.false_alarms,
         }
         given = {key: value for key, value in said.items() if value is not None}
-        name = asked.model or NAME
+        name = asked.model or open_table(asked.predictions).model or NAME
         sample = Sample(_recording(asked, name, guessed))
         # Nobody has said that rows must keep coming: files have gaps that were no outages.
         written = infer_model(sample, {"silent_after": "off", **given})
         model = validated(written, asked.predictions)
-        notes = (_inferred(written, sample.columns, asked.reference), *notes)
+        notes = (_inferred(written, sample, asked.reference), *notes)
         for note in notes:
             console.say(note)
         if USUAL_CONFIG.is_file():
@@ -214,12 +212,13 @@ def row_of(instant: Millis, every: Millis | None) -> int | None:
     return None if every is None else (instant - FIRST_INSTANT) // every
 
 
-def _inferred(model: dict[str, Any], columns: Columns, reference: Path | None) -> str:
+def _inferred(model: dict[str, Any], sample: Sample, reference: Path | None) -> str:
     """What is run, in a sentence."""
+    columns, count = sample.columns, sample.features
     roles = [f"{role} {getattr(columns, role)}" for role in ("id", "prediction", "score", "label")]
     named = ", ".join(role for role in roles if not role.endswith("None")) or "features only"
     first = f"first {model['reference']['rows']:,} rows" if reference is None else "a file"
-    count, blind = len(columns.features), ""
+    blind = ""
     if model["task"] == "none":
         blind = "; no predictions, so errors are not seen (--prediction COLUMN)"
     return (

@@ -40,6 +40,8 @@ def import_(place: Place, file: Path, *, as_json: bool) -> None:
         if place.data is None:
             raise OperatorError(f"{file}: is an embedded log; say --data with a new directory")
         told = _import_log(file, place.data)
+    elif place.data is not None:
+        raise OperatorError(f"{file}: is no embedded log, and only such a one goes into --data")
     else:
         told = _import_kafka(place, file)
     _tell(told, f"{file}: imported", as_json=as_json)

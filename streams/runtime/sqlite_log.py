@@ -112,7 +112,10 @@ class SqliteLog:
 
     def __init__(self, directory: Path, partitions: int = 1) -> None:
         """LogError if another process holds the directory, or the file is not of this kind."""
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise LogError(f"{directory}: is no directory") from None
         self.partitions, self.directory = partitions, directory
         self._path = directory / "windage.sqlite"
         self._holder = (directory / "lock").open("a")

@@ -169,6 +169,22 @@ def test_a_place_that_cannot_be_written_is_named_first(command, tmp_path):
     assert "windage: --report: nowhere/report.html: no such directory\n" == ended.err
 
 
+def test_what_a_file_is_not_is_said_of_it(command, tmp_path):
+    (tmp_path / "windage.yaml").write_text("models: {m: {task: none}}\n")
+    for arguments, code, told in (
+        (("serve", "--data", "windage.yaml"), 3, "windage.yaml: is no directory"),
+        (
+            ("state", "import", "windage.yaml", "--data", "new"),
+            2,
+            "windage.yaml: is no embedded log",
+        ),
+        (("card", "m", "--output", "card.pdf"), 2, "--output: must end with .md or .html or .htm"),
+    ):
+        ended = command(*arguments)
+        assert code == ended.code
+        assert ended.err.startswith(f"windage: {told}")
+
+
 def test_a_detector_that_river_has_not_is_told_before_anything_runs(command, tmp_path):
     (tmp_path / "windage.yaml").write_text(
         "models: {m: {task: none, features: {a: numeric},"

@@ -198,6 +198,21 @@ def test_a_file_of_many_columns_is_not_refused(windage, tmp_path):
     assert "features: 510" in (tmp_path / "windage.yaml").read_text()
 
 
+def test_records_say_of_which_model_they_are(command, tmp_path):
+    """Under another name each would be refused."""
+    lines = [
+        f'{{"model":"fraud","version":"1","prediction_id":"{row}","features":{{"a":1}},"prediction":1,'
+        f'"timestamp":"2026-01-01T00:00:{row:02}Z"}}'
+        for row in range(40)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
+    told = command("replay", "log.jsonl").err
+    assert "1 feature, " in told
+    assert "refused" not in told
+    assert 0 == command("init", "log.jsonl").code
+    assert "\n  fraud:\n" in (tmp_path / "windage.yaml").read_text()
+
+
 def test_cells_that_are_no_words_are_no_crash(windage, tmp_path):
     """Lists and objects of a log of JSON have no hash."""
     path = tmp_path / "log.jsonl"

@@ -69,8 +69,11 @@ class Table(Protocol):
         """The rows from the first on."""
 
     @property
-    def records(self) -> bool:
-        """Whether lines are prediction records of the contract, to be handed on as they stand."""
+    def model(self) -> str | None:
+        """Of lines that are records of the contract, to be handed on as they stand, whose first is.
+
+        None: rows of columns.
+        """
 
     @property
     def uneven(self) -> int:
@@ -118,7 +121,7 @@ class TypedBlock(msgspec.Struct, frozen=True, kw_only=True):
 class CsvTable:
     """A CSV file, gzipped or not; the delimiter is the one of `,;tab|` its first line has most."""
 
-    records = False
+    model = None
 
     def __init__(self, path: Path, block_rows: int = BLOCK_ROWS) -> None:
         """FileError if it is no text, has no header line, or a name stands in it twice."""
@@ -185,7 +188,8 @@ class JsonLinesTable:
         self._block_rows = block_rows
         with _bytes(path) as lines:
             read = [_object(line) or {} for line in islice(lines, block_rows)]
-        self.records = set().union(*read) >= _RECORD
+        first = next((row for row in read if row.keys() >= _RECORD), None)
+        self.model = None if first is None else str(first["model"])
         self.columns = list(dict.fromkeys(name for row in read for name in self._row(row)))
         if not self.columns:
             raise FileError(f"{path}: no JSON object in its first {block_rows} lines")
@@ -209,7 +213,7 @@ class JsonLinesTable:
 
     def _row(self, row: dict[str, object]) -> dict[str, object]:
         features = row.get("features")
-        if self.records or not isinstance(features, dict):
+        if self.model is not None or not isinstance(features, dict):
             return row
         return features | {name: cell for name, cell in row.items() if name not in _BESIDE}
 
@@ -217,7 +221,7 @@ class JsonLinesTable:
 class ParquetTable:
     """A Parquet file; needs pyarrow (the extra `server`)."""
 
-    records = False
+    model = None
     uneven = 0
 
     def __init__(self, path: Path, block_rows: int = BLOCK_ROWS) -> None:

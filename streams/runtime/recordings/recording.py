@@ -52,7 +52,7 @@ class Recording:
         self._table: Table = open_table(predictions, block_rows)
         self._labels: LabelSource | None = None
         self._events = events
-        if self._table.records:
+        if self._table.model is not None:
             self.columns = Columns(id="prediction_id", timestamp="timestamp")
             self._writer: RowWriter | LineWriter = LineWriter(path)
         else:
@@ -85,7 +85,7 @@ class Recording:
 
     def lacking(self, declared: str | Iterable[str]) -> list[str]:
         """Which of the features declared (or `auto`) no column is; in records there may be any."""
-        if isinstance(declared, str) or self._table.records:
+        if isinstance(declared, str) or self._table.model is not None:
             return []
         held = set(safe_names(self.columns.features))
         return [name for name in declared if name not in held]

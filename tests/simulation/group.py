@@ -129,6 +129,11 @@ class Group:
                 tp = TP(log, partition)
                 self._covered[tp] = max(self._covered.get(tp, 0), offset)
 
+    def bury(self) -> None:
+        """Whoever is dead is no member any more."""
+        if not all(process.alive for process in self.processes):
+            self.processes = [process for process in self.processes if process.alive]
+
     def reap(self, reason: BaseException, process: Process) -> None:
         """A process has ended by itself: because a send failed, or because something is wrong."""
         process.kill()

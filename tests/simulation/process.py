@@ -244,7 +244,7 @@ class Process:
 
     def ended(self) -> BaseException | None:
         """Return what has ended it, if anything has."""
-        done = [task for task in self.tasks if task.done()] if self.tasks else None
+        done = [task for task in self.tasks if task.done()]
         if not done:
             return None
         self.tasks = [task for task in self.tasks if not task.done()]

@@ -143,7 +143,7 @@ class Simulation:
         if x < 0.10:
             self._pass_time(r)
             return
-        group = r.choices(self.groups, (2, 1))[0]
+        group = self.profilers if r.random() * 3 < 2 else self.monitors
         runs = [one for one in group.processes if one.runs]
         if x > 0.97 or not runs:
             self._disturb(r, group, runs)
@@ -275,12 +275,12 @@ class Simulation:
             self.loop.spin()
         for group in self.groups:
             for process in group.processes:
-                if process.alive and (reason := process.ended()) is not None:
+                if process.tasks and process.alive and (reason := process.ended()) is not None:
                     group.reap(reason, process)
                     group.rebalance()
             if group.changing:
                 group.go_on(r)
-            group.processes = [one for one in group.processes if one.alive]
+            group.bury()
 
     def _change(self) -> None:
         """A worker with the later config comes, once there is something to count anew."""
@@ -330,7 +330,7 @@ class Simulation:
             for process in list(group.processes):
                 process.learn()
             for _ in range(2):  # who is given a share only then hears of it then
-                group.processes = [one for one in group.processes if one.alive]
+                group.bury()
                 if not group.processes:
                     group.join()
                 group.rebalance()

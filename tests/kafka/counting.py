@@ -128,6 +128,8 @@ if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     role = CountingRole("profiler", given.pop("inputs"))
     connection = Connection(bootstrap=given.pop("bootstrap"))
-    if "stall_s" in given:
-        given["limits"] = Limits(stall_s=given.pop("stall_s"), memory=1 << 40, red=1 << 40)
+    terms = {name: given.pop(name) for name in ("stall_s", "unsettled_s") if name in given}
+    if terms:
+        usual = {"stall_s": 60.0, "unsettled_s": 72.0}
+        given["limits"] = Limits(**{**usual, **terms}, memory=1 << 40, red=1 << 40)
     sys.exit(run_role(role, connection, **given))

@@ -18,7 +18,7 @@ from streams.web.access import Access
 from streams.web.worker import Page
 
 MIB = 1 << 20
-LIMITS = Limits(stall_s=60.0, memory=500 * MIB, red=400 * MIB)
+LIMITS = Limits(stall_s=60.0, unsettled_s=72.0, memory=500 * MIB, red=400 * MIB)
 
 
 class Watched:
@@ -54,6 +54,38 @@ def test_records_that_wait_for_a_minute_uncounted_end_the_worker_with_its_stacks
     watched.pass_by(2)
     assert 70 == watched.left[0]
     assert "most recent call first" in capfd.readouterr().err
+
+
+def test_a_rebalance_without_an_end_ends_the_worker_with_its_stacks(watched, capfd):
+    """Nothing waits for a worker that owns nothing, and yet it may never own anything again."""
+    watched.pulse.unsettled_since = watched.now
+    watched.pass_by(71, moves=True)
+    assert [] == watched.left
+    watched.pass_by(2, moves=True)
+    assert 70 == watched.left[0]
+    assert "most recent call first" in capfd.readouterr().err
+
+
+def test_a_rebalance_while_kafka_is_away_is_not_our_fault(watched):
+    """The exit code is that of a broker that cannot be reached."""
+    watched.pulse.unsettled_since = watched.pulse.away_since = watched.now
+    watched.pass_by(73, moves=True)
+    assert 3 == watched.left[0]
+
+
+def test_every_step_of_a_restore_gives_it_more_time(watched):
+    """A state of many gigabytes is read for longer than a rebalance may last."""
+    watched.pulse.unsettled_since = watched.now
+    for _ in range(3):
+        watched.pass_by(60)
+        watched.pulse.unsettled_since = watched.now
+    assert [] == watched.left
+
+
+def test_a_settled_worker_is_not_made_unsettled_by_a_late_step():
+    pulse = Pulse("monitor")
+    pulse.settling()
+    assert pulse.unsettled_since is None
 
 
 def test_no_lag_and_progress_are_no_stall(watched):

@@ -1,6 +1,7 @@
 """A worker as a member of its group and as a service: static membership, its page."""
 
 import asyncio
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +28,20 @@ async def test_a_static_member_that_is_killed_has_its_partitions_back_at_once(fl
     feed.assert_exact(await fleet.counted_to(feed.ends))
     assert time.monotonic() - begun < 45
     assert feed.outputs == set(await fleet.outputs())
+
+
+async def test_who_waits_in_a_rebalance_without_an_end_is_ended(fleet):  # noqa: F811
+    """A member that was stopped holds the others up: one of little patience gives up."""
+    stopped, waits = fleet.start(), fleet.start(unsettled_s=2.0)
+    feed = Feed(fleet)
+    await feed.write(2_000, seconds=1)
+    await fleet.counted_to(feed.ends)
+    stopped.send_signal(signal.SIGSTOP)
+    fleet.start()
+    assert 70 == await asyncio.to_thread(waits.wait, 30)
+    stopped.send_signal(signal.SIGCONT)
+    fleet.start()
+    feed.assert_exact(await fleet.counted_to(feed.ends))
 
 
 async def test_the_marker_of_a_transaction_is_no_record_that_waits(fleet):  # noqa: F811

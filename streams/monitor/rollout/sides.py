@@ -1,9 +1,9 @@
 """Sides: what a canary and its champion did in a pane, as rows and hits by measure and place.
 
-`error`: wrong answers, or numbers whose residual (rankings: whose miss, 1 - NDCG) is larger than 80 %
-of the champion's. `failed`:
-no answer. `slow`: slower than 95 % of the champion's. `estimate`: for each answer the chance that
-it is wrong, by what its score has meant for the champion so far.
+`error`: wrong answers, or numbers whose residual (rankings: whose miss, 1 - NDCG) is larger than
+80 % of the champion's. `failed`: no answer. `slow`: slower than 95 % of the champion's.
+`estimate`: for each answer the chance that it is wrong, by what its score has meant for the
+champion so far.
 
 Promises: what makes a hit is fixed before the pane, by the champion's rows of earlier ones.
 Leaves to others: what the hits prove (`canary`).

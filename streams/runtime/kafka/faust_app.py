@@ -63,6 +63,9 @@ class Reader(Protocol):
     def waiting(self) -> Collection[TP]:
         """Return the topic partitions that must not be fetched now."""
 
+    def parting(self) -> None:
+        """Note that the group parts its partitions anew; called by the thread of the consumer."""
+
 
 class _NoOffsets(defaultdict[TP, None]):
     """Faust drops what lies below its own read offset; our batches carry better proof."""
@@ -111,6 +114,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget where reading stood: aiokafka does so too."""
+        self.consumer.app.reader.parting()
         self.ends.clear()
         await super().on_partitions_revoked(revoked)
 
@@ -211,6 +215,10 @@ class Consumer(driver.Consumer):
         """Return whether one broker alone stamps the records."""
         consumer = self._thread._ensure_consumer()  # noqa: SLF001 - Faust offers no other way
         return len(consumer._client.cluster.brokers()) == 1  # noqa: SLF001 - nor does aiokafka
+
+    def begin_fetching(self) -> None:
+        """Count from now on how long nothing is fetched: before, there may have been nothing."""
+        self._fetched_s = time.monotonic()
 
     def seconds_since_fetch(self) -> float:
         """Return how long ago a fetch began."""

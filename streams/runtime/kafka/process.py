@@ -289,6 +289,7 @@ def settings_of(config: Config, name: RoleName) -> dict[str, Any]:
         "store_s": config.state.every / 1000,
         "limits": Limits(
             stall_s=config.limits.stall / 1000,
+            unsettled_s=(config.limits.stall + config.kafka.session_timeout) / 1000,
             memory=config.limits.memory,
             red=int(config.limits.memory * config.limits.memory_red),
         ),

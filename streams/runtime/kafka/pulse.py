@@ -1,7 +1,7 @@
 """The pulse of a worker process: how far it is, when it last moved, what it weighs.
 
-Promises: written by the event loop alone, read from any thread; every field is replaced whole, so
-a reader never sees half of one.
+Promises: read from any thread, and written by the event loop alone but for the beginning of a
+rebalance; every field is replaced whole, so a reader never sees half of one.
 Leaves to others: what a bad pulse means (`watchdog`), showing it (`streams/web/worker`).
 """
 
@@ -57,6 +57,9 @@ class Pulse:
         """How the store is in which predictions wait: `ok`, or what is wrong; None: in memory."""
         self.lamps: Sequence[Lamp] = ()
         """How the models stand that are judged here."""
+        self.unsettled_since: float | None = None
+        """Since when the group parts its partitions anew, or the last step of restoring what we got
+        (monotonic); None while it is settled."""
         self.away_since: float | None = None
         """Since when the broker has not answered."""
         self.heard: Callable[[Sequence[Output]], None] | None = None
@@ -65,6 +68,11 @@ class Pulse:
     def progress(self) -> None:
         """Something was done."""
         self.moved = time.monotonic()
+
+    def settling(self) -> None:
+        """A step of restoring what the group has given us."""
+        if self.unsettled_since is not None:
+            self.unsettled_since = time.monotonic()
 
     def behind(self, lag: Mapping[str, int]) -> None:
         """Note the lag; with none of it there is nothing to do, which is as good as progress."""

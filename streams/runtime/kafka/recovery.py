@@ -6,7 +6,7 @@ Leaves to others: reading and judging snapshots (`restore`), when to recover (`w
 """
 
 import logging
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -39,10 +39,18 @@ class InformedRole(Role, Protocol):
 class Recovery:
     """Makes tenures."""
 
-    def __init__(self, settings: Settings, role: InformedRole, committed: Committed) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        role: InformedRole,
+        committed: Committed,
+        progress: Callable[[], None],
+    ) -> None:
+        """`progress` is called at every step, so that a long restore is not taken for a stall."""
         self._settings = settings
         self._role = role
         self._committed = committed
+        self._progress = progress
         self._agreement = Agreement(settings, role.name, role.inputs)
         self._ledger = Ledger(
             state_topic=settings.state_topic,
@@ -71,7 +79,9 @@ class Recovery:
         try:
             inputs = {log: self._settings.names[log] for log in self._role.inputs}
             bounds = await restore.read_bounds(consumer, inputs, partitions)
-            stored = await restore.read_state(consumer, self._settings.state_topic, partitions)
+            stored = await restore.read_state(
+                consumer, self._settings.state_topic, partitions, self._progress
+            )
         finally:
             await consumer.stop()
         chosen = {p: restore.choose(stored[p], self._settings.secret) for p in sorted(stored)}
@@ -80,6 +90,7 @@ class Recovery:
         self._role.know(references)
         tenures = {}
         for partition, found in chosen.items():
+            self._progress()
             tenure = await self._tenure(
                 partition, found, bounds[partition], aside.pop(partition, None)
             )

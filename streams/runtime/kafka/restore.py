@@ -8,7 +8,7 @@ Leaves to others: making the machine (the role), when to restore (`worker`).
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -51,9 +51,15 @@ def detached_consumer(connection: Connection) -> AIOKafkaConsumer:
 
 
 async def read_state(
-    consumer: AIOKafkaConsumer, topic: str, partitions: Iterable[int]
+    consumer: AIOKafkaConsumer,
+    topic: str,
+    partitions: Iterable[int],
+    progress: Callable[[], None] = lambda: None,
 ) -> dict[int, list[StateRecord]]:
-    """Return every record of these partitions of the state topic, in log order."""
+    """Return every record of these partitions of the state topic, in log order.
+
+    `progress` is called whenever some have come.
+    """
     found: dict[int, list[StateRecord]] = {partition: [] for partition in partitions}
     tps = [TopicPartition(topic, partition) for partition in found]
     begins = await consumer.beginning_offsets(tps)
@@ -68,6 +74,7 @@ async def read_state(
         for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
             found[tp.partition] += [StateRecord(r.key or b"", r.value) for r in records]
             deadline = time.monotonic() + PATIENCE_SECONDS
+            progress()
         left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
         if time.monotonic() > deadline:
             raise UnreachableError(f"{topic} cannot be read to its end")

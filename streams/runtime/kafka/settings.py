@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowance_ms: Millis = 2_000
     lateness_ms: Millis = 0
     session_timeout_s: float = 12.0
-    limits: Limits = Limits(stall_s=60.0, memory=512 << 20, red=460 << 20)
+    limits: Limits = Limits(stall_s=60.0, unsettled_s=72.0, memory=512 << 20, red=460 << 20)
     instance: str | None = None
     record_bytes: int = 9 << 20
     chunk_bytes: int = snapshots.CHUNK_BYTES

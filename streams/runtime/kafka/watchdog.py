@@ -30,9 +30,14 @@ _log = logging.getLogger(__name__)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What is too long and too much. `red`: bytes from which on memory is warned of."""
+    """What is too long and too much. `red`: bytes from which on memory is warned of.
+
+    `unsettled_s`: of a rebalance, or of one step of restoring after it; a group may wait for a
+    member as long as its session lasts.
+    """
 
     stall_s: float
+    unsettled_s: float
     memory: int
     red: int
 
@@ -85,11 +90,20 @@ class Watchdog:
             return
         waiting = sum(self._pulse.lag.values())
         if waiting and now - max(self._pulse.moved, self._woken) > limit:
-            away = self._pulse.away_since
-            if away is not None:
-                self._leave(UNREACHABLE, f"Kafka has not answered for {now - away:.0f} s")
-                return
-            self._end(BROKEN, f"{waiting} records wait and none was counted for {limit:.0f} s")
+            self._give_up(now, f"{waiting} records wait and none was counted for {limit:.0f} s")
+            return
+        unsettled = self._pulse.unsettled_since
+        longest = self._limits.unsettled_s
+        if unsettled is not None and now - max(unsettled, self._woken) > longest:
+            self._give_up(now, f"a rebalance has not come to its end for {longest:.0f} s")
+
+    def _give_up(self, now: float, line: str) -> None:
+        """End for want of progress; while Kafka is away that is the reason."""
+        away = self._pulse.away_since
+        if away is not None:
+            self._leave(UNREACHABLE, f"Kafka has not answered for {now - away:.0f} s")
+        else:
+            self._end(BROKEN, line)
 
     def _judge_memory(self, now: float, memory: int) -> None:
         if memory > self._limits.memory:

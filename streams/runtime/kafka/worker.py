@@ -19,8 +19,9 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
+from streams.runtime.kafka.assignment import numbers
 from streams.runtime.kafka.broker_clock import BrokerClock
-from streams.runtime.kafka.exits import BROKEN, RefusedError, leave, leave_because
+from streams.runtime.kafka.exits import BROKEN, leave, leave_because
 from streams.runtime.kafka.faust_app import Consumer, make_app, run_app
 from streams.runtime.kafka.line import Line
 from streams.runtime.kafka.producing import make_producer
@@ -68,10 +69,11 @@ class Worker:
         self._asked: dict[TP, tuple[int, float]] = {}
         self._taken: dict[int, float] = {}  # when a batch of each partition was counted last
         self._generation = 0
+        self._partings = 0  # how often the group has begun to part its partitions
         self._clock = BrokerClock()
         pane, margins = settings.tick_ms, (settings.allowance_ms, settings.lateness_ms)
         self._ticker = None if pane is None else Ticker(self._clock, pane, *margins)
-        self._recovery = Recovery(settings, role, self._committed)
+        self._recovery = Recovery(settings, role, self._committed, self.pulse.settling)
         self._line = Line()
         self._again: Rereading | None = None
         self._room = Room(lambda: (one.machine for one in self._tenures.values()))
@@ -139,6 +141,11 @@ class Worker:
                 waiting.update(tp for tp, log in self._of(tenure) if log in paused)
         return waiting
 
+    def parting(self) -> None:
+        """Note that the group parts its partitions anew; called by the consumer's thread."""
+        self._partings += 1
+        self.pulse.unsettled_since = time.monotonic()
+
     def _of(self, tenure: Tenure) -> list[tuple[TP, str]]:
         return [(TP(topic, tenure.partition), log) for topic, log in self._logs.items()]
 
@@ -204,8 +211,9 @@ class Worker:
 
     async def _on_assigned(self, _app: Any, **_: Any) -> None:
         """Awaited by Faust before records flow."""
-        begun, self.pulse.ready = time.monotonic(), False
+        begun, self.pulse.ready, parting = time.monotonic(), False, self._partings
         self.pulse.progress()
+        self.pulse.settling()
         try:
             async with self._restoring:
                 await self._start_once()
@@ -231,6 +239,9 @@ class Worker:
         self.pulse.owned = tuple(sorted(self._tenures))
         self.pulse.account([tenure.machine for tenure in self._tenures.values()])
         self.pulse.ready = True
+        if parting == self._partings:
+            self.pulse.unsettled_since = None
+            self._app.consumer.begin_fetching()
         self.pulse.rebalances += 1
         self.pulse.progress()
         self._speaker.answered()
@@ -267,18 +278,7 @@ class Worker:
 
     def _assigned(self) -> set[int]:
         """Return the partition numbers assigned; they must be the same of every input."""
-        by_topic: dict[str, set[int]] = {topic: set() for topic in self._logs}
-        for tp in self._app.consumer.assignment():
-            by_topic.setdefault(tp.topic, set()).add(tp.partition)
-        numbers = list(by_topic.values())
-        if any(other != numbers[0] for other in numbers):
-            raise RefusedError(f"the inputs are not given out by partition number: {by_topic}")
-        if numbers[0] and max(numbers[0]) >= self._settings.partitions:
-            raise RefusedError(
-                f"partitions were added to the inputs, which had {self._settings.partitions}: keys "
-                "go elsewhere now, so the state does not fit any more"
-            )
-        return numbers[0]
+        return numbers(self._app.consumer.assignment(), self._logs, self._settings.partitions)
 
     async def _latest_references(self) -> Sequence[bytes]:
         return () if self._references is None else await self._references.latest()

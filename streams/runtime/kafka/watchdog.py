@@ -6,7 +6,6 @@ Leaves to others: starting again (`supervisor`), the figures (`pulse`).
 """
 
 import asyncio
-import faulthandler
 import gc
 import logging
 import sys
@@ -19,6 +18,7 @@ import msgspec
 
 from streams.runtime.kafka.exits import BROKEN, UNREACHABLE, leave
 from streams.runtime.kafka.pulse import Pulse, resident_bytes
+from streams.runtime.kafka.stacks import dump
 
 LOOK_S: Final = 0.5
 STOOD_S: Final = 2.0
@@ -122,6 +122,6 @@ class Watchdog:
             )
 
     def _end(self, code: int, line: str) -> None:
-        """Say where every thread stands, and end."""
-        faulthandler.dump_traceback(sys.stderr)
+        """Say where everything stands, and end."""
+        dump(sys.stderr)
         self._leave(code, line)

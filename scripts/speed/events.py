@@ -20,7 +20,8 @@ NAMES = tuple(f"feature_{i}" for i in range(FEATURES))
 REGIONS = ("eu", "us", "asia")
 EVERY = 5
 """Predictions per label."""
-CHUNK = 1_000
+CHUNK = 2_500
+"""Rows of an Arrow record: 446 KB, where the client library's records have up to 512."""
 _EDGES = 65
 
 _PREDICTION = (

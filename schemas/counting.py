@@ -5,9 +5,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas.grid import Grid, Task
+from schemas.grid import Grid
 from schemas.log import INPUT_LOGS, InputLog, Millis
-from schemas.vocabulary import UNNAMED
+from schemas.vocabulary import UNNAMED, Task
 
 AHEAD: Final[Millis] = 5 * 60_000
 """How far beyond broker time an event may lie before its clock is called wrong, by default."""

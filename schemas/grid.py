@@ -24,9 +24,9 @@ from detectors.regression import Regression
 from detectors.residuals import residual_grid
 from schemas.refusals import WIDTH as REFUSALS
 from schemas.sets import WIDTH as SETS
+from schemas.vocabulary import Task
 
 FeatureType = Literal["numeric", "categorical"]
-Task = Literal["binary", "multiclass", "regression", "ranking", "none"]
 
 WHOLE: Final = "*"
 """The segment that every row belongs to."""

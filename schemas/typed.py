@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from detectors.rankings import packed
 from schemas.grid import Grid, SegmentGrid
 from schemas.inputs import LONGEST_LIST, Identifier, Label, Name, Outcome
+from schemas.vocabulary import Task
 
 EXACT: Final = 1 << 53
 """Beyond it whole numbers have no floats of their own."""
@@ -34,7 +35,7 @@ def prediction_type(
     grid: Grid | None,
     extra: tuple[str, ...] = (),
     *,
-    ranked: bool = False,
+    task: Task = "binary",
     strict: bool = False,
     loose: bool = False,
 ) -> type[msgspec.Struct]:
@@ -44,13 +45,16 @@ def prediction_type(
     a grid (learning) features and tags are dicts. `strict` takes only what needs no second look:
     no name but those of the grid and `extra`, no number of which a float may not be exact. `loose`
     takes what lacks required fields (they are UNSET) or has some of wrong types: whoever decodes
-    must look. `ranked`: predictions are lists, of which only how many items they have is kept.
-    Making a type is dear, and a worker asks for the same ones for each of its partitions.
+    must look. Of the `task` ranking predictions are lists, of which only the number of items is
+    kept; of the task none they may be absent. Making a type is dear, and a worker asks for the same
+    ones for each of its partitions.
     """
     number: Any = _Bounded if strict else float
     features: Any = dict[str, Any]
     tags: Any = dict[str, str]
-    target: Any = Category if not ranked else _Count | _Items | None
+    ranked, silent = task == "ranking", task == "none"
+    target: Any = _Count | _Items | None if ranked else Category
+    absent: Any = None if silent else UNSET
     if grid is not None:
         target = number | None if grid.task == "regression" else target
         names = {f"f{i}": feature.name for i, feature in enumerate(grid.features)}
@@ -72,7 +76,9 @@ def prediction_type(
         "Prediction",
         [
             *(_LOOSE_FIELDS if loose else _FIELDS),
-            ("prediction", target | UnsetType, UNSET) if loose else ("prediction", target),
+            ("prediction", target | UnsetType, absent)
+            if loose or silent
+            else ("prediction", target),
             ("features", features, msgspec.field(default_factory=features)),
             ("version", Any if loose else str, ""),
             ("score", number | None, None),

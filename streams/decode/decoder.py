@@ -77,7 +77,7 @@ class Decoder:
         """The structs of the one kind of record."""
         if self._kind is Label:
             return label_types(ranked=self._limits.ranked)
-        plain = self._kind or prediction_type(self._grid, ranked=self._limits.ranked)
+        plain = self._kind or prediction_type(self._grid, task=self._limits.task)
         return LabelTypes(plain, None, plain)
 
     def _quicken(self) -> None:
@@ -85,10 +85,10 @@ class Decoder:
         self._look.grown = False
         if self._predictions:
             met = self._grid, tuple(self._look.extra)
-            ranked = self._limits.ranked
-            kind, loose = prediction_type(*met, ranked=ranked, strict=True), None
+            task = self._limits.task
+            kind, loose = prediction_type(*met, task=task, strict=True), None
             if self._grid:  # names of features to learn from are judged before anything else is
-                loose = prediction_type(*met, ranked=ranked, strict=True, loose=True)
+                loose = prediction_type(*met, task=task, strict=True, loose=True)
             self._plain.use(msgspec.json.Decoder(kind).decode, loose)
             self._rows = list[kind] if self._grid else None  # type: ignore[valid-type] # as above
             if self._look.crowded:

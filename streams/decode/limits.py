@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from schemas.counting import Counting
 from schemas.log import LogRecord
-from schemas.vocabulary import TimestampUnit
+from schemas.vocabulary import Task, TimestampUnit
 
 
 class Limits(NamedTuple):
     """What a record may be at most: bytes (of one event, of a batch), features a prediction.
 
-    `timestamps` is how instants are written; `ranked`: answers and labels are lists.
+    `timestamps` is how instants are written; `task`: what answers and labels look like.
     """
 
     event_bytes: int
@@ -22,15 +22,19 @@ class Limits(NamedTuple):
     batch_bytes: int = 8 << 20
     timestamps: TimestampUnit = "auto"
     depth: int = 32
-    ranked: bool = False
+    task: Task = "binary"
 
     @classmethod
     def of(cls, counting: Counting) -> "Limits":
         """The limits of one model."""
         one = counting
-        ranked = one.task == "ranking"
         sizes = one.event_bytes, one.features, one.batch_bytes
-        return cls(*sizes, one.timestamps, one.depth, ranked)
+        return cls(*sizes, one.timestamps, one.depth, one.task)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether answers and labels are lists."""
+        return self.task == "ranking"
 
     def weigh(self, record: LogRecord) -> None:
         """RefusedError if a record is too large, and certainly no batch if that would do."""

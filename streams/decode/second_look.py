@@ -46,7 +46,7 @@ class SecondLook:
         self._tabular = kind is None or kind is Label
         own = {"label", "value"} & set(kind.__struct_fields__) if kind else {"prediction", "score"}
         self._measured = sorted(own)
-        self._kind = kind or prediction_type(grid, ranked=limits.ranked)
+        self._kind = kind or prediction_type(grid, task=limits.task)
         if kind is Label:
             self._kind = label_types(ranked=limits.ranked).plain
         self._limits = limits

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 
 from schemas.inputs import Label, Metric, ModelEvent
@@ -180,3 +181,24 @@ def test_rows_of_a_table_beside_plain_records_are_told_by_number():
     assert [(1, "schema", 1), (2, "malformed", -1)] == [
         (r[0], r[1], r[3]) for r in found.refused.one_by_one()
     ]
+
+
+@pytest.mark.parametrize("grid", [None, msgspec.structs.replace(GRID, task="none")])
+def test_who_watches_inputs_alone_need_not_send_predictions(grid):
+    """Task none: an event without `prediction` is one whose prediction is null, also in a table.
+
+    Of other tasks it is refused.
+    """
+    rows = [prediction(f"p{i}", T0) for i in range(3)]
+    for row in rows[1:]:
+        del row["prediction"]
+    columns = {"prediction_id": ["t0"], "timestamp": [T0], "features": {"x": [1], "c": ["a"]}}
+    table = written({"model": "m", "version": "1", "columns": columns})
+    log = [*map(written, rows), b"{", table]
+    records = [Record(offset=i, timestamp=T0, value=value) for i, value in enumerate(log)]
+    found = Decoder(None, LIMITS._replace(task="none"), grid).batch(records)
+    assert ["p0", "p1", "p2", "t0"] == [event.prediction_id for event in found.events]
+    assert [rows[0]["prediction"], None, None, None] == [one.prediction for one in found.events]
+    assert [3] == [refused[0] for refused in found.refused.one_by_one()]
+    other = Decoder(None, LIMITS, grid and GRID).batch(records)
+    assert [1, 2, 3, 4] == [refused[0] for refused in other.refused.one_by_one()]

@@ -290,7 +290,7 @@ def test_lists_are_refused_where_the_model_is_no_ranking():
 @pytest.mark.parametrize("kind", ["labels", "counting", "learning"])
 def test_the_fast_path_of_lists_answers_like_the_slow_one(kind):
     """Every awkward list among other awkward fields: the same on both paths."""
-    limits = Limits(256 * 1024, 500, ranked=True)
+    limits = Limits(256 * 1024, 500, task="ranking")
 
     def decoder():
         if kind == "labels":

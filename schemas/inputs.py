@@ -74,7 +74,8 @@ def safe_names(names: Sequence[str]) -> list[str]:
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One scored request. `prediction` is null where only a score is given or it failed.
 
-    Only to models whose inputs alone are watched (task none) it need not be sent. Of a ranking it is one list that was shown, or how many items that had.
+    Only to models whose inputs alone are watched (task none) it need not be sent. Of a ranking it
+    is one list that was shown, or how many items that had.
     `sampled_rate` is the share of requests that is sent at all; `probe_id` marks requests whose
     answer is known beforehand; `error` says why there is no answer.
     """

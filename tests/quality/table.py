@@ -152,18 +152,25 @@ ROWS = [
 ]
 
 
-KNOWN: dict[str, str] = {}
+KNOWN: dict[str, str] = {
+    "Q2": "a promise of 1e5 rows of uniform or heavy-tailed values with a reference of 500",
+}
 """Rows that do not pass today, and why; docs/quality.md has no other."""
 
 
-def unexpected(rows: list[dict[str, object]]) -> list[str]:
-    """Rows that came out otherwise than is known, a sentence each."""
+def unexpected(rows: list[dict[str, object]], *, short: bool = False) -> list[str]:
+    """Rows that came out otherwise than is known, a sentence each.
+
+    The short version may leave out just what is known to fail.
+    """
     return [
         f"{row['id']} does not pass: {row['reason'] or 'see its value'}"
         if row["pass"] is False
         else f"{row['id']} passes, and is known to fail: {KNOWN[str(row['id'])]}"
         for row in rows
-        if row["pass"] is not None and (row["pass"] is False) != (row["id"] in KNOWN)
+        if row["pass"] is not None
+        and (row["pass"] is False) != (row["id"] in KNOWN)
+        and not (short and row["pass"])
     ]
 
 
@@ -270,7 +277,7 @@ def main() -> None:
     if given.markdown is not None:
         given.markdown.write_text(table, "utf-8")
     print(json.dumps(document) if given.json else table)
-    surprises = unexpected(rows)
+    surprises = unexpected(rows, short=given.short)
     for one in surprises:
         print(one, file=sys.stderr)
     sys.exit(1 if surprises else 0)

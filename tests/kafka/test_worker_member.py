@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.kafka.command import command  # noqa: F401 - a fixture
@@ -30,6 +31,7 @@ async def test_a_static_member_that_is_killed_has_its_partitions_back_at_once(fl
     assert feed.outputs == set(await fleet.outputs())
 
 
+@pytest.mark.slow
 async def test_who_waits_in_a_rebalance_without_an_end_is_ended(fleet):  # noqa: F811
     """A member that was stopped holds the others up: one of little patience gives up."""
     stopped, waits = fleet.start(), fleet.start(unsettled_s=2.0)

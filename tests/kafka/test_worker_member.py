@@ -5,9 +5,10 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 
-import pytest
 from aiokafka import AIOKafkaProducer
+from kafka import KafkaAdminClient
 
 from tests.kafka.command import command  # noqa: F401 - a fixture
 from tests.kafka.conftest import free_port
@@ -31,19 +32,37 @@ async def test_a_static_member_that_is_killed_has_its_partitions_back_at_once(fl
     assert feed.outputs == set(await fleet.outputs())
 
 
-@pytest.mark.slow
 async def test_who_waits_in_a_rebalance_without_an_end_is_ended(fleet):  # noqa: F811
-    """A member that was stopped holds the others up: one of little patience gives up."""
-    stopped, waits = fleet.start(), fleet.start(unsettled_s=2.0)
+    """A member that was stopped holds the others up: one of little patience gives up.
+
+    Its session outlasts the start of the newcomer, or there would be nobody to wait for.
+    """
+    session = {"session_timeout_s": 30.0}
     feed = Feed(fleet)
+    stopped, waits = fleet.start(**session), fleet.start(**session, unsettled_s=3.0)
     await feed.write(2_000, seconds=1)
+    await settled(fleet, members=2)
     await fleet.counted_to(feed.ends)
     stopped.send_signal(signal.SIGSTOP)
-    fleet.start()
-    assert 70 == await asyncio.to_thread(waits.wait, 30)
+    fleet.start(**session)
+    assert 70 == await asyncio.to_thread(waits.wait, 60)
     stopped.send_signal(signal.SIGCONT)
-    fleet.start()
     feed.assert_exact(await fleet.counted_to(feed.ends))
+
+
+async def settled(fleet, members):  # noqa: F811
+    """Wait until so many members share the group and none of them is joining."""
+    deadline = time.monotonic() + 60
+    while (found := await asyncio.to_thread(group_of, fleet)) != ("Stable", members):
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.3)
+
+
+def group_of(fleet):  # noqa: F811
+    """The state of the fleet's group, and how many members it has."""
+    with closing(KafkaAdminClient(bootstrap_servers=fleet.bootstrap)) as admin:
+        told = admin.describe_groups([fleet.group])[fleet.group]
+    return told["group_state"], len(told["members"])
 
 
 async def test_the_marker_of_a_transaction_is_no_record_that_waits(fleet):  # noqa: F811

@@ -13,7 +13,7 @@ from streams.decode.glance import proven
 from streams.decode.plain import Found, Plain, _tried, _without
 from streams.decode.search import COLUMNS, ENVELOPE, INFINITY, NAN, holders, occurrences
 from tests.fuzz.classes import cases, event, label, metric, prediction, written
-from tests.laws.test_tables import plain
+from tests.laws.paths import plain
 from tests.laws.world import GRID, T0
 
 KINDS = {

@@ -13,12 +13,12 @@ import pytest
 from detectors.rankings import STEPS, average_precision, ndcg
 from schemas.envelope import ARROW
 from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
-from schemas.inputs import Label
 from schemas.journal import Profile, decode
 from schemas.log import Record
-from streams.decode import Decoder, Limits
+from streams.decode import Limits
 from streams.profiler import Profiler
 from streams.runtime.partitions import partition_of
+from tests.laws.paths import any_json, both_paths_agree
 from tests.laws.test_tables import COUNTING
 from tests.laws.world import MODEL, PANE, T0
 
@@ -290,20 +290,6 @@ def test_lists_are_refused_where_the_model_is_no_ranking():
 @pytest.mark.parametrize("kind", ["labels", "counting", "learning"])
 def test_the_fast_path_of_lists_answers_like_the_slow_one(kind):
     """Every awkward list among other awkward fields: the same on both paths."""
-    limits = Limits(256 * 1024, 500, task="ranking")
-
-    def decoder():
-        if kind == "labels":
-            return Decoder(Label, limits)
-        return Decoder(None, limits, GRID if kind == "counting" else None)
-
-    fast, slow = decoder(), decoder()
-    slow._quicken = lambda: None
-
-    def never(_):
-        raise ValueError
-
-    slow._plain.use(never, None)
     whole = {"model": "m", "prediction_id": "q", "timestamp": T0, "features": {"x": 1}}
     lists = [one for one, _ in BAD] + [[], [0], [1.5, 0, 2], 0, 3, 2.0, None, ["a", "b"], "absent"]
     values = []
@@ -312,23 +298,5 @@ def test_the_fast_path_of_lists_answers_like_the_slow_one(kind):
             event = whole | {"label": one, "prediction": one} | more
             if one == "absent":
                 del event["label"], event["prediction"]
-            values += [msgspec.json.encode(event), repr_json(event)]
-    for value in values:
-        record = Record(offset=0, timestamp=T0, value=value)
-        told = [both(each.batch([record])) for each in (slow, fast)]
-        assert told[0] == told[1], value
-
-
-def repr_json(event):
-    """JSON with NaN and infinity in it, as some producers write it."""
-    import json
-
-    return json.dumps(event).encode()
-
-
-def both(decoded):
-    """Events by what counts of them, and refusals."""
-    events = [
-        repr(msgspec.to_builtins(one)).replace(", 'specversion': 0", "") for one in decoded.events
-    ]
-    return events, list(decoded.refused.one_by_one())
+            values += [msgspec.json.encode(event), any_json(event)]
+    both_paths_agree(kind, GRID, Limits(256 * 1024, 500, task="ranking"), values)

@@ -2,8 +2,6 @@
 
 import random
 
-import msgspec
-import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
@@ -11,9 +9,10 @@ import pytest
 from schemas.envelope import ARROW
 from schemas.journal import Profile, decode
 from schemas.log import Record
-from streams.decode import Decoder, Limits
+from streams.decode import Limits
 from streams.profiler import Profiler
 from streams.runtime.partitions import partition_of
+from tests.laws.paths import any_json, both_paths_agree
 from tests.laws.world import GRID, MODEL, T0, World
 
 COUNTING = World((), 6_000, 30_000).roles()[0]._counting[MODEL]
@@ -226,56 +225,10 @@ AWKWARD = {
 @pytest.mark.parametrize("kind", ["counting", "learning", "labels"])
 def test_the_fast_path_answers_like_the_slow_one(kind):
     """Every awkward value of every field, alone and among random others: the same on both paths."""
-    from schemas.inputs import Label
-
     r, values = random.Random(5), []
     for field, choices in AWKWARD.items():
-        values += [orjson_or_json({**WHOLE, field: choice}) for choice in choices]
+        values += [any_json({**WHOLE, field: choice}) for choice in choices]
     for _ in range(400):
         some = {field: r.choice(AWKWARD[field]) for field in r.sample(sorted(AWKWARD), 3)}
-        values.append(orjson_or_json({**WHOLE, **some}))
-    limits = Limits(256 * 1024, 500)
-
-    def decoder():
-        if kind == "labels":
-            return Decoder(Label, limits)
-        return Decoder(None, limits, GRID if kind == "counting" else None)
-
-    fast, slow = decoder(), decoder()
-    slow._quicken = lambda: None
-
-    def never(_):
-        raise ValueError
-
-    slow._plain.use(never, None)
-    for value in values * 2:  # the second time the fast path knows the names
-        record = Record(offset=0, timestamp=T0, value=value)
-        expected, found = (plain(one.batch([record])) for one in (slow, fast))
-        assert expected == found, value
-
-
-def plain(decoded):
-    """Events by what counts of them, and refusals."""
-    events = []
-    for event in decoded.events:
-        row = msgspec.to_builtins(event)
-        features = row.get("features")
-        if isinstance(event.__class__, type) and hasattr(getattr(event, "features", None), "f0"):
-            numbers = np.array([event.features.f0], float)
-            features = (numbers.tobytes(), event.features.f1, type(event.features.f1))
-        elif isinstance(features, dict):
-            from streams.profiler.lesson import _plain
-
-            features = {name: _plain(value) for name, value in event.features.items()}
-        row["features"] = features
-        row.pop("specversion", None)
-        row.pop("columns", None)
-        events.append(row)
-    return events, list(decoded.refused.one_by_one()), len(decoded.controls)
-
-
-def orjson_or_json(tree):
-    """JSON, also of whole numbers that orjson does not write."""
-    import json
-
-    return json.dumps(tree).encode()
+        values.append(any_json({**WHOLE, **some}))
+    both_paths_agree(kind, GRID, Limits(256 * 1024, 500), values)

@@ -11,6 +11,7 @@ from schemas.journal import Sparse
 from schemas.judging import Judging
 from streams.monitor.watch import Part, Setting
 from streams.monitor.watches.performance import Performance
+from streams.signals import outcome_signals, read_outcomes
 from tests.monitor.closing import PANE, closing
 
 EDGES = tuple(np.linspace(0, 1, 11).tolist())
@@ -24,6 +25,17 @@ GRID = Grid(
     positive="1",
 )
 LAYOUT = Layout(GRID)
+JUDGING = Judging(
+    model="m",
+    pane=PANE,
+    labelled=True,
+    tolerance=0.1,
+    null="joint",
+    allowed=1,
+    per=10_000 * PANE,
+    learn_rows=1000,
+    learn_span=0,
+)
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -85,17 +97,6 @@ def setting(reference=None, **labels):
     config = ModelConfig(
         task="binary", pane="1m", labels={"horizon": "20m", "min_coverage": 0.3} | labels
     )
-    judging = Judging(
-        model="m",
-        pane=PANE,
-        labelled=True,
-        tolerance=0.1,
-        null="joint",
-        allowed=1,
-        per=10_000 * PANE,
-        learn_rows=1000,
-        learn_span=0,
-    )
     baseline = Baseline(model="m", grid=GRID, source="fixed")
     if reference is not None:
         vector = reference.vector
@@ -105,7 +106,30 @@ def setting(reference=None, **labels):
         baseline = msgspec.structs.replace(
             baseline, outcomes={"*": Sparse.pack(vector)}, normals={"*": {"error": error}}
         )
-    return Setting(layout=LAYOUT, baseline=baseline, judging=judging, config=config, threshold=12.0)
+    return Setting(layout=LAYOUT, baseline=baseline, judging=JUDGING, config=config, threshold=12.0)
+
+
+def learned(layout, panes):
+    """The setting of a model whose reference is these panes of outcomes."""
+    counts = [read_outcomes(layout, one) for one in panes]
+    normals = {
+        signal.name: Normal.of(signal.kind, np.array([one[i] for one in counts]))
+        for i, signal in enumerate(outcome_signals(layout))
+    }
+    task = layout.grid.task
+    return Setting(
+        layout=layout,
+        baseline=Baseline(
+            model="m",
+            grid=layout.grid,
+            source="fixed",
+            normals={"*": normals},
+            outcomes={"*": Sparse.pack(np.sum(panes, axis=0))},
+        ),
+        judging=JUDGING,
+        config=ModelConfig(task=task, pane="1m", labels={"horizon": "20m"}),
+        threshold=12.0,
+    )
 
 
 def performance(reference=None, **labels):

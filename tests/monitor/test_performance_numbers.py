@@ -4,19 +4,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.baseline import Baseline, Normal
-from schemas.config_model import ModelConfig
 from schemas.grid import Grid, Layout, SignalGrid
-from schemas.journal import Sparse
-from schemas.judging import Judging
 from streams.monitor.lane import Lane
 from streams.monitor.outcomes.blocks import Blocks
-from streams.monitor.watch import Part, Setting
+from streams.monitor.watch import Part
 from streams.monitor.watches.performance import Performance
 from streams.policy.family import family_of
-from streams.signals import outcome_signals, read_outcomes
 from tests.monitor.closing import PANE, closing
-from tests.monitor.outcomes import said
+from tests.monitor.outcomes import learned, said
 
 TARGET = SignalGrid(
     name="target",
@@ -51,43 +46,10 @@ def outcomes(rng, bias=0.0, spread=1.0, level=0.0):
     return out
 
 
-def setting(panes):
-    """The model with a reference of these panes."""
-    signals = outcome_signals(LAYOUT)
-    counts = [read_outcomes(LAYOUT, vector) for vector in panes]
-    normals = {
-        signal.name: Normal.of(signal.kind, np.array([one[i] for one in counts]))
-        for i, signal in enumerate(signals)
-    }
-    return Setting(
-        layout=LAYOUT,
-        baseline=Baseline(
-            model="m",
-            grid=GRID,
-            source="fixed",
-            normals={"*": normals},
-            outcomes={"*": Sparse.pack(np.sum(panes, axis=0))},
-        ),
-        judging=Judging(
-            model="m",
-            pane=PANE,
-            labelled=True,
-            tolerance=0.1,
-            null="joint",
-            allowed=1,
-            per=10_000 * PANE,
-            learn_rows=1000,
-            learn_span=0,
-        ),
-        config=ModelConfig(task="regression", pane="1m", labels={"horizon": "20m"}),
-        threshold=12.0,
-    )
-
-
 def judged(change, panes=40):
     """What lane and performance say of each of the panes after a change."""
     rng = np.random.default_rng(21)
-    made = setting([outcomes(rng) for _ in range(40)])
+    made = learned(LAYOUT, [outcomes(rng) for _ in range(40)])
     lane, watch = Lane.outcomes(made), Performance(made)
     for number in range(panes):
         part = Part("1", "*", number, late=False, vector=outcomes(rng, **change))
@@ -165,7 +127,7 @@ def test_a_reference_from_before_shares_were_counted_has_none():
 
 def test_no_state_is_lost_between_panes():
     rng = np.random.default_rng(22)
-    made = setting([outcomes(rng) for _ in range(40)])
+    made = learned(LAYOUT, [outcomes(rng) for _ in range(40)])
     watch = Performance(made)
     for number in range(5):
         part = Part("1", "*", number, late=False, vector=outcomes(rng))

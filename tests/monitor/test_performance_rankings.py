@@ -4,23 +4,18 @@ import numpy as np
 import pytest
 
 from detectors.rankings import STEPS
-from schemas.baseline import Baseline, Normal
-from schemas.config_model import ModelConfig
 from schemas.grid import Grid, Layout, SegmentGrid, SignalGrid
-from schemas.journal import Sparse
-from schemas.judging import Judging
 from streams.monitor.lane import Lane
 from streams.monitor.rollout.shadow import Shadows
 from streams.monitor.rollout.sides import Sides
 from streams.monitor.rollout.trial import Trial
-from streams.monitor.watch import Part, Setting
+from streams.monitor.watch import Part
 from streams.monitor.watches.annotators import Annotators
 from streams.monitor.watches.performance import Performance
 from streams.policy.family import family_of
 from streams.policy.severity import Limits, severity_of
-from streams.signals import outcome_signals, read_outcomes
 from tests.monitor.closing import PANE, closing
-from tests.monitor.outcomes import said
+from tests.monitor.outcomes import learned, said
 
 GRID = Grid(
     model="m",
@@ -57,43 +52,10 @@ def outcomes(rng, mean=0.8, nothing=0.2, n=ROWS):
     return vector(np.where(rng.random(n) < nothing, np.nan, packed(gains)))
 
 
-def setting(panes):
-    """The model with a reference of these panes."""
-    signals = outcome_signals(LAYOUT)
-    counts = [read_outcomes(LAYOUT, one) for one in panes]
-    normals = {
-        signal.name: Normal.of(signal.kind, np.array([one[i] for one in counts]))
-        for i, signal in enumerate(signals)
-    }
-    return Setting(
-        layout=LAYOUT,
-        baseline=Baseline(
-            model="m",
-            grid=GRID,
-            source="fixed",
-            normals={"*": normals},
-            outcomes={"*": Sparse.pack(np.sum(panes, axis=0))},
-        ),
-        judging=Judging(
-            model="m",
-            pane=PANE,
-            labelled=True,
-            tolerance=0.1,
-            null="joint",
-            allowed=1,
-            per=10_000 * PANE,
-            learn_rows=1000,
-            learn_span=0,
-        ),
-        config=ModelConfig(task="ranking", pane="1m", labels={"horizon": "20m"}),
-        threshold=12.0,
-    )
-
-
 def judged(seed, panes, **change):
     """What lane and performance say of each pane; from the tenth on the lists are changed."""
     rng = np.random.default_rng(seed)
-    made = setting([outcomes(rng) for _ in range(60)])
+    made = learned(LAYOUT, [outcomes(rng) for _ in range(60)])
     lane, watch = Lane.outcomes(made), Performance(made)
     for number in range(panes):
         new = outcomes(rng, **(change if number >= 10 else {}))
@@ -163,7 +125,7 @@ def test_lists_in_which_nothing_is_relevant_are_drift_of_the_label_alone():
 def test_a_pane_in_which_nothing_is_relevant_is_no_gap():
     """Its lists are labelled; NDCG is that of the lists before, and rows are those it is of."""
     rng = np.random.default_rng(7)
-    made = setting([outcomes(rng) for _ in range(40)])
+    made = learned(LAYOUT, [outcomes(rng) for _ in range(40)])
     watch = Performance(made)
     first = outcomes(rng, nothing=0.0)
     for number, one in enumerate([first, outcomes(rng, nothing=1.0)]):
@@ -182,7 +144,7 @@ def test_a_pane_in_which_nothing_is_relevant_is_no_gap():
 def test_a_correction_is_counted_by_the_lists_it_moved():
     """Of five lists two have changed places, and one has another NDCG."""
     rng = np.random.default_rng(8)
-    watch = Performance(setting([outcomes(rng) for _ in range(40)]))
+    watch = Performance(learned(LAYOUT, [outcomes(rng) for _ in range(40)]))
     before = np.array([packed(np.array([g]))[0] for g in (0.1, 0.2, 0.3, 0.4)] + [np.nan])
     after = np.array([np.nan, *before[1:3], packed(np.array([0.9]))[0], before[0]])
     part = Part("1", "*", 0, late=False, vector=vector(before))
@@ -196,7 +158,7 @@ def test_a_correction_is_counted_by_the_lists_it_moved():
 
 def test_a_canary_that_misses_more_has_more_errors():
     """Lists beyond 80 % of the champion's misses; those with nothing relevant are no errors."""
-    made = setting([outcomes(np.random.default_rng(9)) for _ in range(40)])
+    made = learned(LAYOUT, [outcomes(np.random.default_rng(9)) for _ in range(40)])
     sides, trial = Sides(made), Trial(champion="1", share=0.5)
     rng, found = np.random.default_rng(10), {}
     for number in range(3):
@@ -213,7 +175,7 @@ def test_a_canary_that_misses_more_has_more_errors():
 
 def test_nothing_is_said_of_a_shadow():
     """As many lists as it may answer."""
-    made = setting([outcomes(np.random.default_rng(13)) for _ in range(40)])
+    made = learned(LAYOUT, [outcomes(np.random.default_rng(13)) for _ in range(40)])
     watch, rows = Shadows(made), np.zeros(LAYOUT.width("predictions"), np.int64)
     rows[LAYOUT.predictions["prediction"].span] = 500
     parts = [Part(version, "*", 0, late=False, vector=rows) for version in ("1", "2")]
@@ -222,7 +184,7 @@ def test_nothing_is_said_of_a_shadow():
 
 def test_two_annotators_differ_by_what_they_say_of_the_order():
     """The median distance of both NDCG."""
-    watch = Annotators(setting([outcomes(np.random.default_rng(11)) for _ in range(40)]))
+    watch = Annotators(learned(LAYOUT, [outcomes(np.random.default_rng(11)) for _ in range(40)]))
     gaps = np.random.default_rng(12).normal(0, 0.1, 400)
     block = np.bincount(LAYOUT.gaps.codes(gaps), minlength=LAYOUT.gaps.width)
     part = Part("", "*", 0, late=False, vector=block)

@@ -23,6 +23,10 @@ SESSION_S: Final = 6.0
 """As `kafka.session_timeout` of the run's config."""
 
 
+Marks = dict[tuple[str, int], int]
+"""Offsets by log and partition."""
+
+
 class Topics(Protocol):
     """What a fault may do to the topics."""
 
@@ -38,8 +42,11 @@ class Topics(Protocol):
     async def make_again(self) -> None:
         """Make the deleted topic."""
 
-    async def committed(self) -> int:
-        """The sum of the profilers' committed offsets."""
+    async def committed(self) -> Marks:
+        """The profilers' committed offsets."""
+
+    async def kept(self) -> Marks:
+        """The offsets up to which the profilers' newest snapshots reach."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,30 +190,33 @@ def bad_line(mode: str, seconds: float) -> Callable[[Field], Awaitable[None]]:
     return work
 
 
-async def _standing(topics: Topics) -> int:
-    """The committed offsets once what was on its way is through or has failed.
-
-    Whoever broke down behind its snapshot acknowledges when it is there again what that has.
-    """
-    before, now = -1, await topics.committed()
+async def _standing(topics: Topics) -> Marks:
+    """How far the snapshots reach, once what was on its way is through or has failed."""
+    before, now = None, await topics.kept()
     deadline = time.monotonic() + ON_ITS_WAY_S * busy()
-    while now > before and time.monotonic() < deadline:
+    while now != before and time.monotonic() < deadline:
         await asyncio.sleep(3.0 * busy())
-        before, now = now, await topics.committed()
+        before, now = now, await topics.kept()
     return now
 
 
 async def too_large(field: Field) -> None:
-    """The journal refuses every record: nothing may be acknowledged meanwhile."""
+    """The journal refuses every record: no snapshot may pass it, no acknowledgement a snapshot.
+
+    Acknowledgements alone may move: whoever broke down behind its snapshot acknowledges when it is
+    there again what that has.
+    """
     await field.topics.narrow()
     try:
         before = await _standing(field.topics)
         await asyncio.sleep(6.0)
-        after = await field.topics.committed()
+        kept, committed = await field.topics.kept(), await field.topics.committed()
     finally:
         await field.topics.widen()
-    if after > before:
-        field.found.append(f"offsets advanced by {after - before} while the journal took nothing")
+    for what, marks in (("snapshots", kept), ("offsets", committed)):
+        passed = sum(max(0, at - before.get(place, 0)) for place, at in marks.items())
+        if passed:
+            field.found.append(f"{what} advanced by {passed} while the journal took nothing")
 
 
 NOTICED_S: Final = 3.0

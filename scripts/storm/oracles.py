@@ -18,7 +18,7 @@ from schemas.config import Config
 from schemas.log import INPUT_LOGS, Output
 from scripts.storm import recount
 from scripts.storm.recount import Cells, Saying, Undisturbed, letter_of, saying
-from scripts.storm.topics import LETTERS, Read, RunTopics
+from scripts.storm.topics import LETTERS, STATES, Read, RunTopics
 from scripts.storm.world import EVENT_TIMED, Cell, Truth
 
 SAID: Final = (
@@ -70,7 +70,7 @@ async def judge(
     verdict = Verdict()
     inputs = {topic: await topics.read(topic) for topic in INPUT_LOGS}
     journal = await topics.read("journal")
-    stored = {topic: await topics.read(topic) for topic in ("profiler-state", "monitor-state")}
+    stored = {topic: await topics.read(topic) for topic in (STATES, "monitor-state")}
     said = {topic: await topics.read(topic) for topic in SAID}
     letters = await topics.letters()
     wanted = recount.undisturbed(config, known, inputs)

@@ -13,7 +13,6 @@ from typing import Final
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 LOOK_S: Final = 0.5
@@ -48,12 +47,15 @@ class Watcher:
             for group, topics in GROUPS.items()
         }
         self.view: View | None = None
+        self._last = "it answers"
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            with suppress(KafkaError, OSError, TimeoutError):
+            try:
                 await self._follow()
+            except Exception as error:  # noqa: BLE001 - clients of a broker that dies say all sorts
+                self._last = repr(error)
             await asyncio.sleep(LOOK_S)
 
     async def _follow(self) -> None:
@@ -71,10 +73,10 @@ class Watcher:
                     self.view = await self._look(admin, consumer)
                 await asyncio.sleep(LOOK_S)
         finally:
-            with suppress(Exception):
-                await consumer.stop()
-            with suppress(Exception):
-                await admin.close()
+            for end in (consumer.stop, admin.close):
+                with suppress(Exception):
+                    async with asyncio.timeout(ANSWER_S):
+                        await end()
 
     async def _look(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> View:
         committed = {}
@@ -86,11 +88,12 @@ class Watcher:
 
     async def newer(self, than: float, patience_s: float = 120.0) -> View:
         """The first view taken after an instant (monotonic). TimeoutError if none comes."""
-        async with asyncio.timeout(patience_s):
-            while True:
-                if self.view is not None and self.view.at > than + LOOK_S:
-                    return self.view
-                await asyncio.sleep(0.1)
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            if self.view is not None and self.view.at > than + LOOK_S:
+                return self.view
+            await asyncio.sleep(0.1)
+        raise TimeoutError(f"nobody has seen the broker for {patience_s:g} s: {self._last}")
 
     async def all_moving(self, patience_s: float = 90.0) -> None:
         """Wait until every group has committed something. TimeoutError if one does not."""

@@ -21,8 +21,7 @@ from schemas.baseline import Baseline
 from schemas.config import Config
 from schemas.journal import Profile, ProfileKey, Progress, decode
 from schemas.log import INPUT_LOGS, Output
-from scripts.storm.topics import Read
-from streams import snapshot as snapshots
+from scripts.storm.topics import STATES, Read, newest
 from streams.runtime.assembly import Profilers
 from streams.runtime.crank import JOURNAL, Accounts, Crank
 from streams.runtime.memory import MemoryLog
@@ -164,17 +163,9 @@ def states(
     positions: dict[tuple[str, int], int] = {}
     accounts: dict[str, dict[str, int]] = {}
     for topic, records in stored.items():
-        for number in range(partitions):
-            own = [
-                snapshots.StateRecord(r.key or b"", r.value)
-                for r in records
-                if r.partition == number
-            ]
-            found = snapshots.assemble(own)
-            if found is None:
-                continue
+        for number, found in sorted(newest(records).items()):
             positions |= {(log, number): at for log, at in found.meta.positions.items()}
-            if topic != "profiler-state":
+            if topic != STATES:
                 continue
             machine = profilers.restored(number, partitions, found.snapshot)
             for log, tally in machine.accounting().items():

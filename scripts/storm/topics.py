@@ -18,9 +18,11 @@ from kafka.errors import KafkaError
 from schemas.config import Config
 from schemas.topics import plan
 from scripts.storm.progress import Watcher
+from streams import snapshot as snapshots
 
 LETTERS: Final = "dead-letters"
 JOURNAL: Final = "journal"
+STATES: Final = "profiler-state"
 NARROW: Final = "60"
 PATIENCE_S: Final = 60.0
 
@@ -68,10 +70,20 @@ class RunTopics:
         """Make the dead letters' topic."""
         await asyncio.to_thread(self._make, [LETTERS])
 
-    async def committed(self) -> int:
-        """The sum of the profilers' committed offsets, as of now."""
+    async def committed(self) -> dict[tuple[str, int], int]:
+        """The profilers' committed offsets by log and partition, as of now."""
         view = await self._watcher.newer(time.monotonic())
-        return sum(view.committed["storm-profiler"].values())
+        marks = view.committed["storm-profiler"]
+        return {(tp.topic, tp.partition): at for tp, at in marks.items()}
+
+    async def kept(self) -> dict[tuple[str, int], int]:
+        """The offsets up to which the profilers' newest snapshots reach."""
+        found = newest(await self.read(STATES))
+        return {
+            (log, number): at
+            for number, one in found.items()
+            for log, at in one.meta.positions.items()
+        }
 
     async def letters(self) -> list[Read]:
         """Every dead letter there ever was."""
@@ -112,6 +124,16 @@ class RunTopics:
             wanted = self._planned[JOURNAL].configs | {"max.message.bytes": size}
             resource = ConfigResource(ConfigResourceType.TOPIC, JOURNAL, configs=wanted)
             admin.alter_configs([resource])
+
+
+def newest(stored: Sequence[Read]) -> dict[int, snapshots.Found]:
+    """The newest whole snapshot of each partition of a state topic that has one."""
+    own: dict[int, list[snapshots.StateRecord]] = {}
+    for one in stored:
+        record = snapshots.StateRecord(one.key or b"", one.value)
+        own.setdefault(one.partition, []).append(record)
+    found = {number: snapshots.assemble(records) for number, records in own.items()}
+    return {number: one for number, one in found.items() if one is not None}
 
 
 def _insist(admin: KafkaAdminClient, new: NewTopic) -> None:

@@ -13,7 +13,7 @@ reference are ours.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import log, sqrt
+from math import expm1, log, log1p, sqrt
 from typing import Literal
 
 import numpy as np
@@ -38,6 +38,13 @@ SURE = 3.09
 """Standard errors of the reference (one in a thousand) within which no alternative may gain
 evidence: where it does, a reference that is that far off alarms at a constant rate, whatever the
 threshold, and breaks promises that are long for it."""
+
+OWED = 12.0
+"""Nats of evidence which a reference of m rows owes: by 1 / m of them, per row, every weight lies
+below a fair one. Who gathers h nats for weights of variance v per row, fair for a reference that is
+off at random, expects exp(2 h^2 / (m v)) times the promised alarms; h / m a row take them back,
+whatever v. That is more than `CAREFUL` for small changes and small references. A promise of 1e4
+panes is 9 nats, the prior share of a change 2 or 3."""
 
 MEANS = {0.25: 4.0, 0.5: 4.0, 1.0: 3.0, 2.0: 1.0}
 """Shifts of the mean, reference standard deviations of normal scores, and their prior shares.
@@ -174,10 +181,14 @@ def _tilts(
         p0, worst = (float(share(angle(of[direction]) + sign * tolerance)) for of in (near, far))
         if not _ZERO < p0 < 1 - _ZERO:
             continue
+        edge = float(share(angle(p) + sign * tolerance))
         told = {_told_apart(q, p0, worst, sign) for q in sizes if (q - p0) * sign > _APART}
         for q in sorted(told):
             if _ZERO < q < 1 - _ZERO:
-                rest = log((1 - q) / (1 - p0))
+                fair = log((1 - q) / (1 - p0))
+                extra = log(q / p0) - fair
+                expected = fair + log1p(edge * expm1(extra))
+                base = fair - _owed(expected, phi, rows)
                 change = Change(
                     kind="cell",
                     direction=direction,
@@ -185,8 +196,7 @@ def _tilts(
                     cells=cells,
                     size=q,
                 )
-                extra = log(q / p0) - rest
-                yield Alternative(change=change, phi=phi, base=rest / phi, extra=extra / phi)
+                yield Alternative(change=change, phi=phi, base=base / phi, extra=extra / phi)
 
 
 def _plausible(p: float, rows: float, errors: float) -> dict[Direction, float]:
@@ -213,6 +223,11 @@ def _told_apart(q: float, p0: float, worst: float, sign: int) -> float:
         odds *= _FURTHER**sign
         q = odds / (1 + odds)
     return q
+
+
+def _owed(expected: float, phi: float, rows: int) -> float:
+    """By how much a log weight must still be lowered whose expectation has this logarithm."""
+    return max(0.0, expected + OWED * phi / rows)
 
 
 def _shares(
@@ -288,8 +303,10 @@ def _moments(
         )
         weight = _law(reference, mean, spread) / edge
         phi = float(reference.pattern_dispersion[0 if mean else 1])
-        lowered = np.log(weight) - _excess(weight, corners or [edge], phi, rows)
-        lowered -= _growth(lowered, corners or [edge], phi, rows)
+        laws = corners or [edge]
+        lowered = np.log(weight) - _excess(weight, laws, phi, rows)
+        lowered -= _growth(lowered, laws, phi, rows)
+        lowered -= _owed(log(max(float(p @ np.exp(lowered)) for p in laws)), phi, rows)
         change = Change(
             kind="mean" if mean else "spread",
             direction="up" if mean > 0 or spread > 1 else "down",

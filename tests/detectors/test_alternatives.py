@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.alternatives import _corners, alternatives
+from detectors.alternatives import OWED, _corners, alternatives
 from detectors.arcsine import angle, share
 from tests.detectors.references import AGE, ERROR, GRID, REFERENCE, numeric, plain, random_reference
 
@@ -52,6 +52,19 @@ def test_a_share_within_the_tolerance_is_not_expected_above_one(seed, tolerance)
             weight = np.exp(weights(one, reference.width))
             other = weight[(cell + 1) % reference.width]
             assert p * weight[cell] + (1 - p) * other <= 1 + 1e-9
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1]))
+def test_every_weight_pays_for_the_doubt_of_its_reference(seed, tolerance):
+    """A shape's by the rows that have a value, the others by all."""
+    reference = random_reference(seed)
+    for one in alternatives(reference, tolerance):
+        shares, rows = reference.shares, reference.rows
+        if one.cells is not None:
+            shares, rows = shares / shares[:-1].sum(), int(reference.counts[:-1].sum())
+            shares = np.append(shares[:-1], 0.0)
+        expected = shares @ np.exp(one.phi * weights(one, reference.width))
+        assert np.log(expected) <= -OWED * one.phi / rows + 1e-9
 
 
 @given(st.integers(0, 10**6), st.booleans())

@@ -41,10 +41,10 @@ threshold, and breaks promises that are long for it."""
 
 OWED = 12.0
 """Nats of evidence which a reference of m rows owes: by 1 / m of them, per row, every weight lies
-below a fair one. Who gathers h nats for weights of variance v per row, fair for a reference that is
-off at random, expects exp(2 h^2 / (m v)) times the promised alarms; h / m a row take them back,
-whatever v. That is more than `CAREFUL` for small changes and small references. A promise of 1e4
-panes is 9 nats, the prior share of a change 2 or 3."""
+below a fair one where nothing changed. Who gathers h nats for weights of variance v per row, fair
+for a reference that is off at random, expects exp(2 h^2 / (m v)) times the promised alarms; h / m a
+row take them back, whatever v. That is more than `CAREFUL` for small changes and small references;
+a tolerance pays it, too. A promise of 1e4 panes is 9 nats, the prior share of a change 2 or 3."""
 
 MEANS = {0.25: 4.0, 0.5: 4.0, 1.0: 3.0, 2.0: 1.0}
 """Shifts of the mean, reference standard deviations of normal scores, and their prior shares.
@@ -181,13 +181,12 @@ def _tilts(
         p0, worst = (float(share(angle(of[direction]) + sign * tolerance)) for of in (near, far))
         if not _ZERO < p0 < 1 - _ZERO:
             continue
-        edge = float(share(angle(p) + sign * tolerance))
         told = {_told_apart(q, p0, worst, sign) for q in sizes if (q - p0) * sign > _APART}
         for q in sorted(told):
             if _ZERO < q < 1 - _ZERO:
                 fair = log((1 - q) / (1 - p0))
                 extra = log(q / p0) - fair
-                expected = fair + log1p(edge * expm1(extra))
+                expected = fair + log1p(p * expm1(extra))
                 base = fair - _owed(expected, phi, rows)
                 change = Change(
                     kind="cell",
@@ -306,7 +305,7 @@ def _moments(
         laws = corners or [edge]
         lowered = np.log(weight) - _excess(weight, laws, phi, rows)
         lowered -= _growth(lowered, laws, phi, rows)
-        lowered -= _owed(log(max(float(p @ np.exp(lowered)) for p in laws)), phi, rows)
+        lowered -= _owed(log(float(_law(reference, 0.0, 1.0) @ np.exp(lowered))), phi, rows)
         change = Change(
             kind="mean" if mean else "spread",
             direction="up" if mean > 0 or spread > 1 else "down",

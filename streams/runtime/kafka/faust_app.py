@@ -16,6 +16,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -211,6 +212,13 @@ class Consumer(driver.Consumer):
         """Return the offset after the last record that was fetched, None before the first seek."""
         return self._thread.ends.get(tp)
 
+    async def position(self, tp: TP) -> int | None:
+        """Return the offset that is fetched next, None of a partition that was taken away."""
+        with suppress(IllegalStateError):
+            at: int | None = await super().position(tp)
+            return at
+        return None
+
     def one_broker(self) -> bool:
         """Return whether one broker alone stamps the records."""
         consumer = self._thread._ensure_consumer()  # noqa: SLF001 - Faust offers no other way
@@ -261,18 +269,15 @@ class Consumer(driver.Consumer):
         return batches
 
     async def _seek_asked(self) -> None:
-        """Do the seeks asked for."""
+        """Do the seeks asked for; what is revoked meanwhile is sought by whoever owns it next."""
         if not self._asked:
             return
         asked, self._asked = self._asked, {}
         assigned = self.assignment()
         targets = {tp: offset for tp, offset in asked.items() if tp in assigned}
-        try:
+        with suppress(IllegalStateError):
             if targets:
                 await self.seek_wait(targets)
-        except IllegalStateError:
-            # Revoked meanwhile: whoever owns it next seeks for itself.
-            return
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Remember no gap: Faust would walk every offset of it."""

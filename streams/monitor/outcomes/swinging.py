@@ -104,10 +104,10 @@ class Swinging:
             rate = Rate(held[0] + one.misses, held[1] + one.rows)
             if rate.rows >= LEAST_ROWS:
                 self._bet(int(name), rate)
-                self._known = None
             parts[name] = (rate.misses, rate.rows)
             if len(parts) > MEMORY:
                 del parts[next(iter(parts))]
+            self._known = None
 
     def restart(self) -> None:
         """Begin anew; the panes are remembered, because they were as they were."""

@@ -152,9 +152,7 @@ ROWS = [
 ]
 
 
-KNOWN: dict[str, str] = {
-    "Q2": "a promise of 1e5 rows of uniform or heavy-tailed values with a reference of 500",
-}
+KNOWN: dict[str, str] = {}
 """Rows that do not pass today, and why; docs/quality.md has no other."""
 
 

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import IllegalStateError
+from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.types import TP
 
 from streams.runtime.kafka import faust_app
@@ -32,17 +32,18 @@ class Consumer:
         return self.alone
 
 
-async def test_a_partition_that_was_taken_away_has_no_position():
-    """Its lag is asked for beside a rebalance; that must not end the process."""
-
-    async def position(tp):
-        if tp.partition:
-            raise IllegalStateError(f"Partition {tp} is not assigned")
-        return 7
-
+async def test_a_position_is_never_waited_for():
+    """It is asked for beside a rebalance, which must not wait for whoever asks."""
+    known = SubscriptionState()
+    asked = SimpleNamespace(_subscription=known)
     consumer = faust_app.Consumer.__new__(faust_app.Consumer)
-    consumer._thread = SimpleNamespace(position=position)
-    assert [7, None] == [await consumer.position(TP("predictions", n)) for n in (0, 1)]
+    consumer._thread = SimpleNamespace(_ensure_consumer=lambda: asked)
+    mine, other = TP("predictions", 0), TP("predictions", 1)
+    assert await consumer.position(mine) is None  # nothing is assigned
+    known.assign_from_user([mine])
+    assert await consumer.position(mine) is None  # nobody has sought it yet
+    known.seek(mine, 7)
+    assert [7, None] == [await consumer.position(tp) for tp in (mine, other)]
 
 
 class Clock(BrokerClock):

@@ -213,11 +213,12 @@ class Consumer(driver.Consumer):
         return self._thread.ends.get(tp)
 
     async def position(self, tp: TP) -> int | None:
-        """Return the offset that is fetched next, None of a partition that was taken away."""
-        with suppress(IllegalStateError):
-            at: int | None = await super().position(tp)
-            return at
-        return None
+        """Return the offset that is fetched next, None where nobody knows; waits for nothing."""
+        # aiokafka waits, and holds one of its thread's two workers: a rebalance needs both.
+        asked = self._thread._ensure_consumer()._subscription.subscription  # noqa: SLF001 - as below
+        assignment = getattr(asked, "assignment", None)
+        state = None if assignment is None else assignment.state_value(tp)
+        return state.position if state is not None and state.has_valid_position else None
 
     def one_broker(self) -> bool:
         """Return whether one broker alone stamps the records."""
@@ -272,8 +273,7 @@ class Consumer(driver.Consumer):
         """Do the seeks asked for; what is revoked meanwhile is sought by whoever owns it next."""
         if not self._asked:
             return
-        asked, self._asked = self._asked, {}
-        assigned = self.assignment()
+        asked, self._asked, assigned = self._asked, {}, self.assignment()
         targets = {tp: offset for tp, offset in asked.items() if tp in assigned}
         with suppress(IllegalStateError):
             if targets:

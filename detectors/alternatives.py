@@ -296,6 +296,7 @@ def _moments(
     rows = int(reference.counts[:-1].sum())  # a missing value says nothing of mean and spread
     wanted = [(s * a, 1.0, prior) for a, prior in MEANS.items() if a > tolerance for s in (1, -1)]
     wanted += [(0.0, f, prior) for f, prior in SPREADS.items() if abs(f - 1) > tolerance]
+    unchanged = _law(reference, 0.0, 1.0)
     for mean, spread, prior in wanted:
         edge = _law(
             reference, tolerance * float(np.sign(mean)), 1 + tolerance * float(np.sign(spread - 1))
@@ -305,7 +306,7 @@ def _moments(
         laws = corners or [edge]
         lowered = np.log(weight) - _excess(weight, laws, phi, rows)
         lowered -= _growth(lowered, laws, phi, rows)
-        lowered -= _owed(log(float(_law(reference, 0.0, 1.0) @ np.exp(lowered))), phi, rows)
+        lowered -= _owed(log(float(unchanged @ np.exp(lowered))), phi, rows)
         change = Change(
             kind="mean" if mean else "spread",
             direction="up" if mean > 0 or spread > 1 else "down",

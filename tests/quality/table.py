@@ -156,19 +156,14 @@ KNOWN: dict[str, str] = {}
 """Rows that do not pass today, and why; docs/quality.md has no other."""
 
 
-def unexpected(rows: list[dict[str, object]], *, short: bool = False) -> list[str]:
-    """Rows that came out otherwise than is known, a sentence each.
-
-    The short version may leave out just what is known to fail.
-    """
+def unexpected(rows: list[dict[str, object]]) -> list[str]:
+    """Rows that came out otherwise than is known, a sentence each."""
     return [
         f"{row['id']} does not pass: {row['reason'] or 'see its value'}"
         if row["pass"] is False
         else f"{row['id']} passes, and is known to fail: {KNOWN[str(row['id'])]}"
         for row in rows
-        if row["pass"] is not None
-        and (row["pass"] is False) != (row["id"] in KNOWN)
-        and not (short and row["pass"])
+        if row["pass"] is not None and (row["pass"] is False) != (row["id"] in KNOWN)
     ]
 
 
@@ -275,7 +270,7 @@ def main() -> None:
     if given.markdown is not None:
         given.markdown.write_text(table, "utf-8")
     print(json.dumps(document) if given.json else table)
-    surprises = unexpected(rows, short=given.short)
+    surprises = unexpected(rows)
     for one in surprises:
         print(one, file=sys.stderr)
     sys.exit(1 if surprises else 0)

@@ -53,7 +53,7 @@ def test_a_twentieth_of_a_standard_deviation_is_not_worth_an_alert(rows, pane):
     ["normal", "sparse", *(pytest.param(n, marks=pytest.mark.slow) for n in ("heavy", "discrete"))],
 )
 def test_three_tenths_of_a_standard_deviation_are_one_yellow_alert(law):
-    """One incident, yellow from beginning to end: its stability index is below .25."""
+    """One alert, yellow from beginning to end: the index of such a shift is .09."""
     rng = random(2, len(law))
     before, after = 20_000, 20_000
     z = rng.normal(size=before + after)
@@ -66,13 +66,13 @@ def test_three_tenths_of_a_standard_deviation_are_one_yellow_alert(law):
     }
     told = tell(config(50, 5000, 1, QUIET_FOR), {"x": columns[law](), "y": rng.normal(size=len(z))})
     assert 1 == len(told.incidents)
-    assert {"yellow"} == {one["severity"] for one in told.alerts}
+    assert ["yellow"] == [one["severity"] for one in told.alerts]
     assert {"covariate_drift"} == {one["triage"]["class"] for one in told.alerts}
     (first,) = told.opened
     assert before < row_of(first["starts_at"]) <= before + 10_000
     event = told.drift[0]
     assert ("feature:x", "opened") == (event["signal"], event["transition"])
-    assert event["detector"]["effect"]["psi"] < 0.2
+    assert event["detector"]["effect"]["psi"] < 0.15  # of a window of a thousand rows
     if law in ("normal", "heavy", "discrete"):
         assert 0.2 <= event["detector"]["effect"]["mean_shift_sd"] <= 0.4
 

@@ -94,7 +94,6 @@ def test_a_row_that_comes_out_otherwise_than_known_is_a_surprise(monkeypatch):
     assert [] == table.unexpected([row("Q1", True), row("Q2", False), row("Q3", None)])
     surprises = table.unexpected([row("Q1", False), row("Q2", True)])
     assert ["Q1 does not pass: slow", "Q2 passes, and is known to fail: hard"] == surprises
-    assert [] == table.unexpected([row("Q2", True)], short=True)
 
 
 def test_the_page_lists_every_row_and_fails_those_that_are_known_to(root):

@@ -1,5 +1,7 @@
 """Law 8: what a machine keeps is bounded by its config, whatever is sent to it."""
 
+from collections import Counter
+
 import pytest
 
 from schemas.grid import Layout
@@ -94,6 +96,22 @@ def test_what_waits_for_its_pane_is_bounded_and_told(monkeypatch):
     assert all(one["breach"] and one["statistic"] == 20 + one["current"]["rows"] for one in told)
     pending = flood.monitor._models["m"].save().pending
     assert 40 >= len(pending), "of two logs"
+
+
+def test_versions_that_are_not_judged_are_told():
+    """A pane in which there were more than are judged has a reading that says so; no other has."""
+    flood = Flood(partitions=PARTITIONS, rows=ROWS).run(10)
+    judged, told = Counter(), {}
+    for one in flood.readings:
+        pane = one["current"]["window"]["end"]
+        if one["signal"] == "operational:versions":
+            told[pane] = one["statistic"]
+        elif (one["signal"], one["segment"], one["detector"]) == ("feature:x", "*", "shiryaev_roberts"):
+            judged[pane] += 1
+    assert 0 < len(told) < len(judged)
+    assert {lane.MAX_VERSIONS} == {judged[pane] for pane in told}
+    assert lane.MAX_VERSIONS < min(told.values())
+    assert all(judged[pane] <= lane.MAX_VERSIONS for pane in judged)
 
 
 @pytest.mark.slow

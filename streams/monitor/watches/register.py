@@ -17,6 +17,7 @@ from streams.monitor.rollout.shadow import Shadows
 from streams.monitor.watch import Setting, Watch
 from streams.monitor.watches.annotators import Annotators
 from streams.monitor.watches.business import Business
+from streams.monitor.watches.crowd import Crowd
 from streams.monitor.watches.decline import Decline
 from streams.monitor.watches.featuresets import FeatureSets
 from streams.monitor.watches.joining import Joining
@@ -39,6 +40,7 @@ WATCHES: Final[dict[str, Callable[[Setting], Watch]]] = {
     "shadows": Shadows,
     "joining": Joining,
     "refused": Refused,
+    "crowd": Crowd,
     "silence": Silence,
     "sets": FeatureSets,
     "annotators": Annotators,

@@ -101,12 +101,13 @@ def test_what_waits_for_its_pane_is_bounded_and_told(monkeypatch):
 def test_versions_that_are_not_judged_are_told():
     """A pane in which there were more than are judged has a reading that says so; no other has."""
     flood = Flood(partitions=PARTITIONS, rows=ROWS).run(10)
+    judgement = ("feature:x", "*", "shiryaev_roberts")
     judged, told = Counter(), {}
     for one in flood.readings:
         pane = one["current"]["window"]["end"]
         if one["signal"] == "operational:versions":
             told[pane] = one["statistic"]
-        elif (one["signal"], one["segment"], one["detector"]) == ("feature:x", "*", "shiryaev_roberts"):
+        elif (one["signal"], one["segment"], one["detector"]) == judgement:
             judged[pane] += 1
     assert 0 < len(told) < len(judged)
     assert {lane.MAX_VERSIONS} == {judged[pane] for pane in told}

@@ -1,4 +1,4 @@
-"""Law 10 with full memories: windows, histories and trails have forgotten their first panes.
+"""Law 2 with full memories: windows, histories and trails have forgotten their first panes.
 
 The worlds of `test_laws` have a dozen panes; what is kept of fifty or two hundred is first let go
 here. Everything that keeps anything is declared, and the stream changes and changes back.

@@ -39,7 +39,7 @@ _LONGEST_DATE: Final = 40
 _FRACTION: Final = re.compile(r"-?\d+[.,]\d+", re.ASCII)
 _DIGITS: Final = frozenset("-0123456789")
 
-_LABELS: Final = ("class", "outcome", "response", "cnt")
+_LABELS: Final = ("class", "outcome", "response", "cnt", "y")
 """Names that are often a label's, and as often a feature's; so they are only pointed out."""
 
 

@@ -164,6 +164,16 @@ def infer_model(sample: Sample, said: dict[str, Any]) -> dict[str, Any]:
     return {**model, **said}
 
 
+def in_words(task: str, columns: Columns, features: int) -> str:
+    """The task, which column is what, and how many features there are."""
+    roles = ("id", "timestamp", "prediction", "score", "label")
+    named = [f"{role} {name}" for role in roles if (name := getattr(columns, role)) is not None]
+    return (
+        f"task {task} ({', '.join(named) or 'features only'}), "
+        f"{features} feature{'s' * (features != 1)}"
+    )
+
+
 def limits_for(columns: Columns) -> dict[str, Any]:
     """What a config must allow beyond the usual, so that a row of the file is not refused."""
     from schemas.config_links import Limits

@@ -23,6 +23,7 @@ from streams.cli.inference import (
     NAME,
     Sample,
     every_of,
+    in_words,
     infer_model,
     limits_for,
     validated,
@@ -92,12 +93,12 @@ def run(
     if as_json:
         told = {"config": str(to), "model": name, "columns": recording.columns}
         emit_object({**told, "settings": model, "notes": found.notes})
-    count = len(grid.features)
-    say(f"{to}: model {name}, task {model['task']}, {count} feature{'s' * (count != 1)}")
+    said = in_words(model["task"], recording.columns, len(grid.features))
+    say(f"{to}: model {name}, {said}")
     if model["task"] == "none":
         say("no predictions, so errors are not seen: say --prediction COLUMN if one is")
-    said = shlex.quote(str(sample_path))
-    say(f"next: windage replay {said} --report report.html, to see what it would have said")
+    quoted = shlex.quote(str(sample_path))
+    say(f"next: windage replay {quoted} --report report.html, to see what it would have said")
     say(f"then: windage serve --config {to}")
 
 

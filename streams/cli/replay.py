@@ -26,6 +26,7 @@ from streams.cli.inference import (
     NAME,
     Sample,
     every_of,
+    in_words,
     infer_model,
     limits_for,
     validated,
@@ -214,17 +215,12 @@ def row_of(instant: Millis, every: Millis | None) -> int | None:
 
 def _inferred(model: dict[str, Any], sample: Sample, reference: Path | None) -> str:
     """What is run, in a sentence."""
-    columns, count = sample.columns, sample.features
-    roles = [f"{role} {getattr(columns, role)}" for role in ("id", "prediction", "score", "label")]
-    named = ", ".join(role for role in roles if not role.endswith("None")) or "features only"
     first = f"first {model['reference']['rows']:,} rows" if reference is None else "a file"
     blind = ""
     if model["task"] == "none":
         blind = "; no predictions, so errors are not seen (--prediction COLUMN)"
-    return (
-        f"task {model['task']} ({named}), {count} feature{'s' * (count != 1)}, "
-        f"pane {model['pane']}, reference: {first}{blind}"
-    )
+    what = in_words(model["task"], sample.columns, sample.features)
+    return f"{what}, pane {model['pane']}, reference: {first}{blind}"
 
 
 def judges(output: Output) -> bool:

@@ -72,14 +72,16 @@ def fault(signal: Signal, reference: SignalReference, rows: Counts) -> Symptom |
         return None
     now, was = seen / total, before / known
     top = int(now.argmax())
-    if now[top] >= _STUCK and was[top] < _USUAL:
-        return "constant"
-    numeric = signal.kind == "numeric"
+    numeric, feature = signal.kind == "numeric", signal.name.startswith("feature:")
     ends = [0, len(was) - 1] if numeric else [len(was) - 1]
+    # Labels and predictions beyond all that was known are many values, and true where prices rise.
+    grown = numeric and not feature and now[ends].sum() >= _ELSEWHERE
+    if now[top] >= _STUCK and was[top] < _USUAL and not grown:
+        return "constant"
     several = len(was) - len(ends) > 1  # a constant reference has no scale to depart from
-    if several and now[ends].sum() >= _ELSEWHERE and was[ends].sum() <= _INSIDE:
+    if several and now[ends].sum() >= _ELSEWHERE and was[ends].sum() <= _INSIDE and not grown:
         return "rescaled"
-    if not signal.name.startswith("feature:") or total < _SHAPE_ROWS:
+    if not feature or total < _SHAPE_ROWS:
         return None
     width = reference.rows * known
     if numeric:

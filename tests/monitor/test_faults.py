@@ -72,6 +72,17 @@ def test_a_fault_has_its_own_pattern(expected, shares, rows, kind):
     assert expected == fault(signal(kind), reference(kind), drawn(shares, rows))
 
 
+@pytest.mark.parametrize("share", [0.7, 1.0])
+@pytest.mark.parametrize("end", [0, WIDTH - 2])
+def test_outcomes_may_leave_their_range_where_a_feature_may_not(share, end):
+    """A target that grows ends above all that was known, and in many values; one value is stuck."""
+    rows = drawn(mixed(share, end), 200)
+    assert fault(signal(), reference(), rows) in ("rescaled", "constant")
+    for name in ("label", "prediction"):
+        assert fault(signal(name=name), reference(), rows) is None
+        assert "constant" == fault(signal(name=name), reference(), drawn(mixed(1.0, 5), 200))
+
+
 def test_few_rows_say_nothing():
     """A handful of equal values may be chance."""
     assert fault(signal(), reference(), drawn(mixed(1.0, 5), 10)) is None

@@ -202,6 +202,25 @@ def test_stronger_proof_while_young_reclasses():
     assert ["concept_drift", "covariate_drift"] == [a.triage.class_ for a in run.alerts]
 
 
+def test_a_cause_that_was_mild_first_gives_the_class_once_it_is_as_bad():
+    """Errors that grow slowly begin below red, and labels that follow belong to it."""
+    run = Run(policy={"sustained": "2 panes"})
+    fallen = finding("metric:mae", alarm=True, fall_ratio=0.12, current=0.9, baseline=0.8)
+    still = quiet("feature:x", "label")
+    run.pane_of(fallen, yellow("error"), *still)
+    (alert,) = run.alerts
+    assert "performance_drop" == alert.triage.class_
+    (against,) = [one for one in alert.triage.against if "concept_drift" in one]
+    assert "milder" in against
+    run.panes(30, fallen, yellow("error"), *still)
+    assert 1 == len(run.alerts), "nothing has changed"
+    run.pane_of(fallen, red("error"), *still)
+    assert ["performance_drop", "concept_drift"] == [one.triage.class_ for one in run.alerts]
+    run.panes(3, fallen, red("error"), red("label"), *quiet("feature:x"))
+    assert 1 == len({one.incident_id for one in run.alerts})
+    assert "concept_drift" == run.alerts[-1].triage.class_
+
+
 def test_late_errors_of_a_mended_fault_are_an_echo():
     """Labels arrive after the incident is over: their rows are its rows, so nothing opens."""
     run = Run()

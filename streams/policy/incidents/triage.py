@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from schemas.output_parts import Triage
 from schemas.vocabulary import RecommendedAction
 from streams.policy.desk import ALIVE, Desk
-from streams.policy.family import INPUTS, OUTCOMES, Family
+from streams.policy.family import INPUTS, OUTCOMES, PROOF, Family
 from streams.policy.incidents.explain import concentration, remedy, sentence, subject
 from streams.policy.severity import RANK
 from streams.policy.signals.observation import Observation
@@ -124,6 +124,8 @@ def _against(incident: Incident, members: list[Tracked]) -> list[str]:
         names = sorted({subject(t.key.signal) for t in members if t.family == family})
         listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004
         read = "taken for its consequence"
+        if PROOF[family] > PROOF[incident.kind]:
+            read = "milder, so it may explain a part of it"
         if family == "label_drift" and incident.kind == "concept_drift":
             read = "label drift alone would leave the errors where they are"
         elif family in INPUTS:

@@ -155,6 +155,8 @@ def _graded(desk: Desk, seen: Observation, tracked: Tracked) -> Tracked:
         why = sentence(seen.finding, seen.severity, limits)
         announce(desk, tracked, "escalated", why, previous=was)
         desk.say("escalated", why, seen.key, tracked.incident)
+        if tracked.alarmed and seen.family == tracked.family:
+            cause_moved(desk, tracked.incident, seen)  # it was too mild to be the cause
         return tracked
     if tracked.milder + 1 < desk.rules.patience.resolve_after:
         return replace(tracked, milder=tracked.milder + 1)

@@ -19,9 +19,9 @@ Role = Literal["id", "timestamp", "prediction", "score", "label", "version"]
 USUAL: Final[dict[Role, tuple[str, ...]]] = {
     "id": ("prediction_id", "id", "uuid", "request_id"),
     "timestamp": ("timestamp", "event_time", "datetime", "ts"),
-    "prediction": ("prediction", "predicted", "y_pred"),
+    "prediction": ("prediction", "predicted", "y_pred", "pred", "y_hat", "yhat"),
     "score": ("score", "predicted_probability", "probability", "y_score", "proba"),
-    "label": ("label", "y_true", "target", "ground_truth", "actual"),
+    "label": ("label", "y_true", "target", "ground_truth", "actual", "truth"),
     "version": ("model_version",),
 }
 """Names looked for, best first, where the user names none; letter case is ignored."""

@@ -16,6 +16,9 @@ from schemas.vocabulary import Severity
 from streams.policy.family import Family, is_harmful_only_upwards
 from streams.policy.state import SignalKey
 
+_CALM: Final = 0.8
+"""Share of a limit below which a departure is milder again."""
+
 RANK: Final[dict[Severity | None, int]] = {None: 0, "yellow": 1, "red": 2}
 
 
@@ -49,6 +52,18 @@ def broken(effect: Measured, limits: Limits) -> bool:
     low = effect.current if effect.low is None else effect.low
     under = limits.floor is not None and high < limits.floor
     return under or (limits.ceiling is not None and low > limits.ceiling)
+
+
+def is_still(severity: Severity, finding: Finding, family: Family, limits: Limits) -> bool:
+    """Whether a departure that was so bad nearly is so still; at a limit it would come and go."""
+    points = None if limits.points_red is None else _CALM * limits.points_red
+    nearer = msgspec.structs.replace(
+        limits,
+        psi_red=_CALM * limits.psi_red,
+        fall_red=_CALM * limits.fall_red,
+        points_red=points,
+    )
+    return RANK[severity_of(finding, family, nearer)] >= RANK[severity]
 
 
 def fall_of(finding: Finding) -> float | None:

@@ -112,6 +112,19 @@ def test_severity_rises_at_once_and_falls_slowly():
     assert ["yellow", "red", "yellow"] == [a.severity for a in run.alerts]
 
 
+@pytest.mark.parametrize("milder", [0.21, 0.19])
+def test_an_effect_that_hovers_at_the_limit_is_no_string_of_alerts(milder):
+    """Within a fifth of the limit it stays red; clearly below it falls, once."""
+    run = Run()
+    run.panes(3, red("feature:a", psi=0.26))
+    for _ in range(20):
+        run.panes(5, yellow("feature:a", psi=milder))
+        run.panes(2, red("feature:a", psi=0.26))
+    fallen = ["yellow", "red"] if milder < 0.2 else []
+    assert ["red", *fallen] == [alert.severity for alert in run.alerts]
+    assert {"red"} == {one.severity for one in run.open}
+
+
 def test_a_reversed_departure_supersedes_the_old_one():
     """A cell that emptied and then overflows closes one opening and makes another, same id."""
     run = Run()

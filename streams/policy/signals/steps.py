@@ -15,7 +15,7 @@ from streams.policy.incidents.course import cause_moved, leave, slim, track
 from streams.policy.incidents.drift import announce
 from streams.policy.incidents.explain import leading, sentence
 from streams.policy.incidents.grouping import Movers
-from streams.policy.severity import RANK
+from streams.policy.severity import RANK, is_still
 from streams.policy.signals.observation import Observation
 from streams.policy.signals.states import Step, step
 from streams.policy.state import MAX_SIGNALS, Tracked
@@ -145,7 +145,7 @@ def _proven(desk: Desk, seen: Observation, tracked: Tracked) -> Tracked:
 
 
 def _graded(desk: Desk, seen: Observation, tracked: Tracked) -> Tracked:
-    """Severity rises at once and falls after as many panes as resolving takes."""
+    """Severity rises at once; it falls once, clearly, after as many panes as resolving takes."""
     limits = desk.rules.limits_of(seen.key)
     if seen.severity is None or RANK[seen.severity] == RANK[tracked.severity]:
         return replace(tracked, milder=0)
@@ -158,9 +158,11 @@ def _graded(desk: Desk, seen: Observation, tracked: Tracked) -> Tracked:
         if tracked.alarmed and seen.family == tracked.family:
             cause_moved(desk, tracked.incident, seen)  # it was too mild to be the cause
         return tracked
+    if tracked.fallen or is_still(was, seen.finding, seen.family, limits):
+        return replace(tracked, milder=0)
     if tracked.milder + 1 < desk.rules.patience.resolve_after:
         return replace(tracked, milder=tracked.milder + 1)
-    tracked = replace(tracked, severity=seen.severity, milder=0)
+    tracked = replace(tracked, severity=seen.severity, milder=0, fallen=True)
     why = sentence(seen.finding, seen.severity, limits)
     announce(desk, tracked, "deescalated", why, previous=was)
     desk.say("deescalated", why, seen.key, tracked.incident)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from detectors.arrays import Floats
 from detectors.grid import NumericGrid, category_grid, numeric_grid
 from detectors.products import LARGEST, STEPS
 from detectors.reference import reference_of
@@ -27,7 +28,14 @@ MOST_FEATURES: Final = 500
 """Features found by themselves; of more, those that most rows have."""
 
 _FEW_WHOLE: Final = 30
-"""Whole numbers with at most this many distinct values are codes, not quantities."""
+"""Whole numbers with at most this many distinct values are codes, unless they look counted."""
+
+_LEAST_COUNTED: Final = 6
+_PEAKED: Final = 4
+_NOISE: Final = 3.0
+"""Whole numbers are counted (clicks, children) where so many follow each other without a gap, the
+commonest of 99 % of the rows is so many times as common as the rarest, and both sides fall, but for
+so many standard errors: codes have no order that their shares would know."""
 
 _MIDDLE: Final = (0.16, 0.5, 0.84)
 """Quantiles one standard deviation below, at and above the mean of a normal distribution."""
@@ -156,7 +164,23 @@ def _kind(known: Sequence[float | str]) -> FeatureType:
         return "categorical"
     distinct = set(known)
     whole = all(float(value).is_integer() for value in distinct)
-    return "categorical" if whole and len(distinct) <= _FEW_WHOLE else "numeric"
+    if not whole or len(distinct) > _FEW_WHOLE:
+        return "numeric"
+    return "numeric" if _are_counted(np.array(known, float)) else "categorical"
+
+
+def _are_counted(values: Floats) -> bool:
+    """Whether few whole numbers look like counts of something, and not like codes."""
+    least, most = float(values.min()), float(values.max())
+    if not _LEAST_COUNTED <= most - least + 1 <= 2 * _FEW_WHOLE:
+        return False
+    found = np.bincount((values - least).astype(np.int64)).astype(float)
+    body = found[: int(np.flatnonzero(np.cumsum(found) >= 0.99 * len(values))[0]) + 1]
+    if len(body) < _LEAST_COUNTED or body.min() <= 0 or body.max() < _PEAKED * body.min():
+        return False
+    steps, doubt = np.diff(found), _NOISE * np.sqrt(found[1:] + found[:-1])
+    mode = int(found.argmax())
+    return bool((steps[:mode] >= -doubt[:mode]).all() and (steps[mode:] <= doubt[mode:]).all())
 
 
 def _numeric(name: str, values: Sequence[float], *, important: bool) -> SignalGrid:

@@ -35,6 +35,10 @@ _ELSEWHERE: Final = 0.5
 _INSIDE: Final = 0.05
 """It is rescaled or recoded when this share lies outside what was known, and hardly any did."""
 
+_BESIDE: Final = 1 / 3
+_NEARLY: Final = 0.9
+"""Unless this share of the rows that stayed stands in this part of the range, beside the end."""
+
 _SHAPE_ROWS: Final = 60
 """Rows from which the proportions of a column can be told."""
 
@@ -74,8 +78,8 @@ def fault(signal: Signal, reference: SignalReference, rows: Counts) -> Symptom |
     top = int(now.argmax())
     numeric, feature = signal.kind == "numeric", signal.name.startswith("feature:")
     ends = [0, len(was) - 1] if numeric else [len(was) - 1]
-    # Labels and predictions beyond all that was known are many values, and true where prices rise.
-    grown = numeric and not feature and now[ends].sum() >= _ELSEWHERE
+    # Beyond all that was known are many values, and true where prices rise or summer comes.
+    grown = numeric and now[ends].sum() >= _ELSEWHERE and (not feature or _has_moved(was, now))
     if now[top] >= _STUCK and was[top] < _USUAL and not grown:
         return "constant"
     several = len(was) - len(ends) > 1  # a constant reference has no scale to depart from
@@ -89,6 +93,18 @@ def fault(signal: Signal, reference: SignalReference, rows: Counts) -> Symptom |
     if now[top] >= _FILL_CATEGORY and was[top] < _USUAL and top not in ends:
         return "constant"
     return "rescaled" if _renamed(was, seen, width) else None
+
+
+def _has_moved(was: Floats, now: Floats) -> bool:
+    """Whether the rows that are still within the range stand where the others have left it.
+
+    Then the whole column has moved, as temperatures do in spring; another unit scatters it, and a
+    code for nothing leaves the other rows as they were. Shares (k,) of numeric cells.
+    """
+    upwards = now[-1] >= now[0]
+    inside, known = (x[1:-1][::-1] if upwards else x[1:-1] for x in (now, was))
+    beside = np.cumsum(known) - known < _BESIDE * known.sum()
+    return bool(inside.sum() >= _MISFIT and inside[beside].sum() >= _NEARLY * inside.sum())
 
 
 def is_stuck_at_usual(reference: SignalReference, rows: Counts) -> bool:

@@ -83,6 +83,17 @@ def test_outcomes_may_leave_their_range_where_a_feature_may_not(share, end):
         assert "constant" == fault(signal(name=name), reference(), drawn(mixed(1.0, 5), 200))
 
 
+@pytest.mark.parametrize("upwards", [True, False])
+def test_a_column_that_has_moved_half_out_of_its_range_is_not_in_another_unit(upwards):
+    """Summer after a reference of winter: what is still in the range stands at its end."""
+    moved = np.zeros(WIDTH)
+    moved[-2], moved[-4:-2] = 0.55, 0.45 / 2
+    there = moved if upwards else np.append(moved[-2::-1], 0.0)
+    assert fault(signal(), reference(), drawn(there, 200)) is None
+    scattered = mixed(0.6, WIDTH - 2 if upwards else 0)
+    assert "rescaled" == fault(signal(), reference(), drawn(scattered, 200))
+
+
 def test_few_rows_say_nothing():
     """A handful of equal values may be chance."""
     assert fault(signal(), reference(), drawn(mixed(1.0, 5), 10)) is None

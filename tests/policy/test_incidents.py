@@ -221,6 +221,27 @@ def test_a_cause_that_was_mild_first_gives_the_class_once_it_is_as_bad():
     assert "concept_drift" == run.alerts[-1].triage.class_
 
 
+@pytest.mark.parametrize(
+    ("panes", "symptom", "cell", "kind"),
+    [
+        (2, "rescaled", "above 9", "data_quality"),
+        (20, "rescaled", "above 9", "novelty"),
+        (20, "constant", "above 9", "novelty"),
+        (20, "constant", "3 to 4", "data_quality"),
+    ],
+)
+def test_what_leaves_its_range_slowly_is_not_broken(panes, symptom, cell, kind):
+    """Prices that grow out of all that was known are new values to the end; a jump is a fault."""
+    run = Run()
+    run.panes(
+        panes, red("feature:a", symptom="range", cells=cells(**{"above 9": (0, 0.3)})), *STILL
+    )
+    assert "novelty" == run.incident.kind
+    gone = cells(**{cell: (0, 1.0)})
+    run.panes(9, red("feature:a", symptom=symptom, psi=6.0, cells=gone), *STILL)
+    assert kind == run.incident.kind
+
+
 def test_late_errors_of_a_mended_fault_are_an_echo():
     """Labels arrive after the incident is over: their rows are its rows, so nothing opens."""
     run = Run()

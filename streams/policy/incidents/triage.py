@@ -15,7 +15,7 @@ from schemas.output_parts import Triage
 from schemas.vocabulary import RecommendedAction
 from streams.policy.desk import ALIVE, Desk
 from streams.policy.family import INPUTS, OUTCOMES, PROOF, Family
-from streams.policy.incidents.explain import concentration, remedy, sentence, subject
+from streams.policy.incidents.explain import concentration, leading, remedy, sentence, subject
 from streams.policy.severity import RANK
 from streams.policy.signals.observation import Observation
 from streams.policy.state import Incident, SignalKey, Tracked
@@ -63,7 +63,7 @@ def refine(desk: Desk, seen: Mapping[SignalKey, Observation]) -> dict[SignalKey,
         for key, o in seen.items()
     )
     moving = {k for k, o in seen.items() if o.moves or _goes_on(o, desk.signals.get(k))}
-    found = dict(seen)
+    found = {key: _settled_class(desk, key, one) for key, one in seen.items()}
     if inputs_move or any(incident.kind in INPUTS for incident in desk.open_incidents()):
         # Other inputs may well be easier: only a gain that nothing explains is suspicious.
         for key, one in seen.items():
@@ -152,6 +152,18 @@ def _settled(desk: Desk, tracked: Tracked | None) -> bool:
     if tracked is None or tracked.phase not in ALIVE:
         return False
     return desk.now - desk.incidents[tracked.incident].moved > desk.rules.lag
+
+
+def _settled_class(desk: Desk, key: SignalKey, seen: Observation) -> Observation:
+    """A column that has been leaving its range for long is no broken one once it is all out."""
+    tracked = desk.signals.get(key)
+    if tracked is None or tracked.phase not in ALIVE or tracked.family != "novelty":
+        return seen
+    lead = leading(seen.finding.cells, 1)
+    beyond = bool(lead) and lead[0].name.startswith(("below ", "above "))
+    slow = beyond and desk.now - tracked.opened > desk.rules.lag
+    left = slow and seen.finding.symptom in ("rescaled", "constant")
+    return replace(seen, family="novelty") if left else seen
 
 
 def _goes_on(seen: Observation, tracked: Tracked | None) -> bool:

@@ -203,7 +203,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "Policy": {
         "sustained": "How long yellow must last before it opens an incident.",
-        "resolve_after": "How long it must be gone before the incident is over.",
+        "resolve_after": "How long it must be gone before the incident is over; twice as long "
+        "each time it came back.",
         "cool_down": "How long the same signal is held back afterwards.",
         "effect": "Limits of a distribution's change (population stability index).",
         "metric": "Limits of a metric's fall below its baseline.",

@@ -36,10 +36,10 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A signal that is not quiet.
 
     `breaches`, `clears` and `milder` (than `severity`) count consecutive judged panes.
-    `fallen`: its severity fell in this incident, which it does once. `alarmed`: it moved by its own
-    alarm, not only by joining. `lead` is the cell that moved most when it fired, `lead_shift` by
-    how much (share, signed), `turned` when it last reversed. `last` is its last telling finding
-    without bulk.
+    `fallen`: its severity fell in this incident, which it does once. `returns`: how often it came
+    back to it. `alarmed`: it moved by its own alarm, not only by joining. `lead` is the cell that
+    moved most when it fired, `lead_shift` by how much (share, signed), `turned` when it last
+    reversed. `last` is its last telling finding without bulk.
     """
 
     key: SignalKey
@@ -61,6 +61,7 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     closed_by_person: bool = False
     last: Finding
     fallen: bool = False
+    returns: int = 0
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

@@ -83,7 +83,7 @@ def test_a_breach_in_the_cool_down_reopens_the_same_incident():
     run.panes(4, *quiet("feature:a"))
     run.pane_of(red("feature:a"))
     assert first == run.incident.id
-    run.panes(8, *quiet("feature:a"))
+    run.panes(11, *quiet("feature:a"))  # six until it is over, because it came back
     run.pane_of(red("feature:a"))
     assert first != run.incident.id
 
@@ -110,6 +110,18 @@ def test_severity_rises_at_once_and_falls_slowly():
     run.pane_of(yellow("feature:a"))
     assert ("deescalated", "red") == (run.drift[-1].transition, run.drift[-1].previous_severity)
     assert ["yellow", "red", "yellow"] == [a.severity for a in run.alerts]
+
+
+def test_an_effect_that_hovers_at_the_tolerance_is_told_ever_more_rarely():
+    """Inside for four panes, outside for four: each time it must be inside for twice as long."""
+    run = Run(policy={"resolve_after": "3 panes", "cool_down": "2d"})
+    for _ in range(50):
+        run.panes(4, red("feature:a"))
+        run.panes(4, *quiet("feature:a"))
+    assert 1 == [alert.status for alert in run.alerts].count("resolved")
+    run.panes(48, *quiet("feature:a"))
+    assert "resolved" == run.alerts[-1].status
+    assert [] == run.open
 
 
 @pytest.mark.parametrize("milder", [0.21, 0.19])

@@ -20,6 +20,9 @@ from streams.policy.severity import RANK
 from streams.policy.signals.observation import Observation
 from streams.policy.state import MAX_INCIDENTS, MAX_KEPT, Incident, Phase, Tracked
 
+MOST_RETURNS: Final = 9
+"""How often it is counted that a signal came back to its incident."""
+
 KEPT_CELLS: Final = 4
 """Leading cells a remembered finding keeps."""
 
@@ -94,7 +97,9 @@ def enter(desk: Desk, seen: Observation, name: str, what: str, why: str) -> None
         desk.forget(seen.key)
     proven = seen.alarm or (before is not None and before.phase == "pending")
     fired = track(desk, seen, "firing")
-    fired = replace(fired, incident=name, opened=desk.now, alarmed=proven)
+    back = before is not None and before.incident == name and before.phase == "cooling"
+    returns = min(before.returns + 1, MOST_RETURNS) if before is not None and back else 0
+    fired = replace(fired, incident=name, opened=desk.now, alarmed=proven, returns=returns)
     desk.put(fired)
     announce(desk, fired, "opened", why)
     desk.say("opened" if what == "opened" else "joined", why, seen.key, name)

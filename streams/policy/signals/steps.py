@@ -17,13 +17,16 @@ from streams.policy.incidents.explain import leading, sentence
 from streams.policy.incidents.grouping import Movers
 from streams.policy.severity import RANK, is_still
 from streams.policy.signals.observation import Observation
-from streams.policy.signals.states import Step, step
+from streams.policy.signals.states import Patience, Step, step
 from streams.policy.state import MAX_SIGNALS, Tracked
 
 OPPOSITES: Final = frozenset(
     frozenset(pair)
     for pair in (("up", "down"), ("rise", "fall"), ("rose", "fell"), ("higher", "lower"))
 )
+LONGEST_CALM: Final = 48
+"""Panes inside the tolerance after which any signal is over: nearly all of its window is new."""
+
 TURNED_SHARE: Final = 0.5
 """A cell has reversed when it moved back across its reference by half of what it had moved."""
 
@@ -36,7 +39,7 @@ def advance(desk: Desk) -> Movers:
         tracked = desk.signals.get(key)
         phase = tracked.phase if tracked is not None else None
         counts = (tracked.breaches, tracked.clears) if tracked is not None else (0, 0)
-        found = step(phase, seen.given(phase), *counts, desk.rules.patience)
+        found = step(phase, seen.given(phase), *counts, _patience(desk, tracked))
         if tracked is None:
             _quiet(desk, seen, found, movers)
         elif tracked.phase == "pending":
@@ -46,6 +49,15 @@ def advance(desk: Desk) -> Movers:
         else:
             _cooling(desk, seen, tracked, found, movers)
     return movers
+
+
+def _patience(desk: Desk, tracked: Tracked | None) -> Patience:
+    """Who has come back must be calm for twice as long each time, up to a window of panes."""
+    rule = desk.rules.patience
+    if tracked is None or not tracked.returns:
+        return rule
+    most = max(rule.resolve_after, LONGEST_CALM)
+    return replace(rule, resolve_after=min(rule.resolve_after << tracked.returns, most))
 
 
 def _quiet(desk: Desk, seen: Observation, found: Step, movers: Movers) -> None:

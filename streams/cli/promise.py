@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from detectors.arcsine import angle, share
 from detectors.budget import Budget
 from detectors.dial import reach
 from detectors.smallest import smallest_shift
@@ -29,6 +30,9 @@ FEATURES: Final = 20
 
 REFERENCE_ROWS: Final = 5_000
 """Rows of a reference that is made elsewhere."""
+
+SHARES: Final = (0.5, 0.05)
+"""Shares by which the words show what is tolerated."""
 
 _HOUR: Final = 3_600_000
 
@@ -86,7 +90,7 @@ def _promise(name: str, model: ModelConfig, config: Config) -> Promise:
         f"{name}: smallest shift of a feature found within a day at {ROWS_PER_HOUR:,} rows per "
         f"hour: {found} (tolerance {model.tolerance:g})"
     )
-    words = [often, small, *_restart(name, model, config)]
+    words = [often, small, *_tolerated(name, model.tolerance), *_restart(name, model, config)]
     if assumed:
         words.append(f"{name}: assumed: {', '.join(assumed)}; rows independent")
     first, *others = compared(model)
@@ -104,6 +108,19 @@ def _promise(name: str, model: ModelConfig, config: Config) -> Promise:
         smallest_shift_in_a_day=shift,
         words=words,
     )
+
+
+def _tolerated(name: str, tolerance: float) -> list[str]:
+    """Between what shares may move that are 50 % and 5 %, before it is a change."""
+    if not tolerance:
+        return []
+    told = []
+    for known in SHARES:
+        low, high = (100 * share(angle(known) + move) for move in (-tolerance, tolerance))
+        told.append(f"{100 * known:g} % may be {low:.2g} to {high:.2g} %")
+    return [
+        f"{name}: tolerated shares: {', '.join(told)}; rare outcomes may want a tolerance of less"
+    ]
 
 
 def _signals(model: ModelConfig) -> tuple[int, list[str]]:

@@ -33,6 +33,13 @@ def test_it_says_in_words_what_may_be_expected(validate):
     assert "found within a day at 10,000 rows per hour:" in ended.err
 
 
+def test_it_says_what_is_tolerated_of_a_share(validate):
+    """A tolerance in standard deviations says little of rates; without one nothing is tolerated."""
+    said = validate(WRITTEN).err
+    assert "tolerated shares: 50 % may be 45 to 55 %, 5 % may be 3 to 7.4 %" in said
+    assert "tolerated" not in validate(WRITTEN + "    tolerance: 0\n").err
+
+
 def test_json_has_the_numbers(validate):
     (promise,) = json.loads(validate(WRITTEN, "--json").out)["promises"]
     assert 6 * 30 * 24 == promise["run_length"]
